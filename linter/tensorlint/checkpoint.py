@@ -1,0 +1,263 @@
+"""Checkpoints: shards, index and JSON files that belong together. Knows no quantization format."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .facts import Fact, declare
+from .header import Header, TensorInfo, read_header
+from .index import SUFFIX as INDEX_SUFFIX
+from .index import Index, read_index
+from .jsontext import JsonError, Pairs, parse
+from .sources.interface import Source
+
+MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
+
+declare("config-unreadable", "A JSON file of the checkpoint cannot be used.", "problem")
+declare("config-duplicate-key", "A key stands twice in a JSON file of the checkpoint.", "key")
+declare("shard-gap", "Shards are numbered `-of-N`, but some numbers are missing.", "missing", "present", "total")
+declare("no-index", "There are several numbered shards but no index.", "shards")
+declare("broken-link", "A shard is a symbolic link that points nowhere.", "target")
+
+# Read from every checkpoint folder when present; anything else is only listed.
+CONFIG_FILES = (
+    "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
+    "quanto_qmap.json", "adapter_config.json", "generation_config.json", "tokenizer_config.json", "model_index.json",
+)  # fmt: skip
+_NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One `.safetensors` file."""
+
+    name: str
+    header: Header
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Shards, index and configs of one model.
+
+    `folder` is "" for the target's own folder. `tensors` holds each name once, from the shard the index points at.
+    `partial` is True when only some shards of the model were asked for.
+    """
+
+    source: Source
+    folder: str
+    stem: str
+    shards: Mapping[str, Shard]
+    index: Index | None
+    configs: Mapping[str, Mapping[str, Any]]
+    texts: Mapping[str, str]
+    facts: tuple[Fact, ...]
+    partial: bool = False
+
+    @cached_property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Every readable tensor by name; where two shards hold a name, the index decides, else the later shard."""
+        found: dict[str, TensorInfo] = {}
+        where = self.index.weight_map if self.index else {}
+        for shard in self.shards.values():
+            for t in shard.header.tensors:
+                if t.name in found and where.get(t.name) == found[t.name].shard:
+                    continue
+                found[t.name] = t
+        return found
+
+    @cached_property
+    def copies(self) -> Mapping[str, tuple[TensorInfo, ...]]:
+        """Names that more than one shard holds, with every copy."""
+        found: dict[str, list[TensorInfo]] = defaultdict(list)
+        if len(self.shards) > 1:
+            for shard in self.shards.values():
+                for t in shard.header.tensors:
+                    found[t.name].append(t)
+        return {name: tuple(ts) for name, ts in found.items() if len(ts) > 1}
+
+    @cached_property
+    def unreadable_names(self) -> frozenset[str]:
+        """Names known from an index or a header whose bytes cannot be read: their absence is already reported."""
+        names = set().union(*(s.header.unusable for s in self.shards.values())) if self.shards else set()
+        if self.index:
+            names.update(n for n in self.index.weight_map if n not in self.tensors)
+        return frozenset(names)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every shard could be read and all of the model was asked for."""
+        damaged = any(not s.header.readable or s.header.unusable for s in self.shards.values())
+        kinds = {f.kind for f in self.facts}
+        return not (self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"})
+
+    def path(self, name: str) -> str:
+        """A file name of this checkpoint as seen from the target."""
+        return self.folder + name
+
+    def config(self, name: str) -> Mapping[str, Any]:
+        """A JSON file's top object, empty when it is not there."""
+        return self.configs.get(name, {})
+
+    @cached_property
+    def model_config(self) -> Mapping[str, Any]:
+        """The part of config.json that describes the language model (`text_config` in multimodal models)."""
+        config = self.config("config.json")
+        for key in ("text_config", "llm_config", "language_config", "thinker_config"):
+            inner = config.get(key)
+            if isinstance(inner, dict) and ("num_hidden_layers" in inner or "text_config" in inner):
+                deeper = inner.get("text_config")
+                return deeper if isinstance(deeper, dict) else inner
+        return config
+
+
+@dataclass
+class _Family:
+    """Shards of one folder that share a stem, while they are being sorted out."""
+
+    stem: str
+    index: str | None = None
+    shards: list[str] = field(default_factory=list)
+
+
+def find_checkpoints(source: Source) -> Iterator[Checkpoint]:
+    """Every checkpoint below the source's root, one per folder and family of shards, in name order."""
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for name in sorted([*source.files(), *source.broken_links()]):
+        folder, slash, _ = name.rpartition("/")
+        by_folder[folder + slash].append(name)
+    single = getattr(source, "single", None)
+    for folder, names in sorted(by_folder.items()):
+        shards = [n for n in names if n.endswith(".safetensors")]
+        indexes = [n for n in names if n.endswith(INDEX_SUFFIX)] if single is None else []
+        if not shards and not indexes:
+            continue
+        configs, texts, facts = _read_configs(source, folder, names)
+        for family in _families(folder, shards, indexes, source):
+            yield _build(source, folder, family, configs, texts, facts, single is not None)
+            facts = ()
+
+
+def _families(folder: str, shards: list[str], indexes: list[str], source: Source) -> list[_Family]:
+    families: dict[str, _Family] = {}
+    claimed: set[str] = set()
+    for name in indexes:
+        stem = name[len(folder) : -len(INDEX_SUFFIX)]
+        family = families.setdefault(stem, _Family(stem))
+        family.index = name
+        listed = {folder + f for f in read_index(source.open(name)).files}
+        for shard in shards:
+            if shard in listed and shard not in claimed:
+                claimed.add(shard)
+                family.shards.append(shard)
+    for shard in shards:
+        if shard in claimed:
+            continue
+        base = shard[len(folder) :]
+        numbered = _NUMBERED.match(base)
+        stem = numbered["stem"] + (numbered["tail"] or "") if numbered else base[: -len(".safetensors")]
+        families.setdefault(stem, _Family(stem)).shards.append(shard)
+    return [families[stem] for stem in sorted(families)]
+
+
+def _build(
+    source: Source,
+    folder: str,
+    family: _Family,
+    configs: Mapping[str, Mapping[str, Any]],
+    texts: Mapping[str, str],
+    config_facts: tuple[Fact, ...],
+    partial: bool,
+) -> Checkpoint:
+    facts = list(config_facts)
+    broken = set(source.broken_links())
+    shards: dict[str, Shard] = {}
+    for name in family.shards:
+        if name in broken:
+            facts.append(Fact("broken-link", name, values={"target": name}))
+            continue
+        file = source.open(name)
+        try:
+            header = read_header(file)
+        finally:
+            file.close()
+        shards[name] = Shard(name, header)
+        facts.extend(header.facts)
+    index = None
+    if family.index:
+        file = source.open(family.index)
+        index = read_index(file)
+        file.close()
+        facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, set(source.files())))
+    elif not partial:
+        facts.extend(_numbering(folder, family))
+    numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
+    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered))
+
+
+def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
+    """Facts about numbered shards that no index describes."""
+    sets: dict[int, set[int]] = defaultdict(set)
+    for name in family.shards:
+        numbered = _NUMBERED.match(name[len(folder) :])
+        if numbered:
+            sets[int(numbered["total"])].add(int(numbered["number"]))
+    for total, present in sets.items():
+        first = family.shards[0]
+        start = 0 if 0 in present else 1
+        missing = [n for n in range(start, min(total, 100_000) + start) if n not in present]
+        if missing:
+            values = {"missing": missing[:8], "present": len(present), "total": total}
+            yield Fact("shard-gap", first, values=values)
+        elif total > 1:
+            yield Fact("no-index", first, values={"shards": total})
+
+
+def _read_configs(
+    source: Source, folder: str, names: list[str]
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], tuple[Fact, ...]]:
+    configs: dict[str, Mapping[str, Any]] = {}
+    texts: dict[str, str] = {}
+    facts: list[Fact] = []
+    for base in CONFIG_FILES:
+        name = folder + base
+        if name not in names or name in set(source.broken_links()):
+            continue
+        file = source.open(name)
+        problem = ""
+        if file.size > MAX_JSON:
+            problem = f"it has {file.size:,} bytes; the limit is {MAX_JSON:,}"
+        else:
+            raw = file.read(0, file.size)
+            try:
+                text = raw.decode("utf-8-sig")
+                value = parse(text)
+                if isinstance(value, Pairs):
+                    configs[base], texts[base] = value, text
+                    facts.extend(Fact("config-duplicate-key", name, values={"key": k}) for k in _repeated(value))
+                else:
+                    problem = "it is not a JSON object"
+            except UnicodeDecodeError as error:
+                problem = f"it is not UTF-8 text (byte {error.start})"
+            except JsonError as error:
+                problem = str(error)
+        file.close()
+        if problem:
+            facts.append(Fact("config-unreadable", name, values={"problem": problem}))
+    return configs, texts, tuple(facts)
+
+
+def _repeated(value: Any) -> Iterator[str]:
+    """Keys given twice anywhere in a parsed JSON value."""
+    rows = [value]
+    while rows:
+        row = rows.pop()
+        if isinstance(row, Pairs):
+            yield from row.repeated
+            rows.extend(row.values())
+        elif isinstance(row, list):
+            rows.extend(row)

@@ -1,0 +1,282 @@
+"""Strict reader of a safetensors header: tensors on one side, every oddity as a fact on the other.
+
+Never raises for what a file holds. The rules are those of the safetensors crate (`safetensors/src/tensor.rs`:
+`read_metadata`, `Metadata::validate`) and of the format text in its README; where the two differ (duplicate keys,
+leading whitespace, extra fields: the crate accepts them, the text forbids them) the fact says which.
+All arithmetic is on Python's unbounded integers; nothing is allocated before its size was checked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .dtypes import DTYPE_BITS
+from .facts import Fact, declare
+from .jsontext import MAX_DEPTH, BadInteger, JsonError, Pairs, depth, parse
+from .sniff import sniff
+from .sources.interface import File
+
+HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
+LARGE_HEADER = 50_000_000
+_USIZE = 1 << 64
+
+declare("too-small", "The file is too small to hold a header length.", "size")
+declare("bad-header-length", "The header length is impossible.", "declared", "size", "problem")
+declare("header-not-utf8", "The header is not UTF-8 text.", "position", "byte")
+declare("header-not-json", "The header is not JSON.", "reason", "near")
+declare("header-not-object", "The header is JSON, but not an object.", "found")
+declare("bad-entry", "A tensor's entry in the header cannot be used.", "problem")
+declare("bad-metadata", "`__metadata__` is not a map from text to text.", "problem")
+declare("unknown-dtype", "A tensor has a dtype the format does not know.", "dtype", "near")
+declare("duplicate-key", "A key stands twice in the header.", "key", "where")
+declare("size-overflow", "A tensor's size overflows 64 bits.", "shape", "dtype")
+declare("partial-byte", "A tensor of a packed dtype does not end on a byte.", "shape", "dtype", "bits")
+declare("span-mismatch", "A tensor's byte range does not fit its dtype and shape.", "span", "needed", "shape", "dtype")
+declare("offsets-reversed", "A tensor ends before it begins.", "begin", "end")
+declare("hole", "Bytes between two tensors belong to none.", "bytes", "begin", "end")
+declare("overlap", "Two tensors share bytes.", "bytes", "other", "begin", "end")
+declare("truncated", "The file ends before its last tensor.", "missing", "needed", "size", "tensors", "of")
+declare("trailing-bytes", "Bytes follow the last tensor.", "bytes", "size", "end")
+declare("misaligned", "Tensors do not start on a multiple of their element size.", "tensors", "of", "header_bytes", "bytes")
+declare("leading-space", "The header does not begin with `{`.", "start")
+declare("unknown-field", "A tensor's entry has fields the format does not know.", "fields")
+declare("odd-name", "A tensor name is empty or has control characters.", "name")
+declare("large-header", "The header is close to the limit of readers.", "bytes", "limit", "tensors")
+
+
+class TensorInfo(NamedTuple):
+    """One tensor of a shard; `begin` and `end` are byte offsets in the file, `shape` counts elements of `dtype`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    shard: str
+    begin: int
+    end: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size on disk in bytes."""
+        return self.end - self.begin
+
+    @property
+    def count(self) -> int:
+        """Number of elements."""
+        n = 1
+        for size in self.shape:
+            n *= size
+        return n
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a header says.
+
+    `readable` is False when no tensor could be taken from the file; `data_start` is the offset of the first data byte.
+    """
+
+    tensors: tuple[TensorInfo, ...]
+    metadata: Mapping[str, str]
+    facts: tuple[Fact, ...]
+    readable: bool
+    data_start: int
+    size: int
+    unusable: frozenset[str] = frozenset()  # names that stand in the header but whose bytes cannot be used
+
+
+def read_header(file: File) -> Header:
+    """Read the header of one shard.
+
+    Raises UnfinishedError only if the file vanishes or cannot be read.
+    """
+    size = file.size
+    head = file.read(0, min(size, 1024))
+    facts: list[Fact] = []
+
+    def unreadable(fact: Fact) -> Header:
+        placed = Fact(fact.kind, file.name, fact.tensor, fact.offset, fact.values)
+        return Header((), {}, (placed,), False, 0, size)
+
+    def fact(kind: str, offset: int | None = None, tensor: str = "", **values: Any) -> Fact:
+        return Fact(kind, file.name, tensor, offset, values)
+
+    alien = sniff(head, size)
+    if alien is not None:
+        return unreadable(alien)
+    if size < 8:
+        return unreadable(fact("too-small", 0, size=size))
+    length = int.from_bytes(head[:8], "little")
+    problem = (
+        "is zero" if length == 0
+        else f"is over the limit of {HEADER_CAP:,} bytes" if length > HEADER_CAP
+        else f"is more than the {size - 8:,} bytes that follow it" if 8 + length > size
+        else ""
+    )  # fmt: skip
+    if problem:
+        return unreadable(fact("bad-header-length", 0, declared=length, size=size, problem=problem))
+    raw = file.read(8, length)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return unreadable(fact("header-not-utf8", 8 + error.start, position=error.start, byte=raw[error.start]))
+    try:
+        top = parse(text)
+    except JsonError as error:
+        at = error.position
+        near = "" if at is None else text[max(0, at - 20) : at + 20]
+        offset = 8 + (0 if at is None else len(text[:at].encode("utf-8")))
+        return unreadable(fact("header-not-json", offset, reason=str(error), near=near))
+    if not isinstance(top, Pairs):
+        return unreadable(fact("header-not-object", 8, found=type(top).__name__))
+    if not text.startswith("{"):
+        facts.append(fact("leading-space", 8, start=raw[:4].hex(" ")))
+    for key in top.repeated:
+        if key == "__metadata__":
+            facts.append(fact("bad-metadata", problem="it is given twice"))
+        else:
+            facts.append(fact("duplicate-key", tensor=key, key=key, where="in the header"))
+    names = frozenset(top) - {"__metadata__"}
+    metadata = _metadata(top.pop("__metadata__", None), file.name, facts)
+    tensors = _entries(top, file.name, 8 + length, facts)
+    _layout(tensors, file, 8 + length, length, facts)
+    whole = tuple(t for t in tensors if 8 + length <= t.begin <= t.end <= size)
+    if length > LARGE_HEADER:
+        facts.append(fact("large-header", 0, bytes=length, limit=HEADER_CAP, tensors=len(tensors)))
+    unusable = names.difference(t.name for t in whole) if len(whole) < len(names) else frozenset()
+    return Header(whole, metadata, tuple(facts), True, 8 + length, size, unusable)
+
+
+def _metadata(value: Any, shard: str, facts: list[Fact]) -> dict[str, str]:
+    def bad(problem: str) -> None:
+        facts.append(Fact("bad-metadata", shard, values={"problem": problem}))
+
+    if value is None:
+        return {}
+    if not isinstance(value, Pairs):
+        bad(f"it is a {_json_type(value)}, not an object")
+        return {}
+    for key in value.repeated:
+        facts.append(Fact("duplicate-key", shard, values={"key": key, "where": "in __metadata__"}))
+    for key, item in value.items():
+        if not isinstance(item, str):
+            bad(f"the value of `{key[:80]}` is a {_json_type(item)}, not text")
+    return {k: v for k, v in value.items() if isinstance(v, str)}
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "boolean", int: "number", float: "number", BadInteger: "number", str: "text", list: "list"}
+    return names.get(type(value), "object")
+
+
+_FIELDS = ("dtype", "shape", "data_offsets")
+
+
+def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list[TensorInfo]:
+    tensors: list[TensorInfo] = []
+    odd_fields: dict[str, str] = {}
+    for name, entry in top.items():
+        problem = _entry_problem(entry)
+        if problem:
+            facts.append(Fact("bad-entry", shard, name, values={"problem": problem}))
+            continue
+        if len(entry) > 3:
+            odd_fields.update({field: name for field in entry if field not in _FIELDS and field not in odd_fields})
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not name or not name.isprintable():
+            facts.append(Fact("odd-name", shard, name, values={"name": ascii(name)}))
+        bits = DTYPE_BITS.get(dtype)
+        if bits is None:
+            near = difflib.get_close_matches(dtype.upper(), DTYPE_BITS, 1, 0.5)
+            values = {"dtype": dtype[:40], "near": near[0] if near else ""}
+            facts.append(Fact("unknown-dtype", shard, name, values=values))
+            continue
+        total = bits
+        for dim in shape:
+            total *= dim
+            if total // bits >= _USIZE or total >= _USIZE:
+                facts.append(Fact("size-overflow", shard, name, values={"shape": shape, "dtype": dtype}))
+                break
+        else:
+            if end < begin:
+                facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
+            elif total % 8:
+                facts.append(Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total}))
+            elif total // 8 != end - begin:
+                values = {"span": end - begin, "needed": total // 8, "shape": shape, "dtype": dtype}
+                facts.append(Fact("span-mismatch", shard, name, values=values))
+                # The bytes are still claimed: keep them for the layout check, not for measuring.
+                tensors.append(TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end))
+            else:
+                tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
+    if odd_fields:
+        facts.append(Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)}))
+    return tensors
+
+
+def _entry_problem(entry: Any) -> str:
+    if not isinstance(entry, Pairs):
+        return f"it is a {_json_type(entry)}, not an object"
+    if entry.repeated:
+        return f"`{entry.repeated[0][:80]}` is given twice" if entry.repeated[0] in _FIELDS else ""
+    for field in _FIELDS:
+        if field not in entry:
+            return f"`{field}` is missing"
+    if type(entry["dtype"]) is not str:
+        return f"`dtype` is a {_json_type(entry['dtype'])}, not text"
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if type(shape) is not list:
+        return f"`shape` is a {_json_type(shape)}, not a list"
+    if type(offsets) is not list or len(offsets) != 2:
+        return "`data_offsets` is not a list of two numbers"
+    for what, values in (("shape", shape), ("data_offsets", offsets)):
+        for value in values:
+            if type(value) is not int:
+                return f"`{what}` holds a {_json_type(value)} ({str(value)[:40]}), not a whole number"
+            if value < 0:
+                return f"`{what}` holds a negative number ({value})"
+            if value >= _USIZE:
+                return f"`{what}` holds a number beyond 64 bits ({value})"
+    if len(entry) > 3 and max(depth(v) for k, v in entry.items() if k not in _FIELDS) > MAX_DEPTH - 3:
+        return f"it is nested deeper than {MAX_DEPTH} levels"
+    return ""
+
+
+def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, facts: list[Fact]) -> None:
+    """State holes, overlaps, truncation, trailing bytes and misalignment; drops broken spans from `tensors`."""
+    at, last = start, ""
+    size = file.size
+    beyond: list[TensorInfo] = []
+    unclaimed = any(f.kind in _LEAVES_BYTES_UNCLAIMED for f in facts)
+    crooked = crooked_bytes = 0
+    for t in sorted(tensors, key=lambda t: (t.begin, t.end)):
+        values = {"begin": t.begin, "end": t.end}
+        if t.begin > at and not unclaimed:
+            facts.append(Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin}))
+        elif t.begin < at and t.end > t.begin:
+            facts.append(Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last}))
+        if t.end > size:
+            beyond.append(t)
+        if t.dtype and t.begin % max(1, DTYPE_BITS[t.dtype] // 8) and t.end > t.begin:
+            crooked += 1
+            crooked_bytes += t.nbytes
+        if t.end >= at:
+            at, last = t.end, t.name
+    count = len(tensors)
+    if beyond:
+        values = {"missing": at - size, "needed": at, "size": size, "tensors": len(beyond), "of": count}
+        facts.append(Fact("truncated", file.name, beyond[0].name, size, values))
+    elif at < size and not unclaimed:
+        facts.append(Fact("trailing-bytes", file.name, "", at, {"bytes": size - at, "size": size, "end": at}))
+    if crooked:
+        values = {"tensors": crooked, "of": count, "header_bytes": length, "bytes": crooked_bytes}
+        facts.append(Fact("misaligned", file.name, "", start, values))
+    tensors[:] = [t for t in tensors if t.dtype]
+
+
+# Entries that could not be used leave their bytes unclaimed: what follows from that is not a second defect.
+_LEAVES_BYTES_UNCLAIMED = frozenset({"bad-entry", "unknown-dtype", "size-overflow", "partial-byte", "offsets-reversed"})

@@ -1,0 +1,231 @@
+"""What the configuration files say of each module, read by dialect and put into one normalized form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..checkpoint import Checkpoint
+from .dialect import Dialect
+from .matching import Matcher, matcher
+from .model import Scheme
+
+_WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a declaration says of one module.
+
+    `quantized` is None where the declaration does not say; `values` are normalized fields (algorithm, format, bits,
+    type, strategy, group_size, block_rows, block_cols, activations ...); `entry` is the list entry or group it stems from.
+    """
+
+    quantized: bool | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    entry: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of a grouped declaration: which modules, and how they are stored."""
+
+    name: str
+    targets: Matcher
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One declaration: the file and key path it stands at, its dialect, and its content."""
+
+    file: str
+    at: tuple[str, ...]
+    dialect: Dialect
+    content: Mapping[str, Any]
+
+    def get(self, name: str) -> Any:
+        """A normalized field's raw value, or None."""
+        for key in self.dialect.fields.get(name, ()):
+            value: Any = self.content
+            for step in key.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
+            if value is not None:
+                return value
+        return None
+
+    @property
+    def method(self) -> str:
+        """The normalized method."""
+        return self.dialect.method
+
+    @property
+    def where(self) -> str:
+        """The key path, for messages."""
+        return ".".join(self.at) or "top"
+
+    @cached_property
+    def ignore(self) -> Matcher:
+        """The list of modules that are not quantized."""
+        value = self.get("ignore")
+        return matcher(value if isinstance(value, list) else [], self.dialect.matching)
+
+    @cached_property
+    def layers(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """Per-module table, if there is one."""
+        value = self.get("layers")
+        if not isinstance(value, dict) or not value:
+            return None
+        return {k: v for k, v in value.items() if isinstance(v, dict)}
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...] | None:
+        """Groups, if there are any."""
+        value = self.get("groups")
+        if not isinstance(value, dict):
+            return None
+        return tuple(_group(name, g) for name, g in value.items() if isinstance(g, dict))
+
+    @cached_property
+    def base(self) -> Mapping[str, Any]:
+        """Normalized fields that hold for every module unless a group or table says otherwise."""
+        found: dict[str, Any] = {"method": self.method}
+        for name in ("algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations"):
+            value = self.get(name)
+            if isinstance(value, (str, int, bool)):
+                found[name] = value
+        block = self.get("block")
+        if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
+            found["block_rows"], found["block_cols"] = block
+        activation = self.dialect.activations.get(str(found.get("algorithm", "")))
+        if activation:
+            found.setdefault("activations", activation)
+        return found
+
+    @cached_property
+    def quantizes(self) -> bool:
+        """Whether the declaration says that any weight is quantized."""
+        if self.layers:
+            return True
+        if self.groups is not None and "algorithm" not in self.dialect.fields:
+            return any(g.values.get("bits") for g in self.groups)
+        if "algorithm" in self.dialect.fields:
+            return bool(self.get("algorithm"))
+        return True
+
+    def expect(self, module: str, linear: bool = True) -> Expectation:
+        """What this declaration says of a module."""
+        entry = self.ignore.covering(module, linear=False)
+        if entry is not None:
+            return Expectation(False, {"method": self.method}, entry)
+        if self.layers is not None:
+            row = self.layers.get(module)
+            if row is None:
+                return Expectation(False, {"method": self.method}, "")
+            values = {**self.base, **_row(row, self.dialect)}
+            return Expectation(True, values, module)
+        if self.groups:
+            for group in self.groups:
+                target = group.targets.covering(module, linear)
+                if target is not None:
+                    return Expectation(bool(group.values.get("bits")) or None, {**self.base, **group.values}, target)
+            return Expectation(None, {"method": self.method})
+        if not self.quantizes:
+            return Expectation(False if self.groups is None else None, {"method": self.method})
+        return Expectation(True if linear else None, self.base)
+
+
+def _row(row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("algorithm", "group_size", "bits", "mode"):
+        for key in (*dialect.fields.get(name, ()), name):
+            value = row.get(key)
+            if isinstance(value, (str, int)) and not isinstance(value, bool):
+                found[name] = value
+                break
+    activation = dialect.activations.get(str(found.get("algorithm", "")))
+    return {**found, "activations": activation} if activation else found
+
+
+def _group(name: str, group: Mapping[str, Any]) -> Group:
+    targets = group.get("targets")
+    entries = targets if isinstance(targets, list) else []
+    values: dict[str, Any] = {"bits": 0}
+    weights = group.get("weights")
+    if isinstance(weights, dict):
+        names = {"bits": "num_bits", "type": "type", "strategy": "strategy", "group_size": "group_size", "symmetric": "symmetric"}
+        for field_name, key in names.items():
+            value = weights.get(key)
+            if isinstance(value, (str, int, bool)):
+                values[field_name] = value
+        block = weights.get("block_structure")
+        if isinstance(block, str) and "x" in block:
+            block = [int(b) if b.isdigit() else None for b in block.split("x")]
+        if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
+            values["block_rows"], values["block_cols"] = block
+    if "input_activations" in group:
+        values["activations"] = _activations(group["input_activations"])
+    if isinstance(group.get("format"), str):
+        values["format"] = group["format"]
+    return Group(name, matcher(entries, ("exact", "regex", "class", "suffix")), values)
+
+
+def _activations(value: Any) -> str:
+    if not isinstance(value, dict):
+        return "none"
+    dynamic = value.get("dynamic", False)
+    return "local" if dynamic == "local" else "dynamic" if dynamic else "static"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All declarations of a checkpoint, most authoritative first, and the methods no dialect knows."""
+
+    all: tuple[Declaration, ...]
+    unknown: tuple[tuple[str, str], ...]  # (file, method)
+
+    @property
+    def main(self) -> Declaration | None:
+        """The declaration that loaders read first."""
+        return self.all[0] if self.all else None
+
+
+def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declared:
+    """Every declaration in the checkpoint's JSON files; config.json comes first, as loaders read it."""
+    found: list[Declaration] = []
+    unknown: list[tuple[str, str]] = []
+    known_methods = {d.method for d in dialects}
+    for dialect in dialects:
+        for place in dialect.places:
+            content = checkpoint.config(place.file)
+            for at, value in _at(content, place.at):
+                if all(value.get(k) in allowed for k, allowed in place.when.items()):
+                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value))
+    for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
+        method = value.get("quant_method")
+        if method is not None and method not in known_methods and not any(d.at == at for d in found):
+            unknown.append((checkpoint.path("config.json"), str(method)[:60]))
+    order = {"config.json": 0, "hf_quant_config.json": 1}
+    found.sort(key=lambda d: order.get(d.file.rpartition("/")[2], 2))
+    return Declared(tuple(found), tuple(unknown))
+
+
+def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for wrapper in _WRAPPERS:
+        value: Any = content
+        for step in (*wrapper, *path):
+            value = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, dict) and value:
+            yield (*wrapper, *path), value
+        if not path:
+            return
+
+
+def allows(scheme: Scheme, values: Mapping[str, Any]) -> bool:
+    """Whether declared values mean this scheme; fields that are not declared are no contradiction."""
+    return any(
+        all(field not in values or values[field] in allowed for field, allowed in alternative.items())
+        for alternative in scheme.declared
+    )

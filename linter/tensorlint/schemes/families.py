@@ -1,0 +1,99 @@
+"""Model families as data: what role a module plays, what runtimes fuse, which parameters of the config count what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ..names import canonical
+from ..rulebook.yamltext import Item
+
+ROLES = (
+    "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
+)  # fmt: skip
+COUNTS = ("layers", "experts", "hidden", "vocabulary")
+_TOP = {"summary", "model_types", "layers", "roles", "fused", "counts", "optional", "see"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family file; lists are globs over module names with wrappers such as `model.` removed where that helps."""
+
+    name: str
+    model_types: tuple[str, ...]
+    layers: tuple[str, ...]
+    roles: Mapping[str, tuple[str, ...]]
+    fused: tuple[tuple[str, ...], ...]
+    counts: Mapping[str, tuple[str, ...]]
+    optional: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The families that apply to one checkpoint, merged; the general one comes last."""
+
+    families: tuple[Family, ...]
+    _cache: dict[str, frozenset[str]] = field(default_factory=dict, compare=False)
+
+    def roles(self, module: str) -> frozenset[str]:
+        """The roles a module plays, by its name."""
+        found = self._cache.get(module)
+        if found is None:
+            plain = canonical(module)
+            found = frozenset(
+                role
+                for family in self.families
+                for role, globs in family.roles.items()
+                if any(fnmatchcase(module, g) or fnmatchcase(plain, g) for g in globs)
+            )
+            self._cache[module] = found
+        return found
+
+    @property
+    def fused(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of last name components that runtimes merge into one matrix."""
+        return tuple(dict.fromkeys(g for family in self.families for g in family.fused))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Prefixes of the decoder's layers, most usual first."""
+        return tuple(dict.fromkeys(p for family in self.families for p in family.layers))
+
+    def count(self, config: Mapping[str, Any], what: str) -> tuple[str, int] | None:
+        """The config key and value that count something, if there is one."""
+        for family in self.families:
+            for key in family.counts.get(what, ()):
+                value = config.get(key)
+                if type(value) is int and value >= 0:
+                    return key, value
+        return None
+
+    def optional(self, tensor: str) -> bool:
+        """Whether some layers of this family legitimately lack this tensor."""
+        return any(fnmatchcase(tensor, g) for family in self.families for g in family.optional)
+
+
+def anatomy(families: Iterable[Family], model_type: str) -> Anatomy:
+    """The families for a model type, special ones first."""
+    special = [f for f in families if any(fnmatchcase(model_type, g) for g in f.model_types)]
+    general = [f for f in families if not f.model_types]
+    return Anatomy((*special, *general))
+
+
+def load_family(top: Item, name: str) -> Family:
+    """A family from the top value of its file; raises RuleFileError."""
+    keys = top.map("the family", _TOP)
+    roles = {}
+    if "roles" in keys:
+        roles = {k: v.strings(f"`{k}`") for k, v in keys["roles"].map("`roles`", ROLES).items()}
+    counts = {}
+    if "counts" in keys:
+        counts = {k: v.strings(f"`{k}`") for k, v in keys["counts"].map("`counts`", COUNTS).items()}
+
+    def strings(key: str) -> tuple[str, ...]:
+        return keys[key].strings(f"`{key}`") if key in keys else ()
+
+    fused = tuple(row.strings("a fused group") for row in keys["fused"].list("`fused`")) if "fused" in keys else ()
+    return Family(name, strings("model_types"), strings("layers"), roles, fused, counts, strings("optional"))

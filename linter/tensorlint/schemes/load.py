@@ -1,0 +1,141 @@
+"""Read a scheme from YAML, with every mistake shown at its place."""
+
+from __future__ import annotations
+
+from ..dtypes import DTYPE_BITS, ENCODINGS
+from ..rulebook.yamltext import Item
+from .model import CONVENTIONS, KINDS, NEEDED, PART_KINDS, SIGNS, Part, Scheme, Symbol
+from .shapes import Shape, ShapeError, dim
+
+DECLARED_FIELDS = (
+    "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols", "activations",
+    "symmetric", "mode",
+)  # fmt: skip
+_TOP = {
+    "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion", "fused",
+    "everywhere", "self_declared",
+}  # fmt: skip
+_PART = {"name", "dtype", "shape", "holds", "sign", "convention", "needed", "scales", "kind", "finite", "order"}
+_FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
+_MODULE = "{module}"
+
+
+def load_scheme(top: Item, name: str) -> Scheme:
+    """A scheme from the top value of its file; raises RuleFileError."""
+    keys = top.map("the scheme", _TOP)
+    for key in ("summary", "parts"):
+        if key not in keys:
+            top.fail(f"the scheme has no `{key}`")
+    symbols = {}
+    if "symbols" in keys:
+        symbols = {k: _symbol(k, v) for k, v in keys["symbols"].map("`symbols`").items()}
+    parts = {k: _part(k, v) for k, v in keys["parts"].map("`parts`").items()}
+    for part in parts.values():
+        if part.scales and part.scales not in parts:
+            keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
+    declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
+    flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
+    return Scheme(
+        name,
+        keys["summary"].string("`summary`"),
+        parts,
+        symbols,
+        declared,
+        decode=keys["decode"].string("`decode`") if "decode" in keys else "",
+        see=keys["see"].strings("`see`") if "see" in keys else (),
+        bad=tuple(keys["bad"].list("`bad`")) if "bad" in keys else (),
+        good=tuple(keys["good"].list("`good`")) if "good" in keys else (),
+        **flags,
+    )
+
+
+def _part(name: str, item: Item) -> Part:
+    keys = item.map(f"part `{name}`", _PART)
+    for key in ("name", "dtype"):
+        if key not in keys:
+            item.fail(f"part `{name}` has no `{key}`")
+    kind = PART_KINDS.get(name)
+    if "kind" in keys:
+        kind = keys["kind"].word("a kind of part", KINDS)
+    elif kind is None:
+        item.fail(f"part `{name}` is not a known name, so it needs a `kind`", "one of: " + ", ".join(KINDS))
+    template = keys["name"].string("`name`")
+    if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
+        keys["name"].fail("a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"')
+    dtypes = tuple(d.word("a dtype", DTYPE_BITS) for d in keys["dtype"].one_or_more())
+    shapes, labels = _shapes(keys["shape"]) if "shape" in keys else ((), ())
+    return Part(
+        name,
+        kind,
+        template[len(_MODULE) :],
+        dtypes,
+        shapes,
+        labels,
+        holds=_holds(keys["holds"]) if "holds" in keys else {},
+        sign=keys["sign"].word("a sign", SIGNS) if "sign" in keys else "positive",
+        convention=keys["convention"].word("a convention", CONVENTIONS) if "convention" in keys else None,
+        needed=keys["needed"].word("a word for `needed`", NEEDED) if "needed" in keys else "always",
+        scales=keys["scales"].string("`scales`") if "scales" in keys else None,
+        finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
+    )
+
+
+def _holds(item: Item) -> dict[str, str]:
+    """What the bytes mean: one encoding, or one per dtype."""
+    if not item.is_map:
+        return {"*": item.word("an encoding", ENCODINGS)}
+    return {d: v.word("an encoding", ENCODINGS) for d, v in item.map("`holds`", DTYPE_BITS).items()}
+
+
+def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+    """Alternatives of shapes with their labels: `[N, K]`, `[[], [1]]`, or `{tensor: [[], [1]], channel: [N]}`."""
+    if item.is_map:
+        shapes: list[Shape] = []
+        labels: list[str] = []
+        for label, value in item.map("`shape`").items():
+            found, _ = _shapes(value)
+            shapes.extend(found)
+            labels.extend([label] * len(found))
+        return tuple(shapes), tuple(labels)
+    rows = item.list("a shape")
+    if rows and all(row.is_list for row in rows):
+        made = tuple(_shape(row) for row in rows)
+    else:
+        made = (_shape(item),)
+    return made, ("",) * len(made)
+
+
+def _shape(item: Item) -> Shape:
+    dims = []
+    for one in item.list("a shape"):
+        text = str(one.number("a dimension")) if one.raw.isdigit() else one.string("a dimension")
+        try:
+            dims.append(dim(text))
+        except ShapeError as error:
+            one.fail(str(error), "a number, a symbol such as N, or arithmetic such as K/16 or ceil(N/128)")
+    return tuple(dims)
+
+
+def _symbol(name: str, item: Item) -> Symbol:
+    keys = item.map(f"symbol `{name}`", {"usual", "declared", "uniform"})
+    usual: list[int] = []
+    for one in keys["usual"].list("`usual`") if "usual" in keys else []:
+        value = one.number("a value")
+        if not isinstance(value, int) or value < 1:
+            one.fail("a symbol takes whole numbers from 1")
+        usual.append(value)
+    return Symbol(
+        name,
+        tuple(usual),
+        keys["declared"].word("a declared field", DECLARED_FIELDS) if "declared" in keys else None,
+        keys["uniform"].boolean("`uniform`") if "uniform" in keys else False,
+    )
+
+
+def _alternative(item: Item) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    for field, value in item.map("`declared`", DECLARED_FIELDS).items():
+        found[field] = tuple(one.plain() for one in value.one_or_more())
+    if "method" not in found:
+        item.fail("an alternative of `declared` names a `method`")
+    return found

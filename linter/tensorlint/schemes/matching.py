@@ -1,0 +1,100 @@
+"""Whether an entry of an ignore or target list covers a module, in each of the ways that loaders use.
+
+Semantics by source: ModelOpt export writes exact names, `prefix*` and `prefix.*` (modelopt/torch/export/quant_utils.py)
+and vLLM also takes substrings and globs (vllm .../quantization/modelopt.py); compressed-tensors takes exact names,
+`re:` with `re.match`, or a class name, and no globs (compressed_tensors/utils/match.py); transformers takes a regular
+expression at a module boundary or a suffix (transformers/quantizers/quantizers_utils.py).
+
+Patterns come from strangers: each match may take 50 ms, a pattern that takes longer is never tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+TIMEOUT = 0.05  # seconds per match
+MAX_PATTERN = 2000  # characters
+
+# Class names that stand for "every linear layer"; other capitalized words name classes that are no linear layers.
+_LINEAR_CLASSES = frozenset({"linear", "linearbase"})
+
+
+@dataclass
+class Matcher:
+    """The entries of one list; `broken` collects patterns that could not be evaluated."""
+
+    entries: tuple[str, ...]
+    styles: tuple[str, ...]
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._exact = frozenset(self.entries) if "exact" in self.styles else frozenset()
+        self._others = [e for e in self.entries if len(e) <= MAX_PATTERN]
+
+    def covering(self, module: str, linear: bool = True) -> str | None:
+        """The entry that covers a module, or None; `linear` says whether class names such as Linear apply to it."""
+        if module in self._exact:
+            return module
+        for entry in self._others:
+            if entry not in self.broken and self._covers(entry, module, linear):
+                return entry
+        return None
+
+    def _covers(self, entry: str, module: str, linear: bool) -> bool:
+        for style in self.styles:
+            if style == "exact" and entry == module:
+                return True
+            if style == "prefix" and (module.startswith(entry + ".") or module == entry):
+                return True
+            if style == "suffix" and (module == entry or module.endswith("." + entry)):
+                return True
+            if style == "substring" and entry and entry in module:
+                return True
+            if style == "glob" and any(c in entry for c in "*?[") and fnmatchcase(module, entry):
+                return True
+            if style == "component_glob" and any(fnmatchcase(p, entry) for p in module.split(".")):
+                return True
+            if style == "regex" and entry.startswith("re:") and self._search(entry[3:], module, entry):
+                return True
+            if style == "bare_regex" and self._boundary(entry, module):
+                return True
+            if style == "class" and linear and entry.lower() in _LINEAR_CLASSES:
+                return True
+        return False
+
+    def _search(self, pattern: str, module: str, entry: str) -> bool:
+        compiled, error = _compile(pattern)
+        if compiled is None:
+            self.broken[entry] = error
+            return False
+        try:
+            return compiled.match(module, timeout=TIMEOUT) is not None
+        except TimeoutError:
+            self.broken[entry] = "it takes too long to match"
+            return False
+
+    def _boundary(self, entry: str, module: str) -> bool:
+        """Transformers: the entry as a regular expression up to a module boundary, or as a suffix."""
+        if module.endswith(entry):
+            return True
+        pattern = entry.replace("*", ".*") if "*" in entry and ".*" not in entry else entry
+        return self._search(rf"(?:{pattern})(?:\.|$)", module, entry)
+
+
+@lru_cache(maxsize=4096)
+def _compile(pattern: str) -> tuple[Any, str]:
+    import regex  # imported late: header-only runs without patterns do not need it
+
+    try:
+        return regex.compile(pattern), ""
+    except regex.error as error:
+        return None, f"it is not a regular expression: {error}"
+
+
+def matcher(entries: Iterable[Any], styles: tuple[str, ...]) -> Matcher:
+    """A matcher over the text entries of a list."""
+    return Matcher(tuple(dict.fromkeys(e for e in entries if isinstance(e, str))), styles)

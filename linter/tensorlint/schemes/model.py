@@ -1,0 +1,105 @@
+"""Schemes and their parts: the contract of one way of storing a weight, as read from `rules/schemes/*.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..dtypes import Encoding, encoding_of
+from .shapes import Shape
+
+# Part name -> kind. The kind decides at which depth a part is read and which rules look at it.
+PART_KINDS: dict[str, str] = {
+    "weight": "weight", "weight_scale": "scale", "block_scale": "scale", "tensor_scale": "scale", "input_scale": "scale",
+    "input_tensor_scale": "scale", "output_scale": "scale", "pre_scale": "scale", "nested_scale": "scale", "k_scale": "scale",
+    "v_scale": "scale", "q_scale": "scale", "prob_scale": "scale", "kv_scale": "scale", "zero_point": "zero_point",
+    "input_zero_point": "zero_point", "output_zero_point": "zero_point", "offset": "zero_point", "nested_offset": "zero_point",
+    "group_index": "index", "bias": "bias", "lookup": "table", "nested_lookup": "table", "state": "marker", "marker": "marker",
+    "logical_shape": "marker", "low_rank_a": "low_rank", "low_rank_b": "low_rank", "rotation": "low_rank",
+    "magnitude": "low_rank", "master_weight": "weight", "other": "other",
+}  # fmt: skip
+KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "low_rank", "other")
+SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
+
+NEEDED = ("always", "together", "never")
+SIGNS = ("positive", "any")
+CONVENTIONS = ("multiplier", "divisor")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One tensor of a scheme.
+
+    `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
+    or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always, together (all modules of a kind or none) or never.
+    """
+
+    name: str
+    kind: str
+    suffix: str
+    dtypes: tuple[str, ...]
+    shapes: tuple[Shape, ...] = ()
+    labels: tuple[str, ...] = ()
+    holds: Mapping[str, str] = field(default_factory=dict)
+    sign: str = "positive"
+    convention: str | None = None
+    needed: str = "always"
+    scales: str | None = None
+    finite: bool = True
+
+    def encoding(self, dtype: str) -> Encoding:
+        """How the elements of this part are read when it is stored under `dtype`."""
+        return encoding_of(dtype, self.holds.get(dtype) or self.holds.get("*"))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.suffix))
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A free parameter of a scheme's shapes.
+
+    `usual` are the values tried, in order; `declared` names the declared field that states it; `uniform` says that
+    all modules of a checkpoint share it.
+    """
+
+    name: str
+    usual: tuple[int, ...]
+    declared: str | None = None
+    uniform: bool = False
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way of storing a weight.
+
+    `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
+    (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
+    beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
+    embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration.
+    """
+
+    name: str
+    summary: str
+    parts: Mapping[str, Part]
+    symbols: Mapping[str, Symbol]
+    declared: tuple[Mapping[str, tuple[Any, ...]], ...] = ()
+    quantized: bool = True
+    weak: bool = False
+    companion: bool = False
+    fused: bool = True
+    everywhere: bool = False
+    self_declared: bool = False
+    decode: str = ""
+    see: tuple[str, ...] = ()
+    bad: tuple[Any, ...] = field(default=(), compare=False)
+    good: tuple[Any, ...] = field(default=(), compare=False)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def weight(self) -> Part | None:
+        """The part that holds the weight itself, if any."""
+        return self.parts.get("weight")

@@ -1,0 +1,211 @@
+"""Symbolic shapes: `[N, K/16]`, `[ceil(N/R), ceil(K/C)]`, solved against the sizes that a file holds.
+
+A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`. A plain division must leave no
+remainder. Solving looks at exact integers only.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import product
+
+Env = Mapping[str, int]
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+class ShapeError(ValueError):
+    """The text of a dimension cannot be read."""
+
+
+@dataclass(frozen=True)
+class Dim:
+    """One dimension: an expression tree and the symbols in it."""
+
+    text: str
+    tree: ast.expr
+    symbols: frozenset[str]
+
+    def value(self, env: Env) -> int | None:
+        """Its size, or None where a division leaves a remainder or the size would be negative."""
+        result = _evaluate(self.tree, env)
+        return None if result is None or result.denominator != 1 or result < 0 else int(result)
+
+    def solve(self, size: int, env: Env) -> tuple[str, int] | None:
+        """The one unknown symbol and its value that gives `size`; None when there is no single linear solution."""
+        unknown = self.symbols.difference(env)
+        if len(unknown) != 1:
+            return None
+        symbol = next(iter(unknown))
+        answer = _invert(self.tree, Fraction(size), symbol, env)
+        if answer is None or answer.denominator != 1 or answer < 0:
+            return None
+        return symbol, int(answer)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and other.text == self.text
+
+
+def _evaluate(node: ast.expr, env: Env) -> Fraction | None:
+    if isinstance(node, ast.Constant):
+        return Fraction(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name):
+        return Fraction(env[node.id]) if node.id in env else None
+    if isinstance(node, ast.Call):
+        inner = _evaluate(node.args[0], env)
+        return None if inner is None else Fraction(-(-inner.numerator // inner.denominator))
+    assert isinstance(node, ast.BinOp)
+    left, right = _evaluate(node.left, env), _evaluate(node.right, env)
+    if left is None or right is None:
+        return None
+    kind = _OPERATORS[type(node.op)]
+    if kind == "/":
+        return left / right if right else None
+    return left + right if kind == "+" else left - right if kind == "-" else left * right
+
+
+def _invert(node: ast.expr, target: Fraction, symbol: str, env: Env) -> Fraction | None:
+    """Solve `node == target` for the symbol; a ceil is inverted as if it were exact."""
+    if isinstance(node, ast.Name):
+        return target
+    if isinstance(node, ast.Call):
+        return _invert(node.args[0], target, symbol, env)
+    if not isinstance(node, ast.BinOp):
+        return None
+    on_left = any(isinstance(n, ast.Name) and n.id == symbol for n in ast.walk(node.left))
+    other = _evaluate(node.right if on_left else node.left, env)
+    kind = _OPERATORS[type(node.op)]
+    if other is None or (kind in "*/" and other == 0) or (kind == "/" and not on_left and target == 0):
+        return None
+    inverse = {
+        "+": target - other,
+        "-": target + other if on_left else other - target,
+        "*": target / other if other else None,
+        "/": target * other if on_left else (other / target if target else None),
+    }[kind]
+    return None if inverse is None else _invert(node.left if on_left else node.right, inverse, symbol, env)
+
+
+@lru_cache(maxsize=4096)
+def dim(text: str) -> Dim:
+    """Read one dimension; raises ShapeError."""
+    if len(text) > 80:
+        raise ShapeError("the dimension is too long")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        raise ShapeError(f"`{text}` is not a dimension") from None
+    symbols: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) is int and 0 <= node.value <= 1 << 40:
+            continue
+        if isinstance(node, ast.Name):
+            if node.id != "ceil":
+                symbols.add(node.id)
+            continue
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id == "ceil" and len(node.args) == 1 and not node.keywords:
+                continue
+        elif isinstance(node, (ast.BinOp, ast.Load, *_OPERATORS)):
+            continue
+        raise ShapeError(f"`{text}` uses something else than numbers, symbols, + - * / and ceil()")
+    return Dim(text.strip(), tree, frozenset(symbols))
+
+
+Shape = tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Symbols that fit, which alternative each part took, and the parts that do not fit."""
+
+    env: Env
+    chosen: Mapping[str, int]
+    misfits: tuple[str, ...]
+
+
+def fits(shape: Shape, sizes: tuple[int, ...], env: dict[str, int]) -> bool:
+    """Whether sizes match a shape; symbols that become known are added to `env` only on success."""
+    if len(shape) != len(sizes):
+        return False
+    trial = dict(env)
+    pending = list(zip(shape, sizes, strict=True))
+    while pending:
+        rest: list[tuple[Dim, int]] = []
+        for one, size in pending:
+            if one.symbols <= trial.keys():
+                if one.value(trial) != size:
+                    return False
+                continue
+            found = one.solve(size, trial)
+            if found is None:
+                rest.append((one, size))
+                continue
+            trial[found[0]] = found[1]
+            if one.value(trial) != size:
+                return False
+        if len(rest) == len(pending):
+            break
+        pending = rest
+    # What stays undetermined (two unknowns in one dimension) is decided by another part, or by nobody.
+    env.update(trial)
+    return True
+
+
+def solve(
+    parts: Mapping[str, tuple[Shape, ...]],
+    sizes: Mapping[str, tuple[int, ...]],
+    domains: Mapping[str, tuple[int, ...]],
+    fixed: Env,
+) -> Solution:
+    """Fit every present part; `domains` lists the values a symbol may take, in order of preference.
+
+    `parts` gives alternatives of shapes by part in order of authority (the weight first); `fixed` are symbols known
+    beforehand. The solution with the fewest misfits wins, earlier values first.
+    """
+    order = [p for p in parts if p in sizes]
+    used = frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt)) if order else frozenset()
+    free = [s for s in domains if s not in fixed and s in used]
+    best: Solution | None = None
+    for values in product(*(domains[s] for s in free)):
+        candidate = _attempt(order, parts, sizes, {**fixed, **dict(zip(free, values, strict=True))})
+        if best is None or len(candidate.misfits) < len(best.misfits):
+            best = candidate
+        if not best.misfits:
+            break
+    assert best is not None
+    return best
+
+
+def _attempt(
+    order: Iterable[str], parts: Mapping[str, tuple[Shape, ...]], sizes: Mapping[str, tuple[int, ...]], start: Env
+) -> Solution:
+    env = dict(start)
+    chosen: dict[str, int] = {}
+    misfits: list[str] = []
+    for part in order:
+        for number, shape in enumerate(parts[part]):
+            if fits(shape, sizes[part], env):
+                chosen[part] = number
+                break
+        else:
+            misfits.append(part)
+    used = {s for part, number in chosen.items() for one in parts[part][number] for s in one.symbols}
+    return Solution({s: v for s, v in env.items() if s in used}, chosen, tuple(misfits))
+
+
+def show(shape: Shape, env: Env | None = None) -> str:
+    """`[N, K/16]`, or with an environment `[256, 32]` as far as it is known."""
+    return "[" + ", ".join(_show(shape, env)) + "]"
+
+
+def _show(shape: Shape, env: Env | None) -> Iterator[str]:
+    for one in shape:
+        value = one.value(env) if env is not None and one.symbols <= env.keys() else None
+        yield one.text if value is None else str(value)

@@ -1,0 +1,55 @@
+"""Files in memory: rule examples and tests run on these through the same engine as real checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import UnfinishedError
+
+
+@dataclass(frozen=True)
+class MemoryFile:
+    """One file whose content is `data`."""
+
+    name: str
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`."""
+        piece = self.data[offset : offset + length]
+        if len(piece) != length:
+            raise UnfinishedError(f"{self.name} has no {length} bytes at {offset}")
+        return piece
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` from `offset`."""
+        buffer[:] = self.read(offset, len(buffer))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """A dictionary of files."""
+
+    contents: Mapping[str, bytes]
+    target: str = "(memory)"
+
+    def files(self) -> Mapping[str, int]:
+        """Names and sizes."""
+        return {name: len(data) for name, data in self.contents.items()}
+
+    def broken_links(self) -> Iterable[str]:
+        """There are none in memory."""
+        return ()
+
+    def open(self, name: str) -> MemoryFile:
+        """Open one file."""
+        return MemoryFile(name, self.contents[name])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .facts import Fact, declare
+from .facts import Fact
 from .header import Header, TensorInfo, read_header
 from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
@@ -18,18 +18,15 @@ from .sources.interface import Source
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
 
-declare("config-unreadable", "A JSON file of the checkpoint cannot be used.", "problem")
-declare("config-duplicate-key", "A key stands twice in a JSON file of the checkpoint.", "key")
-declare("shard-gap", "Shards are numbered `-of-N`, but some numbers are missing.", "missing", "present", "total")
-declare("no-index", "There are several numbered shards but no index.", "shards")
-declare("broken-link", "A shard is a symbolic link that points nowhere.", "target")
 
 # Read from every checkpoint folder when present; anything else is only listed.
 CONFIG_FILES = (
     "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
     "quanto_qmap.json", "adapter_config.json", "generation_config.json", "tokenizer_config.json", "model_index.json",
 )  # fmt: skip
-_NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
+_NUMBERED = re.compile(
+    r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,9 @@ class Checkpoint:
         """Whether every shard could be read and all of the model was asked for."""
         damaged = any(not s.header.readable or s.header.unusable for s in self.shards.values())
         kinds = {f.kind for f in self.facts}
-        return not (self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"})
+        return not (
+            self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"}
+        )
 
     def path(self, name: str) -> str:
         """A file name of this checkpoint as seen from the target."""
@@ -195,8 +194,12 @@ def _build(
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, set(source.files())))
     elif not partial:
         facts.extend(_numbering(folder, family))
-    numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
-    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered))
+    numbered = partial and any(
+        (m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards
+    )
+    return Checkpoint(
+        source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered)
+    )
 
 
 def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
@@ -238,7 +241,9 @@ def _read_configs(
                 value = parse(text)
                 if isinstance(value, Pairs):
                     configs[base], texts[base] = value, text
-                    facts.extend(Fact("config-duplicate-key", name, values={"key": k}) for k in _repeated(value))
+                    facts.extend(
+                        Fact("config-duplicate-key", name, values={"key": k}) for k in _repeated(value)
+                    )
                 else:
                     problem = "it is not a JSON object"
             except UnicodeDecodeError as error:

@@ -34,14 +34,187 @@ class FactKind:
     fields: tuple[str, ...] = ()
 
 
-_KINDS: dict[str, FactKind] = {}
-
-
-def declare(kind: str, summary: str, *fields: str) -> None:
-    """Add a kind to the catalogue; called once per kind, below and by the checks that state it."""
-    _KINDS[kind] = FactKind(summary, fields)
+CATALOGUE: Mapping[str, FactKind] = {
+    "lfs-pointer": FactKind(
+        "A Git-LFS pointer stands where the shard should be.", ("oid", "real_size", "size")
+    ),
+    "wrong-file-type": FactKind("The file is something else than safetensors.", ("what", "start", "size")),
+    "zeroed-head": FactKind(
+        "The file begins with zero bytes: its header was never written.", ("zeros", "size")
+    ),
+    "too-small": FactKind("The file is too small to hold a header length.", ("size",)),
+    "bad-header-length": FactKind("The header length is impossible.", ("declared", "size", "problem")),
+    "header-not-utf8": FactKind("The header is not UTF-8 text.", ("position", "byte")),
+    "header-not-json": FactKind("The header is not JSON.", ("reason", "near")),
+    "header-not-object": FactKind("The header is JSON, but not an object.", ("found",)),
+    "bad-entry": FactKind("A tensor's entry in the header cannot be used.", ("problem",)),
+    "bad-metadata": FactKind("`__metadata__` is not a map from text to text.", ("problem",)),
+    "unknown-dtype": FactKind("A tensor has a dtype the format does not know.", ("dtype", "near")),
+    "duplicate-key": FactKind("A key stands twice in the header.", ("key", "where")),
+    "size-overflow": FactKind("A tensor's size overflows 64 bits.", ("shape", "dtype")),
+    "partial-byte": FactKind(
+        "A tensor of a packed dtype does not end on a byte.", ("shape", "dtype", "bits")
+    ),
+    "span-mismatch": FactKind(
+        "A tensor's byte range does not fit its dtype and shape.", ("span", "needed", "shape", "dtype")
+    ),
+    "offsets-reversed": FactKind("A tensor ends before it begins.", ("begin", "end")),
+    "hole": FactKind("Bytes between two tensors belong to none.", ("bytes", "begin", "end")),
+    "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
+    "truncated": FactKind(
+        "The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")
+    ),
+    "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
+    "misaligned": FactKind(
+        "Tensors do not start on a multiple of their element size.",
+        ("tensors", "of", "header_bytes", "bytes"),
+    ),
+    "leading-space": FactKind("The header does not begin with `{`.", ("start",)),
+    "unknown-field": FactKind("A tensor's entry has fields the format does not know.", ("fields",)),
+    "odd-name": FactKind("A tensor name is empty or has control characters.", ("name",)),
+    "large-header": FactKind("The header is close to the limit of readers.", ("bytes", "limit", "tensors")),
+    "index-unreadable": FactKind("The index cannot be used.", ("problem",)),
+    "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
+    "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
+    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of")),
+    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),
+    "wrong-shard": FactKind("The index names one shard, another one holds the tensor.", ("shard", "holder")),
+    "unlisted-tensor": FactKind("A shard holds a tensor that the index does not name.", ("shard",)),
+    "unlisted-shard": FactKind(
+        "A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")
+    ),
+    "total-size": FactKind("`metadata.total_size` is not the sum of the tensors.", ("stated", "actual")),
+    "config-unreadable": FactKind("A JSON file of the checkpoint cannot be used.", ("problem",)),
+    "config-duplicate-key": FactKind("A key stands twice in a JSON file of the checkpoint.", ("key",)),
+    "shard-gap": FactKind(
+        "Shards are numbered `-of-N`, but some numbers are missing.", ("missing", "present", "total")
+    ),
+    "no-index": FactKind("There are several numbered shards but no index.", ("shards",)),
+    "broken-link": FactKind("A shard is a symbolic link that points nowhere.", ("target",)),
+    "missing-part": FactKind(
+        "A module lacks a part its scheme needs.",
+        ("module", "part", "scheme", "suffix", "have", "of", "declared"),
+    ),
+    "activations-undeclared": FactKind(
+        "Activation settings are declared, but no module has the scale for them.",
+        ("part", "modules", "where"),
+    ),
+    "wrong-dtype": FactKind(
+        "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
+    ),
+    "wrong-shape": FactKind(
+        "A part's shape does not fit the others.",
+        ("module", "part", "scheme", "found", "wanted", "other", "other_shape", "hint"),
+    ),
+    "orphan-part": FactKind(
+        "A scale or other part belongs to no quantized weight.", ("module", "part", "scheme", "weight_dtype")
+    ),
+    "unknown-scheme": FactKind(
+        "Modules look quantized but fit no known scheme.", ("signature", "module", "modules")
+    ),
+    "ambiguous-scheme": FactKind("Modules fit several schemes equally well.", ("scheme", "rivals", "module")),
+    "declaration-missing": FactKind("Modules are quantized, but no file says how.", ("schemes", "modules")),
+    "declaration-left": FactKind(
+        "A file declares quantization, but nothing is quantized.", ("method", "where", "algorithm")
+    ),
+    "declaration-unknown": FactKind(
+        "A file declares a quantization method that is not known here.", ("method",)
+    ),
+    "scheme-mismatch": FactKind(
+        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry")
+    ),
+    "parameter-mismatch": FactKind(
+        "A module's group or block size is not the declared one.",
+        ("module", "scheme", "parameter", "found", "declared", "where"),
+    ),
+    "ignored-but-quantized": FactKind(
+        "A module is in the ignore list, but quantized.", ("module", "scheme", "entry", "where")
+    ),
+    "quantized-not-declared": FactKind(
+        "A module is quantized, but the table of quantized layers does not name it.",
+        ("module", "scheme", "where"),
+    ),
+    "unquantized-not-ignored": FactKind(
+        "A module is not quantized, but no ignore entry covers it.",
+        ("module", "dtype", "scheme", "where", "siblings"),
+    ),
+    "listed-but-unquantized": FactKind(
+        "The table of quantized layers names a module that is not quantized.",
+        ("module", "dtype", "declared", "where"),
+    ),
+    "dead-entry": FactKind("An ignore entry covers no module of the checkpoint.", ("entry", "where")),
+    "broken-pattern": FactKind("A pattern in a list cannot be evaluated.", ("entry", "problem", "where")),
+    "declarations-differ": FactKind(
+        "Two files declare different things.", ("field", "first", "second", "other", "where")
+    ),
+    "frozen-status": FactKind(
+        "The declaration says the weights are not compressed, but they are.", ("status", "where")
+    ),
+    "kv-without-scales": FactKind(
+        "KV-cache quantization is declared, but there are no scales.", ("declared", "where")
+    ),
+    "kv-undeclared": FactKind(
+        "There are KV-cache scales, but no file declares KV-cache quantization.", ("tensors",)
+    ),
+    "kv-half-pair": FactKind(
+        "An attention layer has a key scale without a value scale, or the reverse.",
+        ("module", "has", "lacks"),
+    ),
+    "kv-layer-missing": FactKind(
+        "Some attention layers have KV-cache scales, this one has none.", ("module", "have", "of")
+    ),
+    "kv-all-one": FactKind("Every KV-cache scale is exactly 1.", ("tensors",)),
+    "missing-layer": FactKind(
+        "A layer that the configuration counts is not there.", ("layers", "present", "count", "key")
+    ),
+    "missing-module": FactKind(
+        "A tensor that the other layers have is missing from one.", ("layer", "have", "of")
+    ),
+    "missing-experts": FactKind(
+        "Experts that the configuration counts are not there.",
+        ("module", "experts", "present", "count", "key"),
+    ),
+    "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
+    "missing-norm": FactKind("There is no final norm.", ("layers",)),
+    "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),
+    "tied-head-differs": FactKind(
+        "The embedding is tied, but a different output head is stored.", ("embedding",)
+    ),
+    "tied-head-copy": FactKind(
+        "The embedding is tied, and a copy of it is stored as output head.", ("embedding", "bytes")
+    ),
+    "config-dimension": FactKind(
+        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape")
+    ),
+    "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
+    "duplicate-tensor-differs": FactKind(
+        "Two shards hold the same tensor with different content.", ("shards", "shapes")
+    ),
+    "protected-role-quantized": FactKind(
+        "A module that engines load unquantized is quantized.", ("module", "role", "scheme")
+    ),
+    "fused-schemes-differ": FactKind(
+        "Modules that runtimes merge are stored in different ways.", ("modules", "schemes")
+    ),
+    "fused-scales-differ": FactKind(
+        "Modules that runtimes merge have different scales per tensor.",
+        ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+    "fused-inputs-differ": FactKind(
+        "Modules that read the same input have different activation scales.",
+        ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+    "zero-filled": FactKind(
+        "A stretch of zero bytes begins or ends in the middle of a tensor's row.",
+        ("bytes", "begin", "end", "pages", "share", "to_end"),
+    ),
+    "zero-scale-over-codes": FactKind(
+        "Block scales are zero although their blocks hold values.",
+        ("module", "zeros", "live", "checked", "count"),
+    ),
+}
 
 
 def catalogue() -> Mapping[str, FactKind]:
     """Every kind of fact, by name."""
-    return _KINDS
+    return CATALOGUE

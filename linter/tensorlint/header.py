@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .dtypes import DTYPE_BITS
-from .facts import Fact, declare
+from .facts import Fact
 from .jsontext import MAX_DEPTH, BadInteger, JsonError, Pairs, depth, parse
 from .sniff import sniff
 from .sources.interface import File
@@ -22,29 +22,6 @@ from .sources.interface import File
 HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
 LARGE_HEADER = 50_000_000
 _USIZE = 1 << 64
-
-declare("too-small", "The file is too small to hold a header length.", "size")
-declare("bad-header-length", "The header length is impossible.", "declared", "size", "problem")
-declare("header-not-utf8", "The header is not UTF-8 text.", "position", "byte")
-declare("header-not-json", "The header is not JSON.", "reason", "near")
-declare("header-not-object", "The header is JSON, but not an object.", "found")
-declare("bad-entry", "A tensor's entry in the header cannot be used.", "problem")
-declare("bad-metadata", "`__metadata__` is not a map from text to text.", "problem")
-declare("unknown-dtype", "A tensor has a dtype the format does not know.", "dtype", "near")
-declare("duplicate-key", "A key stands twice in the header.", "key", "where")
-declare("size-overflow", "A tensor's size overflows 64 bits.", "shape", "dtype")
-declare("partial-byte", "A tensor of a packed dtype does not end on a byte.", "shape", "dtype", "bits")
-declare("span-mismatch", "A tensor's byte range does not fit its dtype and shape.", "span", "needed", "shape", "dtype")
-declare("offsets-reversed", "A tensor ends before it begins.", "begin", "end")
-declare("hole", "Bytes between two tensors belong to none.", "bytes", "begin", "end")
-declare("overlap", "Two tensors share bytes.", "bytes", "other", "begin", "end")
-declare("truncated", "The file ends before its last tensor.", "missing", "needed", "size", "tensors", "of")
-declare("trailing-bytes", "Bytes follow the last tensor.", "bytes", "size", "end")
-declare("misaligned", "Tensors do not start on a multiple of their element size.", "tensors", "of", "header_bytes", "bytes")
-declare("leading-space", "The header does not begin with `{`.", "start")
-declare("unknown-field", "A tensor's entry has fields the format does not know.", "fields")
-declare("odd-name", "A tensor name is empty or has control characters.", "name")
-declare("large-header", "The header is close to the limit of readers.", "bytes", "limit", "tensors")
 
 
 class TensorInfo(NamedTuple):
@@ -121,7 +98,9 @@ def read_header(file: File) -> Header:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return unreadable(fact("header-not-utf8", 8 + error.start, position=error.start, byte=raw[error.start]))
+        return unreadable(
+            fact("header-not-utf8", 8 + error.start, position=error.start, byte=raw[error.start])
+        )
     try:
         top = parse(text)
     except JsonError as error:
@@ -185,7 +164,9 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list
             facts.append(Fact("bad-entry", shard, name, values={"problem": problem}))
             continue
         if len(entry) > 3:
-            odd_fields.update({field: name for field in entry if field not in _FIELDS and field not in odd_fields})
+            odd_fields.update(
+                {field: name for field in entry if field not in _FIELDS and field not in odd_fields}
+            )
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not name or not name.isprintable():
             facts.append(Fact("odd-name", shard, name, values={"name": ascii(name)}))
@@ -205,16 +186,26 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list
             if end < begin:
                 facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
             elif total % 8:
-                facts.append(Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total}))
+                facts.append(
+                    Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total})
+                )
             elif total // 8 != end - begin:
                 values = {"span": end - begin, "needed": total // 8, "shape": shape, "dtype": dtype}
                 facts.append(Fact("span-mismatch", shard, name, values=values))
                 # The bytes are still claimed: keep them for the layout check, not for measuring.
-                tensors.append(TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end))
+                tensors.append(
+                    TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end)
+                )
             else:
-                tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
+                tensors.append(
+                    TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end)
+                )
     if odd_fields:
-        facts.append(Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)}))
+        facts.append(
+            Fact(
+                "unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)}
+            )
+        )
     return tensors
 
 
@@ -256,9 +247,13 @@ def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, fact
     for t in sorted(tensors, key=lambda t: (t.begin, t.end)):
         values = {"begin": t.begin, "end": t.end}
         if t.begin > at and not unclaimed:
-            facts.append(Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin}))
+            facts.append(
+                Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin})
+            )
         elif t.begin < at and t.end > t.begin:
-            facts.append(Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last}))
+            facts.append(
+                Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last})
+            )
         if t.end > size:
             beyond.append(t)
         if t.dtype and t.begin % max(1, DTYPE_BITS[t.dtype] // 8) and t.end > t.begin:
@@ -279,4 +274,6 @@ def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, fact
 
 
 # Entries that could not be used leave their bytes unclaimed: what follows from that is not a second defect.
-_LEAVES_BYTES_UNCLAIMED = frozenset({"bad-entry", "unknown-dtype", "size-overflow", "partial-byte", "offsets-reversed"})
+_LEAVES_BYTES_UNCLAIMED = frozenset(
+    {"bad-entry", "unknown-dtype", "size-overflow", "partial-byte", "offsets-reversed"}
+)

@@ -14,23 +14,13 @@ from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .facts import Fact, declare
+from .facts import Fact
 from .header import Header
 from .jsontext import JsonError, Pairs, parse
 from .sources.interface import File
 
 SUFFIX = ".safetensors.index.json"
 MAX_INDEX = 256 << 20  # bytes
-
-declare("index-unreadable", "The index cannot be used.", "problem")
-declare("index-duplicate-key", "A tensor stands twice in the index.", "key")
-declare("path-escape", "The index names a file outside the checkpoint's folder.", "shard", "tensors")
-declare("missing-shard", "The index names a shard that is not there.", "shard", "tensors", "of")
-declare("missing-tensor", "The index names a tensor that no shard holds.", "shard")
-declare("wrong-shard", "The index names one shard, another one holds the tensor.", "shard", "holder")
-declare("unlisted-tensor", "A shard holds a tensor that the index does not name.", "shard")
-declare("unlisted-shard", "A shard of the model is not in the index.", "shard", "tensors", "bytes", "index")
-declare("total-size", "`metadata.total_size` is not the sum of the tensors.", "stated", "actual")
 
 
 @dataclass(frozen=True)
@@ -62,7 +52,12 @@ class Index:
             path = folder + file
             if escapes(file):
                 intact = False
-                yield Fact("path-escape", self.file, tensors[0], values={"shard": file[:200], "tensors": len(tensors)})
+                yield Fact(
+                    "path-escape",
+                    self.file,
+                    tensors[0],
+                    values={"shard": file[:200], "tensors": len(tensors)},
+                )
             elif path not in present:
                 intact = False
                 values = {"shard": file, "tensors": len(tensors), "of": len(self.weight_map)}

@@ -45,7 +45,9 @@ def _numbers(values: set[int]) -> str:
             runs.append((v, v))
     if len(runs) > 8:
         return f"{{{ordered[0]}..{ordered[-1]}}}"
-    return "{" + ",".join(str(a) if a == b else f"{a},{b}" if b == a + 1 else f"{a}..{b}" for a, b in runs) + "}"
+    return (
+        "{" + ",".join(str(a) if a == b else f"{a},{b}" if b == a + 1 else f"{a}..{b}" for a, b in runs) + "}"
+    )
 
 
 def short(names: Iterable[str]) -> list[str]:
@@ -81,7 +83,11 @@ def _merge(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
             if j in used or len(rows[j]) != len(row):
                 continue
             different = [c for c, (a, b) in enumerate(zip(row, rows[j], strict=True)) if a != b]
-            if len(different) == 1 and column in (None, different[0]) and not any("{" in rows[j][c] for c in different):
+            if (
+                len(different) == 1
+                and column in (None, different[0])
+                and not any("{" in rows[j][c] for c in different)
+            ):
                 column = different[0]
                 options.append(j)
         used.update(options)

@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .facts import Fact, declare
+from .facts import Fact
 
-declare(
-    "lfs-pointer", "A Git-LFS pointer stands where the shard should be.", "oid", "real_size", "size"
+
+_POINTER = re.compile(
+    rb"\Aversion https?://[^\n]{1,200}\n(?:[a-z0-9.-]+ [^\n]*\n)*?oid sha256:([0-9a-f]{64})\n"
 )
-declare("wrong-file-type", "The file is something else than safetensors.", "what", "start", "size")
-declare("zeroed-head", "The file begins with zero bytes: its header was never written.", "zeros", "size")
-
-_POINTER = re.compile(rb"\Aversion https?://[^\n]{1,200}\n(?:[a-z0-9.-]+ [^\n]*\n)*?oid sha256:([0-9a-f]{64})\n")
 _POINTER_SIZE = re.compile(rb"^size (\d{1,18})$", re.MULTILINE)
 
 # Magic numbers, longest first where one is a prefix of another.
@@ -56,7 +53,10 @@ def sniff(head: bytes, size: int) -> Fact | None:
         if head.startswith(magic):
             return fact("wrong-file-type", {"what": what, "start": start})
     if _TEXT.match(head):
-        return fact("wrong-file-type", {"what": "an HTML or XML page, such as a server's error message", "start": start})
+        return fact(
+            "wrong-file-type",
+            {"what": "an HTML or XML page, such as a server's error message", "start": start},
+        )
     if _PICKLE.match(head):
         return fact("wrong-file-type", {"what": "a pickle file", "start": start})
     if size >= 16 and len(head) >= 16 and not any(head[:16]):

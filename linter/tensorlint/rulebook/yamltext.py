@@ -19,7 +19,9 @@ from ..errors import RuleFileError
 MAX_BYTES = 64 << 10
 MAX_NESTING = 24
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STRING, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null"))
+_STRING, _INT, _FLOAT, _BOOL, _NULL = (
+    f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null")
+)
 _FLOAT_LIKE = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
@@ -105,8 +107,13 @@ class Item:
         if not isinstance(self.node, yaml.ScalarNode):
             self.fail(f"{what} must be text")
         if self.node.tag != _STRING:
-            kind = {_BOOL: "yes/no", _INT: "a number", _FLOAT: "a number", _NULL: "nothing"}.get(self.node.tag, "a date")
-            self.fail(f"{what} must be text, but YAML reads `{self.raw}` as {kind}", f'put it in quotes: "{self.raw}"')
+            kind = {_BOOL: "yes/no", _INT: "a number", _FLOAT: "a number", _NULL: "nothing"}.get(
+                self.node.tag, "a date"
+            )
+            self.fail(
+                f"{what} must be text, but YAML reads `{self.raw}` as {kind}",
+                f'put it in quotes: "{self.raw}"',
+            )
         return self.raw
 
     def word(self, what: str, allowed: Collection[str]) -> str:
@@ -124,12 +131,20 @@ class Item:
                     return int(self.raw)
                 if re.fullmatch(r"[-+]?0x[0-9a-fA-F]{1,16}", self.raw):
                     return int(self.raw, 16)
-                self.fail(f"{what}: `{self.raw}` is read by YAML 1.1 in base 8, 2 or 60", "write it in plain decimal digits")
+                self.fail(
+                    f"{what}: `{self.raw}` is read by YAML 1.1 in base 8, 2 or 60",
+                    "write it in plain decimal digits",
+                )
             if self.node.tag == _FLOAT and re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?", self.raw):
                 return float(self.raw)
             if _FLOAT_LIKE.fullmatch(self.raw):
-                self.fail(f"{what} must be a number, not `{self.raw}`", f"YAML 1.1 reads `{self.raw}` as text; write {float(self.raw)!r}")
-        self.fail(f"{what} must be a number{', not `' + self.raw + '`' if not (self.is_map or self.is_list) else ''}")
+                self.fail(
+                    f"{what} must be a number, not `{self.raw}`",
+                    f"YAML 1.1 reads `{self.raw}` as text; write {float(self.raw)!r}",
+                )
+        self.fail(
+            f"{what} must be a number{', not `' + self.raw + '`' if not (self.is_map or self.is_list) else ''}"
+        )
 
     def boolean(self, what: str) -> bool:
         """`true` or `false`, nothing else."""
@@ -182,10 +197,18 @@ def read(source: str | bytes, path: str) -> Item:
         for event in yaml.parse(decoded, _LOADER):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 mark = event.start_mark
-                text.fail(mark.line, mark.column, 1, "anchors and aliases are not allowed in rule files", "write the value out")
+                text.fail(
+                    mark.line,
+                    mark.column,
+                    1,
+                    "anchors and aliases are not allowed in rule files",
+                    "write the value out",
+                )
             if getattr(event, "tag", None):
                 mark = event.start_mark
-                text.fail(mark.line, mark.column, 1, "YAML tags are not allowed in rule files", "remove the tag")
+                text.fail(
+                    mark.line, mark.column, 1, "YAML tags are not allowed in rule files", "remove the tag"
+                )
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_NESTING:
                 mark = event.start_mark
@@ -194,10 +217,16 @@ def read(source: str | bytes, path: str) -> Item:
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         problem = f"this is not YAML: {error.problem or error}"
-        hint = "quote values that begin with * & ! % @ ` { [ > |" if "character" in problem or "alias" in problem else ""
+        hint = (
+            "quote values that begin with * & ! % @ ` { [ > |"
+            if "character" in problem or "alias" in problem
+            else ""
+        )
         text.fail(place.line if place else 0, place.column if place else 0, 1, problem, hint)
     except yaml.YAMLError as error:
         raise RuleFileError(f"{path} is not YAML: {error}") from None
     if len(nodes) != 1 or nodes[0] is None:
-        raise RuleFileError(f"{path} must hold exactly one YAML document, it has {len([n for n in nodes if n])}")
+        raise RuleFileError(
+            f"{path} must hold exactly one YAML document, it has {len([n for n in nodes if n])}"
+        )
     return Item(nodes[0], text)

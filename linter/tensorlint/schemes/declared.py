@@ -130,7 +130,9 @@ class Declaration:
             for group in self.groups:
                 target = group.targets.covering(module, linear)
                 if target is not None:
-                    return Expectation(bool(group.values.get("bits")) or None, {**self.base, **group.values}, target)
+                    return Expectation(
+                        bool(group.values.get("bits")) or None, {**self.base, **group.values}, target
+                    )
             return Expectation(None, {"method": self.method})
         if not self.quantizes:
             return Expectation(False if self.groups is None else None, {"method": self.method})
@@ -155,7 +157,13 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
     values: dict[str, Any] = {"bits": 0}
     weights = group.get("weights")
     if isinstance(weights, dict):
-        names = {"bits": "num_bits", "type": "type", "strategy": "strategy", "group_size": "group_size", "symmetric": "symmetric"}
+        names = {
+            "bits": "num_bits",
+            "type": "type",
+            "strategy": "strategy",
+            "group_size": "group_size",
+            "symmetric": "symmetric",
+        }
         for field_name, key in names.items():
             value = weights.get(key)
             if isinstance(value, (str, int, bool)):
@@ -212,7 +220,9 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
     return Declared(tuple(found), tuple(unknown))
 
 
-def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+def _at(
+    content: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     for wrapper in _WRAPPERS:
         value: Any = content
         for step in (*wrapper, *path):

@@ -47,7 +47,17 @@ class Dialect:
     see: tuple[str, ...]
 
 
-_TOP = {"summary", "method", "places", "fields", "matching", "lists", "trust_activations", "activations", "see"}
+_TOP = {
+    "summary",
+    "method",
+    "places",
+    "fields",
+    "matching",
+    "lists",
+    "trust_activations",
+    "activations",
+    "see",
+}
 
 
 def load_dialect(top: Item, name: str) -> Dialect:
@@ -64,7 +74,9 @@ def load_dialect(top: Item, name: str) -> Dialect:
         matching = tuple(i.word("a way of matching", STYLES) for i in keys["matching"].one_or_more())
     activations = {}
     if "activations" in keys:
-        activations = {k: v.string("an activation scheme") for k, v in keys["activations"].map("`activations`").items()}
+        activations = {
+            k: v.string("an activation scheme") for k, v in keys["activations"].map("`activations`").items()
+        }
     return Dialect(
         name,
         keys["method"].string("`method`"),

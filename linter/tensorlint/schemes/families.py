@@ -95,5 +95,9 @@ def load_family(top: Item, name: str) -> Family:
     def strings(key: str) -> tuple[str, ...]:
         return keys[key].strings(f"`{key}`") if key in keys else ()
 
-    fused = tuple(row.strings("a fused group") for row in keys["fused"].list("`fused`")) if "fused" in keys else ()
+    fused = (
+        tuple(row.strings("a fused group") for row in keys["fused"].list("`fused`"))
+        if "fused" in keys
+        else ()
+    )
     return Family(name, strings("model_types"), strings("layers"), roles, fused, counts, strings("optional"))

@@ -15,7 +15,19 @@ _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion", "fused",
     "everywhere", "self_declared",
 }  # fmt: skip
-_PART = {"name", "dtype", "shape", "holds", "sign", "convention", "needed", "scales", "kind", "finite", "order"}
+_PART = {
+    "name",
+    "dtype",
+    "shape",
+    "holds",
+    "sign",
+    "convention",
+    "needed",
+    "scales",
+    "kind",
+    "finite",
+    "order",
+}
 _FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
 _MODULE = "{module}"
 
@@ -33,7 +45,9 @@ def load_scheme(top: Item, name: str) -> Scheme:
     for part in parts.values():
         if part.scales and part.scales not in parts:
             keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
-    declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
+    declared = (
+        tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
+    )
     flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
     return Scheme(
         name,
@@ -61,7 +75,9 @@ def _part(name: str, item: Item) -> Part:
         item.fail(f"part `{name}` is not a known name, so it needs a `kind`", "one of: " + ", ".join(KINDS))
     template = keys["name"].string("`name`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
-        keys["name"].fail("a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"')
+        keys["name"].fail(
+            "a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"'
+        )
     dtypes = tuple(d.word("a dtype", DTYPE_BITS) for d in keys["dtype"].one_or_more())
     shapes, labels = _shapes(keys["shape"]) if "shape" in keys else ((), ())
     return Part(

@@ -139,7 +139,9 @@ class Recogniser:
             match, rivals = picked
             found = {part: group[suffix] for part, suffix in match.parts}
             left = tuple(group[s] for s in match.left_over)
-            modules.append(Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals))
+            modules.append(
+                Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals)
+            )
         return Recognised(tuple(self._agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
     # -- grouping ---------------------------------------------------------------------------------------------------
@@ -219,7 +221,9 @@ class Recogniser:
             self._cache[key] = found
         return found
 
-    def _match(self, scheme: Scheme, group: _Group, wanted: Mapping[str, Any], fixed: Env | None = None) -> _Match | None:
+    def _match(
+        self, scheme: Scheme, group: _Group, wanted: Mapping[str, Any], fixed: Env | None = None
+    ) -> _Match | None:
         parts = {p.suffix: p for p in scheme.parts.values()}
         present = {parts[s].name: t for s, t in group.items() if s in parts}
         # `.weight` and `.bias` alone say nothing about which scheme it is.
@@ -233,14 +237,18 @@ class Recogniser:
         wrong = [p for p, t in present.items() if t.dtype not in scheme.parts[p].dtypes]
         cost += _DTYPE * len(wrong)
         shapes = {p: scheme.parts[p].shapes for p in scheme.parts if p in present and scheme.parts[p].shapes}
-        domains = {s.name: _domain(s.usual, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual}
+        domains = {
+            s.name: _domain(s.usual, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual
+        }
         solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
         cost += _SHAPE * len(solution.misfits)
         left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
         cost += sum(_LEFT_OVER if _telling_suffix(s, group[s]) else _HARMLESS for s in left)
         if cost >= _HOPELESS:
             return None
-        labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
+        labels = {
+            p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]
+        }
         problems = _problems(scheme, present, solution.env, solution.misfits)
         pairs = tuple((parts[s].name, s) for s in group if s in parts)
         return _Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
@@ -265,7 +273,9 @@ class Recogniser:
         favourite = total.most_common(1)[0][0] if total else ""
         for name in undecided:
             votes = by_pattern.get(pattern_of(name), Counter())
-            sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
+            sibling = next(
+                (s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), ""
+            )
             scored = []
             for match in candidates[name]:
                 score = match.cost + _WEAK * match.scheme.weak
@@ -273,11 +283,15 @@ class Recogniser:
                 score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
                 if declared is not None:
                     expected = declared.expect(name)
-                    score -= _DECLARED_VOTE * (bool(expected.quantized) and allows(match.scheme, expected.values))
+                    score -= _DECLARED_VOTE * (
+                        bool(expected.quantized) and allows(match.scheme, expected.values)
+                    )
                 scored.append((score, match))
             scored.sort(key=lambda pair: pair[0])
             best_score, best = scored[0]
-            rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
+            rivals = tuple(
+                m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized
+            )
             chosen[name] = (best, rivals)
         return chosen
 
@@ -319,13 +333,17 @@ def _prefer(perfect: list[_Match], name: str, declared: Declaration | None) -> _
     expected = declared.expect(name) if declared is not None else None
 
     def rank(match: _Match) -> tuple[int, int, float]:
-        fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
+        fits = (
+            expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
+        )
         return (len(match.left_over), -int(fits), match.cost)
 
     return min(perfect, key=rank)
 
 
-def _problems(scheme: Scheme, present: Mapping[str, TensorInfo], env: Env, misfits: tuple[str, ...]) -> tuple[Problem, ...]:
+def _problems(
+    scheme: Scheme, present: Mapping[str, TensorInfo], env: Env, misfits: tuple[str, ...]
+) -> tuple[Problem, ...]:
     found: list[Problem] = []
     for part in scheme.parts.values():
         tensor = present.get(part.name)
@@ -361,7 +379,9 @@ def _looks_quantized(group: _Group) -> bool:
 
 
 def _describe(group: _Group) -> str:
-    return ", ".join(f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items()))
+    return ", ".join(
+        f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items())
+    )
 
 
 def part_of(module: Module, name: str) -> Part:

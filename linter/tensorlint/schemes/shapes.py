@@ -110,7 +110,12 @@ def dim(text: str) -> Dim:
                 symbols.add(node.id)
             continue
         if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name) and node.func.id == "ceil" and len(node.args) == 1 and not node.keywords:
+            if (
+                isinstance(node.func, ast.Name)
+                and node.func.id == "ceil"
+                and len(node.args) == 1
+                and not node.keywords
+            ):
                 continue
         elif isinstance(node, (ast.BinOp, ast.Load, *_OPERATORS)):
             continue
@@ -170,7 +175,11 @@ def solve(
     beforehand. The solution with the fewest misfits wins, earlier values first.
     """
     order = [p for p in parts if p in sizes]
-    used = frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt)) if order else frozenset()
+    used = (
+        frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt))
+        if order
+        else frozenset()
+    )
     free = [s for s in domains if s not in fixed and s in used]
     best: Solution | None = None
     for values in product(*(domains[s] for s in free)):
@@ -184,7 +193,10 @@ def solve(
 
 
 def _attempt(
-    order: Iterable[str], parts: Mapping[str, tuple[Shape, ...]], sizes: Mapping[str, tuple[int, ...]], start: Env
+    order: Iterable[str],
+    parts: Mapping[str, tuple[Shape, ...]],
+    sizes: Mapping[str, tuple[int, ...]],
+    start: Env,
 ) -> Solution:
     env = dict(start)
     chosen: dict[str, int] = {}

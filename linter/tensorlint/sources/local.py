@@ -87,7 +87,9 @@ class LocalSource:
                 except OSError:
                     broken.append(name)
                 if len(found) > MAX_FILES:
-                    raise UnfinishedError(f"{self.root} holds more than {MAX_FILES:,} files", "name the checkpoint's own folder")
+                    raise UnfinishedError(
+                        f"{self.root} holds more than {MAX_FILES:,} files", "name the checkpoint's own folder"
+                    )
         return found, tuple(broken)
 
     def files(self) -> Mapping[str, int]:

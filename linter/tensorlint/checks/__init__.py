@@ -1,0 +1,56 @@
+"""The checks that need Python: each states facts, which rules (YAML) turn into findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..facts import Fact
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..view import View
+from . import (
+    completeness,
+    configuration,
+    contract,
+    dimensions,
+    duplicates,
+    fused,
+    kv_cache,
+    roles,
+    tied,
+    zeros,
+)
+
+Measured = Mapping[tuple[str, str], Measures]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: the facts it may state, and what it needs measured (nothing: it runs on headers alone).
+
+    `depth` is the least depth at which `needs` can be met; `reads` says that it reads a few bytes itself.
+    """
+
+    states: tuple[str, ...]
+    run: Callable[[View, Measured], Iterator[Fact]]
+    needs: Callable[[View], Iterable[Need]] | None = None
+    depth: str = "headers"
+
+
+# Visible registration: a check is here or it does not exist.
+CHECKS: tuple[Check, ...] = (
+    Check(contract.STATES, contract.run),
+    Check(configuration.STATES, configuration.run),
+    Check(completeness.STATES, completeness.run),
+    Check(dimensions.STATES, dimensions.run),
+    Check(roles.STATES, roles.run),
+    Check(fused.STATES, fused.run),
+    Check(fused.VALUE_STATES, fused.run_values, fused.needs, "scales"),
+    Check(kv_cache.STATES, kv_cache.run),
+    Check(kv_cache.VALUE_STATES, kv_cache.run_values, kv_cache.needs, "scales"),
+    Check(zeros.FILLED_STATES, zeros.run_filled, zeros.needs_filled, "full"),
+    Check(zeros.SCALE_STATES, zeros.run_scales, zeros.needs_scales, "full"),
+    Check(tied.STATES, tied.run, tied.needs, "full"),
+    Check(duplicates.STATES, duplicates.run, duplicates.needs, "full"),
+)

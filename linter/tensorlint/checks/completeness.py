@@ -1,0 +1,212 @@
+"""Is the model all there: layers, experts, embedding, norm and head, against config.json and against each other."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..facts import Fact
+from ..view import Layer, View
+
+STATES = (
+    "missing-layer",
+    "missing-module",
+    "missing-experts",
+    "missing-embedding",
+    "missing-norm",
+    "missing-head",
+)
+_EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about what is missing; only for whole checkpoints of decoder models."""
+    checkpoint = view.checkpoint
+    config = checkpoint.model_config
+    if not checkpoint.whole or not view.layers or any("lora" in m.scheme.name for m in view.modules.values()):
+        return
+    if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
+        return
+    yield from _layers(view, config)
+    yield from _templates(view)
+    yield from _experts(view, config)
+    yield from _ends(view, config)
+
+
+def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
+    counted = view.anatomy.count(config, "layers")
+    if counted is None:
+        return
+    key, count = counted
+    present = {layer.number for layer in view.layers}
+    missing = [n for n in range(min(count, 100_000)) if n not in present]
+    if missing:
+        prefix = view.layers[0].prefix
+        values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
+        yield Fact(
+            "missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}", values=values
+        )
+
+
+def _plain(layer: Layer) -> frozenset[str]:
+    """A layer's modules without expert numbers and quantization suffixes: what makes layers alike."""
+    found = set()
+    for name in layer.tensors:
+        expert = _EXPERT.match(name)
+        if expert:
+            continue
+        found.add(name)
+    return frozenset(found)
+
+
+def _templates(view: View) -> Iterator[Fact]:
+    """Layers that lack a plain tensor which nearly all layers of their kind have."""
+    # Parts of quantized modules are the contract's business: only unquantized tensors are compared here.
+    quantized = {t.name for m in view.quantized for t in m.parts.values()} | {
+        t.name for m in view.companions for t in m.parts.values()
+    }
+    modules = {m.name for m in view.quantized}
+    rows: list[tuple[Layer, frozenset[str]]] = []
+    for layer in view.layers:
+        start = f"{layer.prefix}.{layer.number}."
+        names = {n for n in _plain(layer) if start + n not in quantized}
+        # A module counts by its name, however it is stored.
+        names = {
+            n
+            for n in names
+            if not n.endswith((".weight", ".bias")) or start + n.rpartition(".")[0] not in modules
+        }
+        stored = {
+            m[len(start) :] for m in modules if m.startswith(start) and not _EXPERT.match(m[len(start) :])
+        }
+        plain = {n.removesuffix(".weight") if n.endswith(".weight") else n for n in names}
+        rows.append((layer, frozenset(plain | stored)))
+    types = view.checkpoint.model_config.get("layer_types")
+    for number, (layer, mine) in enumerate(rows):
+        others = [
+            (other, theirs)
+            for position, (other, theirs) in enumerate(rows)
+            if position != number and mine < theirs and _same_type(types, layer.number, other.number)
+        ]
+        if not others:
+            continue
+        template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
+        alike = sum(theirs == mine for _, theirs in rows)
+        missing = sorted(template - mine)
+        # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
+        if (
+            alike > max(1, count)
+            or (alike > 1 and alike >= count)
+            or len(missing) > max(2, len(template) // 3)
+        ):
+            continue
+        for name in missing:
+            whole = f"{layer.prefix}.{layer.number}.{name}"
+            giver = next(o for o, theirs in others if theirs == template)
+            suffix = "" if name in giver.tensors else ".weight"
+            if view.anatomy.optional(whole + suffix) or whole + suffix in view.checkpoint.unreadable_names:
+                continue
+            values = {"layer": layer.number, "have": count, "of": len(rows)}
+            yield Fact("missing-module", _shard_of(view, layer), whole + suffix, values=values)
+
+
+def _same_type(types: Any, a: int, b: int) -> bool:
+    if not isinstance(types, list) or max(a, b) >= len(types):
+        return True
+    return bool(types[a] == types[b])
+
+
+def _shard_of(view: View, layer: Layer) -> str:
+    return next(iter(layer.tensors.values())).shard
+
+
+def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
+    """Experts stored one by one: numbers without gaps, as many as the configuration says or the other layers have."""
+    rows: dict[str, set[int]] = {}
+    for layer in view.layers:
+        for name in layer.tensors:
+            expert = _EXPERT.match(name)
+            if expert:
+                rows.setdefault(f"{layer.prefix}.{layer.number}.{expert['before']}", set()).add(
+                    int(expert["number"])
+                )
+    if not rows:
+        return
+    counted = view.anatomy.count(config, "experts")
+    usual = Counter(max(numbers) + 1 for numbers in rows.values()).most_common(1)[0][0]
+    key, count = counted if counted and counted[1] > 0 else ("the other layers", usual)
+    for module, numbers in rows.items():
+        missing = [n for n in range(min(count, 100_000)) if n not in numbers]
+        if missing:
+            values = {
+                "module": module,
+                "experts": missing[:16],
+                "present": len(numbers),
+                "count": count,
+                "key": key,
+            }
+            yield Fact(
+                "missing-experts",
+                view.checkpoint.path("config.json"),
+                f"{module}.{missing[0]}",
+                values=values,
+            )
+    yield from _expert_parts(view, rows)
+
+
+def _expert_parts(view: View, rows: Mapping[str, set[int]]) -> Iterator[Fact]:
+    """Experts that lack a whole module which the other experts of their layer have."""
+    children: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for name in view.modules:
+        expert = _EXPERT.match(name)
+        if expert:
+            children[expert["before"], expert["after"]].add(int(expert["number"]))
+    for (parent, child), numbers in children.items():
+        everyone = rows.get(parent, set())
+        lacking = sorted(everyone - numbers)
+        if lacking and len(lacking) * 2 < len(everyone):
+            for number in lacking:
+                values = {"layer": number, "have": len(numbers), "of": len(everyone)}
+                name = f"{parent}.{number}.{child}.weight"
+                if name not in view.checkpoint.unreadable_names:
+                    yield Fact("missing-module", view.checkpoint.path("config.json"), name, values=values)
+
+
+def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
+    """Embedding, final norm and head of a causal language model."""
+    architectures = view.checkpoint.config("config.json").get("architectures")
+    names = [str(a) for a in architectures] if isinstance(architectures, list) else []
+    if not any(a.endswith(("ForCausalLM", "ForConditionalGeneration")) for a in names):
+        return
+    where = view.checkpoint.path("config.json")
+    vocabulary = view.anatomy.count(config, "vocabulary")
+    roles = {role for m in view.modules for role in view.anatomy.roles(m)}
+    outer = [m for m in view.modules if not m.startswith(view.layers[0].prefix + ".")]
+    rows = vocabulary[1] if vocabulary else 0
+    tall = [
+        m
+        for m in outer
+        if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)
+    ]
+    base = view.layers[0].prefix.rpartition(".")[0]
+    if (
+        vocabulary
+        and "embedding" not in roles
+        and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0
+    ):
+        yield Fact(
+            "missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows}
+        )
+    normed = any(
+        "norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + ".")
+    )
+    if normed and not any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer):
+        yield Fact(
+            "missing-norm", where, f"{base}.norm.weight".lstrip("."), values={"layers": len(view.layers)}
+        )
+    tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
+    heads = [m for m in outer if "head" in view.anatomy.roles(m)]
+    if tied is False and vocabulary and not heads and len(tall) < 2:
+        yield Fact("missing-head", where, "lm_head.weight", values={"key": "tie_word_embeddings"})

@@ -1,0 +1,216 @@
+"""Modules against the contract of their scheme: missing parts, dtypes, shapes, orphans, and what fits no scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..facts import Fact
+from ..schemes.model import Part
+from ..schemes.recognise import Module, Problem
+from ..schemes.shapes import show
+from ..view import View
+
+STATES = (
+    "missing-part",
+    "activations-undeclared",
+    "wrong-dtype",
+    "wrong-shape",
+    "orphan-part",
+    "unknown-scheme",
+    "ambiguous-scheme",
+)
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about every module of a quantized scheme, its siblings giving the measure of what is needed."""
+    known = view.checkpoint.unreadable_names
+    for module in view.recognised.modules:
+        for problem in module.problems:
+            yield from _problem(view, module, problem, known)
+        if not module.scheme.quantized:
+            yield from _orphans(module)
+        if module.rivals:
+            values = {"scheme": module.scheme.name, "rivals": list(module.rivals), "module": module.name}
+            yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=values)
+    yield from _together(view, known)
+    for unknown in view.recognised.unknown:
+        first = unknown.tensors[0]
+        values = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
+        yield Fact("unknown-scheme", first.shard, first.name, values=values)
+
+
+def _file(module: Module) -> str:
+    return next(iter(module.parts.values())).shard
+
+
+def _any_tensor(module: Module) -> str:
+    return next(iter(module.parts.values())).name
+
+
+def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]) -> Iterator[Fact]:
+    part = module.scheme.parts[problem.part]
+    name = module.name + part.suffix
+    values: dict[str, Any] = {"module": module.name, "part": part.name, "scheme": module.scheme.name}
+    if problem.kind == "missing":
+        if name in known:
+            return
+        siblings = view.siblings.get(module.pattern, ())
+        have = sum(part.name in s.parts for s in siblings if s.scheme is module.scheme)
+        values.update(suffix=part.suffix, have=have, of=len(siblings), declared="")
+        kind = "orphan-part" if part.name == "weight" else "missing-part"
+        if kind == "orphan-part":
+            present = next(iter(module.parts.values()))
+            found = {**values, "part": next(iter(module.parts)), "weight_dtype": "nothing"}
+            yield Fact("orphan-part", present.shard, present.name, values=found)
+        else:
+            yield Fact(kind, _file(module), name, values=values)
+        return
+    tensor = module.parts[problem.part]
+    if problem.kind == "dtype":
+        if part.name == "weight" and tensor.dtype in ("BF16", "F16", "F32"):
+            others = [t for p, t in module.parts.items() if p != "weight"]
+            if others:
+                found = {
+                    **values,
+                    "part": next(p for p in module.parts if p != "weight"),
+                    "weight_dtype": tensor.dtype,
+                }
+                yield Fact("orphan-part", others[0].shard, others[0].name, values=found)
+                return
+        values.update(found=tensor.dtype, wanted=" or ".join(part.dtypes))
+        yield Fact("wrong-dtype", tensor.shard, tensor.name, values=values)
+        return
+    yield Fact("wrong-shape", tensor.shard, tensor.name, values={**values, **_shape_values(module, part)})
+
+
+def _shape_values(module: Module, part: Part) -> Mapping[str, Any]:
+    tensor = module.parts[part.name]
+    wanted = " or ".join(dict.fromkeys(show(shape, module.env) for shape in part.shapes))
+    other = part.scales or next((p for p in module.parts if p != part.name), part.name)
+    other = other if other in module.parts else next(iter(module.parts))
+    return {
+        "found": list(tensor.shape),
+        "wanted": wanted,
+        "other": other,
+        "other_shape": list(module.parts[other].shape),
+        "hint": _shape_hint(module, part),
+    }
+
+
+def _shape_hint(module: Module, part: Part) -> str:
+    """What the wrong shape looks like, in words, or nothing."""
+    found = module.parts[part.name].shape
+    for shape in part.shapes:
+        sizes = tuple(d.value(module.env) if d.symbols <= module.env.keys() else None for d in shape)
+        if None in sizes:
+            continue
+        exact = tuple(s for s in sizes if s is not None)
+        if found == exact[::-1] and len(exact) > 1:
+            return "it is transposed"
+        if len(found) == 1 and len(exact) > 1 and found[0] == _product(exact):
+            return "it was flattened, as runtimes do after loading"
+        if len(found) == len(exact):
+            odd = [(f, e) for f, e in zip(found, exact, strict=True) if f != e]
+            if len(odd) == 1 and odd[0][0] and odd[0][1]:
+                f, e = odd[0]
+                if e % f == 0:
+                    return f"it has 1/{e // f} of the size it needs in one dimension"
+                if f % e == 0:
+                    return f"it has {f // e} times the size it needs in one dimension"
+        if [f for f in found if f != 1] == [e for e in exact if e != 1]:
+            return "only dimensions of size 1 differ"
+    return "no known layout gives this shape"
+
+
+def _product(sizes: tuple[int, ...]) -> int:
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+def _orphans(module: Module) -> Iterator[Fact]:
+    """Scales and packed parts left over beside a weight that is not quantized."""
+    weight = module.parts.get("weight")
+    for tensor in module.left_over:
+        leaf = tensor.name.rpartition(".")[2]
+        if any(
+            word in leaf
+            for word in ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "global_scale")
+        ):
+            values = {
+                "module": module.name,
+                "part": leaf,
+                "scheme": module.scheme.name,
+                "weight_dtype": weight.dtype if weight else "nothing",
+            }
+            yield Fact("orphan-part", tensor.shard, tensor.name, values=values)
+
+
+def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
+    """Parts that all modules of a kind have or none: missing where a sibling, or the declared activations, say so."""
+    anywhere = {(m.scheme.name, p) for m in view.quantized for p in m.parts}
+    undeclared: dict[str, list[Module]] = {}
+    for siblings in view.siblings.values():
+        for part_name in dict.fromkeys(
+            p.name
+            for m in siblings
+            if m.scheme.quantized
+            for p in m.scheme.parts.values()
+            if p.needed == "together"
+        ):
+            owners = [m for m in siblings if m.scheme.quantized and part_name in m.scheme.parts]
+            having = [m for m in owners if part_name in m.parts]
+            lacking = [m for m in owners if part_name not in m.parts]
+            if not lacking:
+                continue
+            for module in lacking:
+                part = module.scheme.parts[part_name]
+                name = module.name + part.suffix
+                if name in known:
+                    continue
+                same_scheme = [m for m in having if m.scheme is module.scheme]
+                declared = (
+                    _declared_static(view, module)
+                    if part.name in ("input_scale", "input_tensor_scale")
+                    else ""
+                )
+                if (
+                    same_scheme
+                    or (declared == "exact" and _first_alternative(module, part_name))
+                    or (declared and (module.scheme.name, part_name) in anywhere)
+                ):
+                    values = {
+                        "module": module.name,
+                        "part": part_name,
+                        "scheme": module.scheme.name,
+                        "suffix": part.suffix,
+                        "have": len(having),
+                        "of": len(owners),
+                        "declared": "static activations are declared" if declared else "",
+                    }
+                    yield Fact("missing-part", _file(module), name, values=values)
+                elif declared:
+                    undeclared.setdefault(part_name, []).append(module)
+    for part_name, modules in undeclared.items():
+        main = view.declared.main
+        values = {"part": part_name, "modules": len(modules), "where": main.where if main else ""}
+        yield Fact("activations-undeclared", main.file if main else "", values=values)
+
+
+def _declared_static(view: View, module: Module) -> str:
+    """`exact` when a trusted declaration says that activations have stored scales, `loose` when an untrusted one does."""
+    main = view.declared.main
+    if main is None:
+        return ""
+    expected = main.expect(module.name)
+    if not expected.quantized or expected.values.get("activations") not in ("static", "local"):
+        return ""
+    return "exact" if main.dialect.trust_activations else "loose"
+
+
+def _first_alternative(module: Module, part_name: str) -> bool:
+    """Whether this is the activation scale to expect when several names for it are possible."""
+    names = [p.name for p in module.scheme.parts.values() if p.name in ("input_scale", "input_tensor_scale")]
+    return not any(n in module.parts for n in names) and names[0] == part_name

@@ -1,0 +1,86 @@
+"""Modules that runtimes merge into one matrix: q/k/v, gate/up, experts' w1/w3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..facts import Fact
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..names import short
+from ..schemes.recognise import Module
+from ..view import View
+
+STATES = ("fused-schemes-differ",)
+VALUE_STATES = ("fused-scales-differ", "fused-inputs-differ")
+_INPUTS = ("input_scale", "input_tensor_scale")
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Groups whose quantized members are stored in different ways."""
+    for group in view.fused_groups:
+        stored = [m for m in group if m.scheme.quantized and not m.problems]
+        ways = {(m.scheme.name, m.env.get("b"), m.env.get("g"), m.labels.get("weight_scale")) for m in stored}
+        if len(ways) > 1:
+            schemes = [
+                m.scheme.name
+                + "".join(f" {what} {m.env[s]}" for s, what in (("b", "bits"), ("g", "group")) if s in m.env)
+                + (f" per {m.labels['weight_scale']}" if "weight_scale" in m.labels else "")
+                for m in stored
+            ]
+            first = (
+                stored[0].parts["weight"]
+                if "weight" in stored[0].parts
+                else next(iter(stored[0].parts.values()))
+            )
+            values = {"modules": short(m.name for m in stored), "schemes": schemes}
+            yield Fact("fused-schemes-differ", first.shard, first.name, values=values)
+
+
+def _scalar_parts(group: Iterable[Module]) -> Iterator[tuple[str, list[tuple[Module, Need]]]]:
+    """For each part that is one number in every member: the members with what is needed to read it."""
+    members = list(group)
+    for part_name in ("tensor_scale", *_INPUTS):
+        rows = []
+        for module in members:
+            tensor = module.parts.get(part_name)
+            if tensor is not None and tensor.count == 1:
+                encoding = module.scheme.parts[part_name].encoding(tensor.dtype)
+                rows.append((module, Need(tensor, encoding, frozenset({"first"}))))
+        if len(rows) > 1:
+            yield part_name, rows
+
+
+def needs(view: View) -> Iterator[Need]:
+    """The scalar scales of all fused groups."""
+    for group in view.fused_groups:
+        for _, rows in _scalar_parts(group):
+            yield from (need for _, need in rows)
+
+
+def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Groups whose scales per tensor, or activation scales, differ."""
+    for group in view.fused_groups:
+        for part_name, rows in _scalar_parts(group):
+            values = {}
+            for module, need in rows:
+                found = measured.get((need.tensor.shard, need.tensor.name))
+                if found is not None and found.count:
+                    values[module.name] = (found.first[1], need)
+            numbers = [v for v, _ in values.values()]
+            # Zero, negative and non-finite scales have rules of their own.
+            if len(numbers) < 2 or not all(0 < n < float("inf") for n in numbers):
+                continue
+            low, high = min(numbers), max(numbers)
+            if low == high:
+                continue
+            kind = "fused-inputs-differ" if part_name in _INPUTS else "fused-scales-differ"
+            odd = min(values.values(), key=lambda pair: pair[0])[1].tensor
+            said = {
+                "modules": short(values),
+                "part": part_name,
+                "ratio": high / low,
+                "smallest": low,
+                "largest": high,
+            }
+            yield Fact(kind, odd.shard, odd.name, odd.begin, said)

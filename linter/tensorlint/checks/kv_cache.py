@@ -1,0 +1,134 @@
+"""Scales of a quantized KV cache: declared and there, in pairs, in every layer, and calibrated.
+
+Loaders take a missing value scale from the key scale, assert on the reverse, and use 1.0 when both are absent
+(vLLM .../quantization/kv_cache.py, SGLang kv_cache.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..view import View
+
+STATES = ("kv-without-scales", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
+VALUE_STATES = ("kv-all-one",)
+_LAYER = re.compile(r"^(?P<layer>.*?\.\d+)\.")
+
+
+def _by_layer(view: View) -> Mapping[str, dict[str, TensorInfo]]:
+    """Key and value scales by layer prefix (`model.layers.4`)."""
+    found: dict[str, dict[str, TensorInfo]] = defaultdict(dict)
+    for module in view.companions:
+        layer = _LAYER.match(module.name + ".")
+        for name, tensor in module.parts.items():
+            if name in ("k_scale", "v_scale", "kv_scale", "kv_cache_scale") and layer:
+                found[layer["layer"]][name] = tensor
+    return found
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about presence; values are looked at separately."""
+    scales = _by_layer(view)
+    for declaration in view.declarations_with("kv_cache"):
+        # NVFP4 caches may be scaled per block at run time; a dynamic scheme needs no scales either.
+        declared = declaration.get("kv_cache")
+        text = (
+            declared
+            if isinstance(declared, str)
+            else f"{declared.get('num_bits', 8)} bit"
+            if isinstance(declared, dict)
+            else ""
+        )
+        dynamic = isinstance(declared, dict) and declared.get("dynamic") is True
+        if (
+            not scales
+            and text
+            and not dynamic
+            and view.checkpoint.whole
+            and view.layers
+            and not _other_scales(view)
+        ):
+            yield Fact(
+                "kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where}
+            )
+            break
+    if not scales:
+        return
+    if view.declared.all and not any(view.declarations_with("kv_cache")):
+        first = next(iter(next(iter(scales.values())).values()))
+        yield Fact(
+            "kv-undeclared", first.shard, first.name, values={"tensors": sum(map(len, scales.values()))}
+        )
+    for layer, parts in scales.items():
+        if len(parts) == 1 and parts.keys() <= {"k_scale", "v_scale"}:
+            ((has, tensor),) = parts.items()
+            lacks = "v_scale" if has == "k_scale" else "k_scale"
+            name = (
+                tensor.name.replace("k_proj.k_scale", "v_proj.v_scale")
+                if has == "k_scale"
+                else tensor.name.replace("v_proj.v_scale", "k_proj.k_scale")
+            )
+            name = name.replace(has, lacks)
+            if name not in view.checkpoint.unreadable_names:
+                yield Fact(
+                    "kv-half-pair",
+                    tensor.shard,
+                    tensor.name,
+                    values={"module": layer, "has": has, "lacks": lacks},
+                )
+    yield from _gaps(view, scales)
+
+
+def _other_scales(view: View) -> bool:
+    """Whether some module has output scales, which other exporters use for the cache."""
+    return any("output_scale" in m.parts for m in view.modules.values())
+
+
+def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[Fact]:
+    if not view.checkpoint.whole:
+        return
+    attending = [
+        f"{layer.prefix}.{layer.number}"
+        for layer in view.layers
+        if any(
+            name.startswith(("self_attn.k_proj", "self_attn.qkv_proj", "attention.k_proj"))
+            for name in layer.tensors
+        )
+    ]
+    have = [layer for layer in attending if layer in scales]
+    if not have:
+        return
+    for layer in attending:
+        if layer not in scales:
+            file = next(
+                iter(
+                    next(lay for lay in view.layers if f"{lay.prefix}.{lay.number}" == layer).tensors.values()
+                )
+            ).shard
+            values = {"module": layer, "have": len(have), "of": len(attending)}
+            yield Fact("kv-layer-missing", file, f"{layer}.self_attn.k_proj.k_scale", values=values)
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Every key and value scale."""
+    for module in view.companions:
+        for name, tensor in module.parts.items():
+            yield Need(
+                tensor,
+                module.scheme.parts[name].encoding(tensor.dtype),
+                frozenset({"smallest", "largest", "first"}),
+            )
+
+
+def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """States kv-all-one when no layer was calibrated."""
+    tensors = [t for parts in _by_layer(view).values() for t in parts.values()]
+    found = [measured.get((t.shard, t.name)) for t in tensors]
+    if len(tensors) >= 2 and all(m is not None and m.count and m.smallest == m.largest == 1.0 for m in found):
+        yield Fact("kv-all-one", tensors[0].shard, tensors[0].name, values={"tensors": len(tensors)})

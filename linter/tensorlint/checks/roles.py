@@ -1,0 +1,25 @@
+"""Modules that engines always load unquantized: norms, and routers beside their experts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..facts import Fact
+from ..view import View
+
+STATES = ("protected-role-quantized",)
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about quantized norms and routers, for schemes that do not quantize everything by design."""
+    parents = {name.rpartition(".experts")[0] for name in view.modules if ".experts" in name}
+    for module in view.quantized:
+        if module.scheme.everywhere:
+            continue
+        roles = view.anatomy.roles(module.name)
+        parent = module.name.rpartition(".")[0]
+        role = "norm" if "norm" in roles else "router" if "router" in roles and parent in parents else ""
+        weight = module.parts.get("weight")
+        if role and weight is not None:
+            values = {"module": module.name, "role": role, "scheme": module.scheme.name}
+            yield Fact("protected-role-quantized", weight.shard, weight.name, values=values)

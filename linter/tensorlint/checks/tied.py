@@ -1,0 +1,51 @@
+"""Tied embeddings: when the configuration ties the head to the embedding, a stored head is a copy or a contradiction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..view import View
+from .duplicates import same_bytes
+
+STATES = ("tied-head-differs", "tied-head-copy")
+
+
+def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
+    """(head, embedding) where config.json ties them and both are stored."""
+    config = view.checkpoint.config("config.json")
+    tied = config.get("tie_word_embeddings", view.checkpoint.model_config.get("tie_word_embeddings"))
+    if tied is not True:
+        return None
+    found: dict[str, TensorInfo] = {}
+    for name, module in view.modules.items():
+        weight = module.parts.get("weight")
+        roles = view.anatomy.roles(name)
+        if weight is None or module.scheme.quantized or not roles & {"head", "embedding"} or "mtp" in roles:
+            continue
+        found.setdefault("head" if "head" in roles else "embedding", weight)
+    return (found["head"], found["embedding"]) if len(found) == 2 else None
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Nothing is measured; the two tensors are compared byte by byte."""
+    yield from ()
+
+
+def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Compare the stored head with the embedding it is tied to."""
+    pair = _pair(view)
+    if pair is None:
+        return
+    head, embedding = pair
+    equal = (
+        head.dtype == embedding.dtype and head.shape == embedding.shape and same_bytes(view, head, embedding)
+    )
+    if equal:
+        values = {"embedding": embedding.name, "bytes": head.nbytes}
+        yield Fact("tied-head-copy", head.shard, head.name, values=values)
+    else:
+        yield Fact("tied-head-differs", head.shard, head.name, values={"embedding": embedding.name})

@@ -1,0 +1,143 @@
+"""Zero bytes where values should be: stretches that no tensor row explains, and zero scales over live codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import PAGE, Measures
+from ..measures.plan import Need
+from ..view import TensorUnit, View
+
+FILLED_STATES = ("zero-filled",)
+SCALE_STATES = ("zero-scale-over-codes",)
+_MAX_CHECKED = 4096  # zero scales looked up per tensor
+
+
+def _wanted(unit: TensorUnit) -> bool:
+    tensor = unit.tensor
+    return (
+        len(tensor.shape) >= 2
+        and tensor.nbytes >= 2 * PAGE
+        and unit.kind == "weight"
+        and not unit.roles & {"position", "adapter"}
+    )
+
+
+def needs_filled(view: View) -> Iterator[Need]:
+    """Zero pages of every weight."""
+    for unit in view.units:
+        if _wanted(unit):
+            yield Need(unit.tensor, unit.encoding, frozenset({"zero_pages"}))
+
+
+def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Runs of zero pages that begin or end in the middle of a row: lost extents, or an interrupted write."""
+    for unit in view.units:
+        tensor = unit.tensor
+        found = measured.get((tensor.shard, tensor.name))
+        run = found.zero_run if found is not None and _wanted(unit) else None
+        if run is None or not run.best[0]:
+            continue
+        length, page = run.best
+        begin, end = _extend(view, tensor, page * PAGE, (page + length) * PAGE)
+        if begin == tensor.begin and end == tensor.end:
+            continue  # all of it is zero: another rule says so
+        row = tensor.nbytes // (tensor.count // tensor.shape[-1]) if tensor.shape[-1] else 0
+        if not row or ((begin - tensor.begin) % row == 0 and (end - tensor.begin) % row == 0):
+            continue  # whole rows are zero: pruned or padded
+        values = {
+            "bytes": end - begin,
+            "begin": begin,
+            "end": end,
+            "pages": length,
+            "share": (end - begin) / tensor.nbytes,
+            "to_end": end == tensor.end,
+        }
+        yield Fact("zero-filled", tensor.shard, tensor.name, begin, values)
+
+
+def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, int]:
+    """The exact ends of a zero run found by pages."""
+    file = view.checkpoint.source.open(tensor.shard)
+    try:
+        before = file.read(max(tensor.begin, begin - PAGE), begin - max(tensor.begin, begin - PAGE))
+        after = file.read(end, min(tensor.end, end + PAGE) - end)
+    finally:
+        file.close()
+    return begin - (len(before) - len(before.rstrip(b"\0"))), end + (len(after) - len(after.lstrip(b"\0")))
+
+
+def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
+    """(block scale, weight) of modules whose blocks lie along the last dimension of packed FP4 or FP8 weights."""
+    for module in view.quantized:
+        scale, weight = module.parts.get("block_scale"), module.parts.get("weight")
+        if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
+            continue
+        units = view.unit_of
+        if (
+            units[scale.name].encoding.special == "fn"
+            and scale.shape[-1]
+            and weight.shape[-1] % scale.shape[-1] == 0
+        ):
+            yield units[scale.name], units[weight.name]
+
+
+def needs_scales(view: View) -> Iterator[Need]:
+    """Zero counts of block scales."""
+    for scale, _ in _pairs(view):
+        yield Need(scale.tensor, scale.encoding, frozenset({"zero"}))
+
+
+def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Zero block scales whose blocks hold codes that are not zero: the block decodes to nothing."""
+    for scale, weight in _pairs(view):
+        found = measured.get((scale.tensor.shard, scale.tensor.name))
+        if found is None or not found.zero or found.zero == found.count:
+            continue
+        live, checked, first = _live_blocks(view, scale.tensor, weight)
+        if live:
+            module = scale.module.name if scale.module else ""
+            values = {
+                "module": module,
+                "zeros": found.zero,
+                "live": live,
+                "checked": checked,
+                "count": found.count,
+            }
+            yield Fact(
+                "zero-scale-over-codes",
+                scale.tensor.shard,
+                scale.tensor.name,
+                scale.tensor.begin + first,
+                values,
+            )
+
+
+def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit) -> tuple[int, int, int]:
+    """How many of the first zero scales have a live block, how many were looked at, and the first such scale."""
+    width = weight.tensor.shape[-1] // scale.shape[-1]
+    mask = 0x77 if weight.encoding.bits == 4 else 0x7F
+    live = checked = first = 0
+    scales, weights = (
+        view.checkpoint.source.open(scale.shard),
+        view.checkpoint.source.open(weight.tensor.shard),
+    )
+    try:
+        for at in range(0, scale.nbytes, 1 << 20):
+            piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
+            for position in (np.flatnonzero((piece & 0x7F) == 0) + at).tolist():
+                block = weights.read(weight.tensor.begin + position * width, width)
+                checked += 1
+                if any(b & mask for b in block):
+                    first = first if live else position
+                    live += 1
+                if checked >= _MAX_CHECKED:
+                    return live, checked, first
+    finally:
+        scales.close()
+        weights.close()
+    return live, checked, first

@@ -1,0 +1,92 @@
+"""`tensorlint explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from ..facts import catalogue
+from ..rulebook.library import Book
+from ..rulebook.model import Rule
+from ..rulebook.vocabulary import words
+from ..rulebook.yamltext import suggest
+from ..schemes.model import Scheme
+from ..schemes.shapes import show
+from .common import book_with, rules_option
+
+
+@click.command("explain", short_help="Explain one rule, scheme, fact or word.")
+@click.argument("name")
+@rules_option
+def command(name: str, extra_rules: tuple[Path, ...]) -> int:
+    """Explain a rule, a scheme, a fact, or a word of the rule language.
+
+    \b
+    tensorlint explain scales/nan
+    tensorlint explain nvfp4-modelopt
+    tensorlint explain ceiling_share
+    """
+    book = book_with(extra_rules)
+    click.echo(explain(name, book))
+    return 0
+
+
+def explain(name: str, book: Book) -> str:
+    """The explanation as text; raises UsageError for a name that nothing has."""
+    if name in book.rules:
+        return _rule(book.rules[name])
+    if name in book.schemes:
+        return _scheme(book.schemes[name])
+    known = {w.name: w for w in words()}
+    if name in known:
+        return f"{name}  ({known[name].where})\n\n{known[name].meaning}"
+    if name in catalogue():
+        fact = catalogue()[name]
+        users = [r.id for r in book.rules.values() if r.fact == name]
+        return f"{name}  (fact)\n\n{fact.summary}\nFields: {', '.join(fact.fields) or 'none'}\nRules: {', '.join(users) or 'none'}"
+    ends = [r for r in book.rules if r.rpartition("/")[2] == name]
+    if len(ends) == 1:
+        return _rule(book.rules[ends[0]])
+    raise UsageError(
+        f"there is no rule, scheme, fact or word `{name}`",
+        suggest(name, [*book.rules, *book.schemes, *known]),
+    )
+
+
+def _rule(rule: Rule) -> str:
+    reads = "reads headers" if rule.depth == "headers" else "reads tensor bytes"
+    rows = [
+        f"{rule.id}  {rule.severity}" + (f", since {rule.since}" if rule.since else "") + f", {reads}",
+        "",
+        rule.summary,
+    ]
+    for title, text in (("Effect", rule.effect), ("Why", rule.why), ("What to do", rule.remedy)):
+        if text:
+            rows += ["", title, *(f"  {line}" for line in text.splitlines())]
+    if rule.params:
+        rows += ["", "Parameters", *(f"  {k} = {v:g}" for k, v in rule.params.items())]
+    rows += ["", "Says, for example"]
+    rows += [f"  {example.says}" for example in rule.bad[:3]]
+    if rule.see:
+        rows += ["", "Seen in", "  " + ", ".join(rule.see)]
+    return "\n".join([*rows, "", f"Rule file  {rule.path}"])
+
+
+def _scheme(scheme: Scheme) -> str:
+    rows = [f"{scheme.name}  scheme", "", scheme.summary, "", "Parts"]
+    for part in scheme.parts.values():
+        shapes = " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any shape"
+        needed = {"always": "", "together": ", in all modules of a kind or in none", "never": ", optional"}[
+            part.needed
+        ]
+        rows.append(f"  {part.name:<14} module{part.suffix}  {' or '.join(part.dtypes)} {shapes}{needed}")
+    if scheme.decode:
+        rows += ["", "Decoding", f"  {scheme.decode}"]
+    for alternative in scheme.declared:
+        said = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in alternative.items())
+        rows += ["", "Declared as", f"  {said}"]
+    if scheme.see:
+        rows += ["", "Sources", *(f"  {s}" for s in scheme.see)]
+    return "\n".join(rows)

@@ -1,0 +1,48 @@
+"""`tensorlint rules`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .common import book_with, rules_option
+
+
+@click.command("rules", short_help="List the rules.")
+@click.argument("selectors", nargs=-1, metavar="[RULES]...")
+@click.option(
+    "-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@rules_option
+def command(selectors: tuple[str, ...], format_: str, extra_rules: tuple[Path, ...]) -> int:
+    """List rules with severity, what they read, and one sentence each.
+
+    \b
+    tensorlint rules                 all of them
+    tensorlint rules scales 'moe/*'  some of them: folders, names or globs
+    """
+    book = book_with(extra_rules)
+    rules = book.select(selectors, ())
+    if format_ == "json":
+        rows = [
+            {
+                "rule": r.id,
+                "severity": r.severity,
+                "reads": r.depth,
+                "summary": r.summary,
+                "params": dict(r.params),
+                "see": list(r.see),
+            }
+            for r in rules
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return 0
+    width = max((len(r.id) for r in rules), default=0)
+    for rule in rules:
+        click.echo(f"{rule.id:<{width}}  {rule.severity:<7}  {rule.depth:<7}  {rule.summary}")
+    click.echo(
+        f"{len(rules)} of {len(book.rules)} rules, {len(book.schemes)} schemes. `tensorlint explain RULE` for one."
+    )
+    return 0

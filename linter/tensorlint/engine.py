@@ -1,0 +1,205 @@
+"""The loop: find checkpoints, recognise, plan, measure, apply the rules, report. Prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .apply import Draft, apply_facts, apply_modules, apply_tensors, finish
+from .checkpoint import Checkpoint, find_checkpoints
+from .checks import CHECKS, Check
+from .errors import NoCheckpointError, UnfinishedError
+from .facts import Fact
+from .findings import SEVERITIES, Finding, Report
+from .measures.cpu import CpuKernel
+from .measures.interface import Measures
+from .measures.plan import DEPTHS, Need, Plan, make_plan
+from .measures.scan import Progress, scan
+from .rulebook.library import Book
+from .rulebook.model import Rule
+from .schemes.recognise import Recogniser
+from .sources.interface import Source
+from .view import TensorUnit, View
+
+
+@dataclass(frozen=True)
+class Job:
+    """One checkpoint with what the rules need of it."""
+
+    view: View
+    plan: Plan
+    checks: tuple[Check, ...]
+
+
+@dataclass
+class _Run:
+    """What adds up over the checkpoints of one run."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    bytes_read: int = 0
+    gaps: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+
+def prepare(
+    source: Source, book: Book, rules: Iterable[Rule], depth: str
+) -> tuple[list[Job], dict[str, str]]:
+    """Jobs for every checkpoint of the source, and the rules that this depth leaves out, with the reason.
+
+    Raises NoCheckpointError when there is nothing to check.
+    """
+    rules = tuple(rules)
+    recogniser = Recogniser(book.schemes.values())
+    jobs: list[Job] = []
+    skipped: dict[str, str] = {}
+    for checkpoint in find_checkpoints(source):
+        view = View(checkpoint, book, recogniser)
+        needs: list[Need] = []
+        for rule in rules:
+            if rule.each == "tensor" and rule.words:
+                needs.extend(_tensor_needs(rule, view, depth, skipped))
+            elif rule.each == "module" and rule.words:
+                needs.extend(_module_needs(rule, view, depth, skipped))
+        checks = []
+        facts = {rule.fact: rule.id for rule in rules if rule.fact}
+        for check in CHECKS:
+            wanted = [facts[s] for s in check.states if s in facts]
+            if not wanted:
+                continue
+            if DEPTHS.index(check.depth) > DEPTHS.index(depth):
+                skipped.update({rule: _reason(check.depth) for rule in wanted})
+                continue
+            checks.append(check)
+            if check.needs:
+                needs.extend(check.needs(view))
+        jobs.append(Job(view, make_plan(needs), tuple(checks)))
+    if not jobs:
+        raise NoCheckpointError(
+            f"there is no .safetensors file or index at {source.target}",
+            "name a folder, a .safetensors file or an index",
+        )
+    if not any(job.view.checkpoint.tensors or job.view.checkpoint.facts for job in jobs):
+        raise NoCheckpointError(f"the checkpoint at {source.target} holds no tensors")
+    return jobs, skipped
+
+
+def _reason(depth: str) -> str:
+    return f"needs {'the scales' if depth == 'scales' else 'the weights'} (--depth {depth})"
+
+
+def _in_reach(unit: TensorUnit, depth: str) -> bool:
+    return depth == "full" or (depth == "scales" and unit.scale_like)
+
+
+def _tensor_needs(rule: Rule, view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:
+    words = rule.words.get("", frozenset())
+    for unit in view.units:
+        if not unit.tensor.nbytes or not rule.scope.covers(**unit.scope):  # type: ignore[arg-type]
+            continue
+        if _in_reach(unit, depth):
+            yield Need(unit.tensor, unit.encoding, words)
+        else:
+            skipped[rule.id] = _reason("scales" if unit.scale_like else "full")
+
+
+def _module_needs(rule: Rule, view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:
+    for module in view.modules.values():
+        for part, words in rule.words.items():
+            tensor = module.parts.get(part)
+            if tensor is None:
+                continue
+            unit = view.unit_of[tensor.name]
+            if _in_reach(unit, depth):
+                yield Need(tensor, unit.encoding, words)
+            else:
+                skipped[rule.id] = _reason("scales" if unit.scale_like else "full")
+
+
+def check(
+    source: Source,
+    book: Book,
+    rules: Iterable[Rule],
+    depth: str = "full",
+    progress: Progress | None = None,
+    jobs: tuple[list[Job], dict[str, str]] | None = None,
+) -> Report:
+    """Check everything at a source.
+
+    A file that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
+    """
+    started = time.monotonic()
+    rules = tuple(rules)
+    todo, skipped = jobs or prepare(source, book, rules, depth)
+    run = _Run(skipped=skipped)
+    for job in todo:
+        try:
+            _one(source, job, rules, run, progress)
+        except UnfinishedError as error:
+            run.stopped = f"{error.message}; {error.hint}" if error.hint else error.message
+            break
+    findings = tuple(sorted(finish(run.drafts, source), key=_order))
+    checkpoints = [job.view.checkpoint for job in todo]
+    return Report(
+        target=source.target,
+        depth=depth,
+        checkpoints=tuple(_name(c) for c in checkpoints),
+        findings=findings,
+        schemes=_schemes(todo),
+        tensors=sum(len(c.tensors) for c in checkpoints),
+        shards=sum(len(c.shards) for c in checkpoints),
+        bytes_read=run.bytes_read,
+        bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
+        seconds=time.monotonic() - started,
+        rules_run=tuple(r.id for r in rules if r.id not in run.skipped),
+        rules_skipped=run.skipped,
+        gaps=tuple(run.gaps),
+        stopped=run.stopped,
+    )
+
+
+def _one(source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress: Progress | None) -> None:
+    view, checkpoint = job.view, job.view.checkpoint
+    run.bytes_read += sum(s.header.data_start for s in checkpoint.shards.values())
+    run.gaps.extend(_gaps(view))
+    facts: list[Fact] = list(checkpoint.facts)
+    label = _name(checkpoint)
+    # What headers alone can tell is said even when reading the bytes fails later.
+    for check_ in job.checks:
+        if check_.needs is None:
+            facts.extend(check_.run(view, {}))
+    run.drafts.extend(apply_facts(rules, facts, view, label))
+    measured: Mapping[tuple[str, str], Measures] = scan(source, job.plan, CpuKernel(), progress)
+    run.bytes_read += job.plan.bytes
+    late: list[Fact] = []
+    for check_ in job.checks:
+        if check_.needs is not None:
+            late.extend(check_.run(view, measured))
+    run.drafts.extend(apply_facts(rules, late, view, label))
+    run.drafts.extend(apply_tensors(rules, view, measured, label))
+    run.drafts.extend(apply_modules(rules, view, measured, label))
+
+
+def _gaps(view: View) -> Iterable[str]:
+    for shard in view.checkpoint.shards.values():
+        if not shard.header.readable:
+            yield f"{shard.name} could not be read"
+        elif shard.header.unusable:
+            yield f"{len(shard.header.unusable)} tensors of {shard.name} could not be read"
+    if view.recognised.unknown:
+        yield f"{len(view.recognised.unknown)} modules fit no known scheme: only their container was checked"
+
+
+def _schemes(jobs: Iterable[Job]) -> dict[str, int]:
+    counted = Counter(m.scheme.name for job in jobs for m in job.view.quantized)
+    return dict(counted.most_common())
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return (checkpoint.folder + checkpoint.stem).strip("/")
+
+
+def _order(finding: Finding) -> tuple[int, str, str]:
+    return SEVERITIES.index(finding.severity), finding.rule, finding.fingerprint

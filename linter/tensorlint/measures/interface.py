@@ -1,0 +1,148 @@
+"""What is measured about one tensor, and the seam behind which it is computed.
+
+Measures are exact and mergeable: chunks of a tensor, measured in any order, combine with `+` to the measures of the
+whole. Positions count elements as stored (packed formats: the bytes or words of the file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..dtypes import Encoding
+
+PAGE = 4096  # bytes; zero pages are counted at this size and alignment in the file
+
+# word -> what it counts or tells, for messages, `explain` and the rule language
+WORDS: dict[str, str] = {
+    "count": "number of elements (packed formats: of logical values)",
+    "nan": "elements that are NaN",
+    "inf": "elements that are infinite",
+    "zero": "elements that are zero, of either sign",
+    "negative": "elements below zero",
+    "subnormal": "elements that are subnormal",
+    "ceiling": "elements at the largest finite magnitude of the format (integers: at either end)",
+    "floor": "elements at the smallest non-zero magnitude of the format",
+    "smallest": "smallest non-zero finite magnitude",
+    "largest": "largest finite magnitude",
+    "first": "value of the first element",
+    "uniform": "1 when every stored byte is the same, else 0",
+    "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
+}
+COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
+
+
+@dataclass(frozen=True)
+class ZeroRun:
+    """The longest run of zero pages in a range of pages [begin, end) of the file, mergeable with its neighbours.
+
+    `prefix` and `suffix` are the zero pages at the two ends; `best` is (length, first page) of the longest run.
+    """
+
+    begin: int
+    end: int
+    prefix: int = 0
+    suffix: int = 0
+    best: tuple[int, int] = (0, 0)
+
+    def __add__(self, other: ZeroRun) -> ZeroRun:
+        left, right = (self, other) if self.begin <= other.begin else (other, self)
+        if left.end != right.begin:
+            best = max(left.best, right.best, key=lambda b: (b[0], -b[1]))
+            return ZeroRun(left.begin, right.end, left.prefix, right.suffix, best)
+        joined = (left.suffix + right.prefix, left.end - left.suffix)
+        best = max(left.best, joined, right.best, key=lambda b: (b[0], -b[1]))
+        prefix = left.prefix + (right.prefix if left.prefix == left.end - left.begin else 0)
+        suffix = right.suffix + (left.suffix if right.suffix == right.end - right.begin else 0)
+        return ZeroRun(left.begin, right.end, prefix, suffix, best)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Everything measured about one tensor, or about a part of it.
+
+    `positions` gives for each counted word with a count above zero the index of its first element; `codes` is the
+    histogram of bit patterns where the encoding has at most 8 bits.
+    """
+
+    count: int = 0
+    nan: int = 0
+    inf: int = 0
+    zero: int = 0
+    negative: int = 0
+    subnormal: int = 0
+    ceiling: int = 0
+    floor: int = 0
+    smallest: float = float("inf")
+    largest: float = 0.0
+    first: tuple[int, float] = (1 << 62, 0.0)
+    lowest_byte: int = 255
+    highest_byte: int = 0
+    positions: Mapping[str, int] = field(default_factory=dict)
+    zero_run: ZeroRun | None = None
+    codes: tuple[int, ...] | None = None
+
+    def __add__(self, other: Measures) -> Measures:
+        if not self.count and self.zero_run is None:
+            return other
+        positions = dict(self.positions)
+        for word, at in other.positions.items():
+            positions[word] = min(at, positions.get(word, at))
+        if self.zero_run is None or other.zero_run is None:
+            run = self.zero_run or other.zero_run
+        else:
+            run = self.zero_run + other.zero_run
+        codes = None
+        if self.codes is not None and other.codes is not None and len(self.codes) == len(other.codes):
+            codes = tuple(a + b for a, b in zip(self.codes, other.codes, strict=True))
+        return Measures(
+            self.count + other.count,
+            *(getattr(self, word) + getattr(other, word) for word in COUNTED),
+            smallest=min(self.smallest, other.smallest),
+            largest=max(self.largest, other.largest),
+            first=min(self.first, other.first),
+            lowest_byte=min(self.lowest_byte, other.lowest_byte),
+            highest_byte=max(self.highest_byte, other.highest_byte),
+            positions=positions,
+            zero_run=run,
+            codes=codes,
+        )
+
+    def value(self, word: str) -> float:
+        """The number a word of the rule language stands for."""
+        if word == "first":
+            return self.first[1]
+        if word == "uniform":
+            return int(self.lowest_byte >= self.highest_byte)
+        if word == "zero_pages":
+            return self.zero_run.best[0] if self.zero_run else 0
+        if word == "smallest":
+            return self.smallest if self.smallest != float("inf") else 0.0
+        return float(getattr(self, word)) if word == "largest" else getattr(self, word)
+
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Kernel(Protocol):
+    """Measures one chunk of a tensor's bytes."""
+
+    def measure(
+        self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int
+    ) -> Measures:
+        """Measures of `data`, whose first byte is byte `at` of the tensor and byte `offset` of the file.
+
+        `words` are those that somebody needs; others may be left out. `data` holds whole elements.
+        """
+
+
+def total(parts: Iterable[Measures]) -> Measures:
+    """The sum of measures."""
+    result = Measures()
+    for part in parts:
+        result = result + part
+    return result

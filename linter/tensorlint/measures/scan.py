@@ -1,0 +1,64 @@
+"""Carry out a plan: read each tensor in bounded chunks and add up the measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ..sources.interface import Source
+from .interface import PAGE, Kernel, Measures
+from .plan import Need, Plan
+
+CHUNK = 4 << 20  # bytes; a multiple of PAGE and of every element size
+Progress = Callable[[int], None]
+Key = tuple[str, str]  # (shard, tensor)
+
+
+def scan(
+    source: Source, plan: Plan, kernel: Kernel, progress: Progress | None = None
+) -> Mapping[Key, Measures]:
+    """Measures of every tensor of the plan, by (shard, tensor name).
+
+    Memory stays bounded by the chunk, whatever the size of a tensor. Raises UnfinishedError when a file changes.
+    """
+    found: dict[Key, Measures] = {}
+    buffer = np.empty(CHUNK, np.uint8)
+    for shard, needs in plan.by_shard.items():
+        file = source.open(shard)
+        try:
+            for need in needs:
+                found[shard, need.tensor.name] = _measure(file.read_into, need, kernel, buffer, progress)
+        finally:
+            file.close()
+    return found
+
+
+def _measure(
+    read_into: Callable[[int, memoryview], None],
+    need: Need,
+    kernel: Kernel,
+    buffer: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    progress: Progress | None,
+) -> Measures:
+    begin, end = need.tensor.begin, need.tensor.end
+    width = max(1, need.encoding.bits // 8)
+    whole = Measures()
+    at = begin
+    while at < end or at == begin == end:
+        # Chunks end on page boundaries of the file (so pages are seen whole) and on whole elements.
+        stop = min(end, at + CHUNK)
+        if stop < end:
+            aligned = stop - stop % PAGE
+            aligned -= (aligned - begin) % width
+            stop = aligned if aligned > at else stop - (stop - begin) % width
+        piece = buffer[: stop - at]
+        if len(piece):
+            read_into(at, memoryview(piece))
+        whole = whole + kernel.measure(piece, need.encoding, need.words, at - begin, at)
+        if progress is not None:
+            progress(stop - at)
+        if stop == at:
+            break
+        at = stop
+    return whole

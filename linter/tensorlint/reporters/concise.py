@@ -1,0 +1,22 @@
+"""One line per finding, then the verdict."""
+
+from __future__ import annotations
+
+from ..apply import patterns
+from ..findings import Report
+from .interface import Options
+from .text import coverage, verdict
+
+
+def render(report: Report, options: Options) -> str:
+    """`file: tensor: severity[rule] message`, one line each."""
+    rows = []
+    for f in report.findings:
+        if f.severity == "note" and not options.notes:
+            continue
+        file = f.locations[0].file if f.locations else report.target
+        names = [n for n in patterns(f) if n != file]
+        where = f"{file}: {names[0]}" if names else file
+        more = f" (+{len(names) - 1} more)" if len(names) > 1 else ""
+        rows.append(f"{where}{more}: {f.severity}[{f.rule}] {f.message}")
+    return "\n".join([*rows, verdict(report), coverage(report)]) + "\n"

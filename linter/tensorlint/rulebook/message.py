@@ -1,0 +1,60 @@
+"""Messages of rules: `{name}` fields with a few number formats, filled by own code (never str.format)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_PART = re.compile(r"([a-z_][\w.]*)(?::(%|x|bytes|g))?")
+
+
+def fields(template: str) -> Iterable[str]:
+    """The names a message uses; a field that cannot be read comes back as it stands, braces included."""
+    for found in _FIELD.finditer(template):
+        part = _PART.fullmatch(found.group(1), 0)
+        yield part.group(1) if part else found.group(0)
+
+
+def fill(template: str, lookup: Callable[[str], Any]) -> str:
+    """The message with every field replaced."""
+
+    def one(found: re.Match[str]) -> str:
+        part = _PART.fullmatch(found.group(1))
+        return show(lookup(part.group(1)), part.group(2) or "") if part else found.group(0)
+
+    return _FIELD.sub(one, template)
+
+
+def show(value: Any, style: str = "") -> str:
+    """A value as people read it: thousands separators, three significant digits, lists with commas."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "nothing"}[value]
+    if isinstance(value, (int, float)):
+        if style == "%":
+            return f"{value * 100:.3g} %"
+        if style == "x":
+            return f"0x{int(value):02x}"
+        if style == "bytes":
+            return size(int(value))
+        if isinstance(value, int):
+            return f"{value:,}" if style != "g" else str(value)
+        return f"{int(value):,}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        if all(isinstance(v, int) for v in value):
+            return "[" + ", ".join(str(v) for v in value) + "]"
+        return ", ".join(show(v) for v in value)
+    return str(value)
+
+
+def size(n: int) -> str:
+    """Bytes with a unit: `512 B`, `1.2 MB`, `6.03 GB` (decimal, as file managers and the Hub count)."""
+    value = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

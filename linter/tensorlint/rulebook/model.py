@@ -1,0 +1,125 @@
+"""Rules as they are after loading: frozen, with their conditions compiled to closures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+SEVERITIES = ("error", "warning", "note")
+EACH = ("tensor", "module", "checkpoint", "fact")
+
+
+class Lookup(Protocol):
+    """Gives the value of a word or a dotted field of the unit a rule looks at; None when the unit has no such thing."""
+
+    def __call__(self, name: str) -> Any:
+        """The value of `name`, for example `nan`, `weight.shape` or `config.hidden_size`."""
+
+
+Test = Callable[[Lookup], bool]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which units a rule looks at; an empty tuple means any."""
+
+    schemes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    not_roles: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    not_holds: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    not_modules: tuple[str, ...] = ()
+    quantized: bool | None = None
+    dims: tuple[int, ...] = ()
+
+    def covers(
+        self,
+        *,
+        scheme: str = "",
+        part: str = "",
+        kind: str = "",
+        roles: frozenset[str] = frozenset(),
+        dtype: str = "",
+        holds: str = "",
+        label: str = "",
+        sign: str = "",
+        convention: str = "",
+        tensor: str = "",
+        module: str = "",
+        quantized: bool = False,
+        dims: int = 0,
+    ) -> bool:
+        """Whether a unit with these properties is in scope."""
+        return (
+            (not self.kinds or kind in self.kinds)
+            and (not self.parts or part in self.parts)
+            and (self.quantized is None or self.quantized == quantized)
+            and (not self.schemes or any(fnmatchcase(scheme, s) for s in self.schemes))
+            and (not self.dtypes or dtype in self.dtypes)
+            and (not self.holds or holds in self.holds)
+            and holds not in self.not_holds
+            and (not self.labels or label in self.labels)
+            and (not self.signs or sign in self.signs)
+            and (not self.conventions or convention in self.conventions)
+            and (not self.dims or dims in self.dims)
+            and (not self.roles or not roles.isdisjoint(self.roles))
+            and roles.isdisjoint(self.not_roles)
+            and (not self.tensors or any(fnmatchcase(tensor, g) for g in self.tensors))
+            and (not self.modules or any(fnmatchcase(module, g) for g in self.modules))
+            and not any(fnmatchcase(module, g) for g in self.not_modules)
+        )
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example of a rule or scheme file: files of a small checkpoint, and what must be said about it."""
+
+    files: Mapping[str, bytes]
+    says: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    `each` says what it looks at; `fact` names the fact for fact rules. A unit in scope for which `when` holds must
+    meet `require`, else there is a finding (a fact rule has no `require`: the fact itself is the finding). `words` are
+    the measures it needs, by part name ("" for the tensor itself).
+    """
+
+    id: str
+    summary: str
+    severity: str
+    message: str
+    each: str
+    path: str
+    scope: Scope = Scope()
+    fact: str = ""
+    when: tuple[Test, ...] = ()
+    require: tuple[Test, ...] = ()
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    points_at: str = ""  # the measure word whose first position is shown
+    params: Mapping[str, float] = field(default_factory=dict)
+    effect: str = ""
+    remedy: str = ""
+    why: str = ""
+    see: tuple[str, ...] = ()
+    since: str = ""
+    bad: tuple[Example, ...] = field(default=(), compare=False)
+    good: tuple[Example, ...] = field(default=(), compare=False)
+
+    @property
+    def depth(self) -> str:
+        """`headers` when no bytes of tensors are needed, else `bytes`."""
+        return "bytes" if any(self.words.values()) else "headers"

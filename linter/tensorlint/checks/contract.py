@@ -8,7 +8,7 @@ from typing import Any
 from ..facts import Fact
 from ..schemes.model import Part
 from ..schemes.recognise import Module, Problem
-from ..schemes.shapes import show
+from ..schemes.shapes import Env, show
 from ..view import View
 
 STATES = (
@@ -81,12 +81,13 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
         values.update(found=tensor.dtype, wanted=" or ".join(part.dtypes))
         yield Fact("wrong-dtype", tensor.shard, tensor.name, values=values)
         return
-    yield Fact("wrong-shape", tensor.shard, tensor.name, values={**values, **_shape_values(module, part)})
+    yield Fact("wrong-shape", tensor.shard, tensor.name, values={**values, **_shape_values(module, part, problem.detail["env"])})
 
 
-def _shape_values(module: Module, part: Part) -> Mapping[str, Any]:
+def _shape_values(module: Module, part: Part, env: Env) -> Mapping[str, Any]:
     tensor = module.parts[part.name]
-    wanted = " or ".join(dict.fromkeys(show(shape, module.env) for shape in part.shapes))
+    known = [shape for shape in part.shapes if all(d.symbols <= env.keys() for d in shape)] or list(part.shapes)
+    wanted = " or ".join(dict.fromkeys(show(shape, env) for shape in known))
     other = part.scales or next((p for p in module.parts if p != part.name), part.name)
     other = other if other in module.parts else next(iter(module.parts))
     return {
@@ -94,15 +95,15 @@ def _shape_values(module: Module, part: Part) -> Mapping[str, Any]:
         "wanted": wanted,
         "other": other,
         "other_shape": list(module.parts[other].shape),
-        "hint": _shape_hint(module, part),
+        "hint": _shape_hint(module, part, env),
     }
 
 
-def _shape_hint(module: Module, part: Part) -> str:
+def _shape_hint(module: Module, part: Part, env: Env) -> str:
     """What the wrong shape looks like, in words, or nothing."""
     found = module.parts[part.name].shape
     for shape in part.shapes:
-        sizes = tuple(d.value(module.env) if d.symbols <= module.env.keys() else None for d in shape)
+        sizes = tuple(d.value(env) if d.symbols <= env.keys() else None for d in shape)
         if None in sizes:
             continue
         exact = tuple(s for s in sizes if s is not None)

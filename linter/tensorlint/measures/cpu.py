@@ -24,7 +24,7 @@ class CpuKernel:
         if not len(data):
             return Measures(zero_run=run)
         if encoding.kind == "raw" or not words - _PAGE_WORDS:
-            low, high = (int(data.min()), int(data.max())) if "uniform" in words else (0, 255)
+            low, high = (int(data.min()), int(data.max())) if words & {"uniform", "byte"} else (0, 255)
             return Measures(len(data), lowest_byte=low, highest_byte=high, zero_run=run)
         if encoding.bits > 16:
             return _wide(data, encoding, at, run)

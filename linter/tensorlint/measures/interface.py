@@ -31,6 +31,7 @@ WORDS: dict[str, str] = {
     "largest": "largest finite magnitude",
     "first": "value of the first element",
     "uniform": "1 when every stored byte is the same, else 0",
+    "byte": "the lowest stored byte; where `uniform` is 1, the only one",
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
 COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
@@ -118,6 +119,8 @@ class Measures:
             return self.first[1]
         if word == "uniform":
             return int(self.lowest_byte >= self.highest_byte)
+        if word == "byte":
+            return self.lowest_byte
         if word == "zero_pages":
             return self.zero_run.best[0] if self.zero_run else 0
         if word == "smallest":

@@ -8,7 +8,7 @@
         config.json: {model_type: llama}
         says: "4 of 128 block scales are NaN"
 
-A file may also be given raw: `{raw: "00ff"}` (hex), `{text: "..."}`, `{header: '{...}', data: 16, length: 99}`, or
+A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`, `{header: '{...}', data: 16, length: 99}`, or
 `{tensors: {...}, metadata: {...}, cut: 1, append: "00"}`.
 """
 
@@ -25,7 +25,7 @@ from .model import Example
 from .yamltext import Item
 
 MAX_EXAMPLE_BYTES = 1 << 20
-_SPEC = re.compile(r"\s*(\w+)\s*\[([\d,\s]*)\]\s*(?:=\s*(.+))?", re.DOTALL)
+_SPEC = re.compile(r"\s*(\w+)\s*\[([\d,\s]*)\]\s*(?:[=;]\s*(.+))?", re.DOTALL)
 _RANGE = re.compile(r"\[(\d+)(?:\.\.(\d+))?\]\s*=\s*(.+)", re.DOTALL)
 _FLOAT_FORMATS = {"F32": "<f", "F64": "<d", "F16": "<e"}
 _SPECIAL = {"raw", "text", "header", "data", "length", "tensors", "metadata", "cut", "append", "pad"}
@@ -42,10 +42,12 @@ def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]
 def _example(item: Item, what: str, need_says: bool) -> Example:
     keys = item.map(f"an example of {what}")
     says = ""
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | None] = {}
     for name, value in keys.items():
         if name == "says":
             says = value.string("`says`")
+        elif not value.is_map and not value.is_list and value.raw == "broken link":
+            files[name] = None
         elif name.endswith(".safetensors"):
             files[name] = _shard(value)
         elif name.endswith((".json", ".txt")):

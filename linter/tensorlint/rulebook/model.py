@@ -84,7 +84,7 @@ class Scope:
 class Example:
     """One example of a rule or scheme file: files of a small checkpoint, and what must be said about it."""
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes | None]
     says: str = ""
     place: str = ""
 

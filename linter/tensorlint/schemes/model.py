@@ -23,7 +23,7 @@ KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "l
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
 NEEDED = ("always", "together", "never")
-SIGNS = ("positive", "any")
+SIGNS = ("positive", "nonnegative", "any")
 CONVENTIONS = ("multiplier", "divisor")
 
 

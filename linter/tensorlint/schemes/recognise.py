@@ -204,7 +204,7 @@ class Recogniser:
                 del groups[name]
             shapes = {p: scheme.parts[p].shapes for p in found if scheme.parts[p].shapes}
             solution = solve(shapes, {p: t.shape for p, t in found.items()}, {}, {})
-            problems = _problems(scheme, found, solution.env, solution.misfits)
+            problems = _problems(scheme, found, solution.tried, solution.misfits)
             yield Module(name, scheme, found, solution.env, {}, problems)
 
     # -- matching ---------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class Recogniser:
         labels = {
             p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]
         }
-        problems = _problems(scheme, present, solution.env, solution.misfits)
+        problems = _problems(scheme, present, solution.tried, solution.misfits)
         pairs = tuple((parts[s].name, s) for s in group if s in parts)
         return _Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
 
@@ -262,9 +262,9 @@ class Recogniser:
         undecided: list[str] = []
         for name, matches in candidates.items():
             perfect = [m for m in matches if m.cost <= _HARMLESS * 3 and not m.problems and not m.scheme.weak]
-            best = _prefer(perfect, name, declared)
+            best, equals = _prefer(perfect, name, declared)
             if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
-                chosen[name] = (best, ())
+                chosen[name] = (best, equals)
                 by_pattern[pattern_of(name)][best.scheme.name] += 1
                 if best.scheme.quantized:
                     total[best.scheme.name] += 1
@@ -326,19 +326,23 @@ def _domain(usual: tuple[int, ...], declared: Any) -> tuple[int, ...]:
     return usual
 
 
-def _prefer(perfect: list[_Match], name: str, declared: Declaration | None) -> _Match | None:
-    """The one perfect match, or of several the one that explains most; a declaration decides between equals."""
+def _prefer(
+    perfect: list[_Match], name: str, declared: Declaration | None
+) -> tuple[_Match | None, tuple[str, ...]]:
+    """The one perfect match, or of several the one that explains most; a declaration decides between equals.
+
+    Comes with the names of those that stay equal.
+    """
     if len(perfect) <= 1:
-        return perfect[0] if perfect else None
+        return (perfect[0] if perfect else None), ()
     expected = declared.expect(name) if declared is not None else None
 
     def rank(match: _Match) -> tuple[int, int, float]:
-        fits = (
-            expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
-        )
+        fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
         return (len(match.left_over), -int(fits), match.cost)
 
-    return min(perfect, key=rank)
+    best = min(perfect, key=rank)
+    return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))
 
 
 def _problems(

@@ -128,9 +128,13 @@ Shape = tuple[Dim, ...]
 
 @dataclass(frozen=True)
 class Solution:
-    """Symbols that fit, which alternative each part took, and the parts that do not fit."""
+    """Symbols that fit, which alternative each part took, and the parts that do not fit.
+
+    `tried` has all symbols, also those that only a part which does not fit would need.
+    """
 
     env: Env
+    tried: Env
     chosen: Mapping[str, int]
     misfits: tuple[str, ...]
 
@@ -201,15 +205,22 @@ def _attempt(
     env = dict(start)
     chosen: dict[str, int] = {}
     misfits: list[str] = []
+    # Symbols of the first part's other alternatives (an expert dimension it does not have) are not free to be solved.
+    closed: frozenset[str] = frozenset()
     for part in order:
         for number, shape in enumerate(parts[part]):
+            if closed and any(not closed.isdisjoint(one.symbols) for one in shape):
+                continue
             if fits(shape, sizes[part], env):
                 chosen[part] = number
+                if len(chosen) == 1 and not misfits:
+                    mine = {s for one in shape for s in one.symbols}
+                    closed = frozenset(s for alt in parts[part] for one in alt for s in one.symbols) - mine
                 break
         else:
             misfits.append(part)
     used = {s for part, number in chosen.items() for one in parts[part][number] for s in one.symbols}
-    return Solution({s: v for s, v in env.items() if s in used}, chosen, tuple(misfits))
+    return Solution({s: v for s, v in env.items() if s in used}, env, chosen, tuple(misfits))
 
 
 def show(shape: Shape, env: Env | None = None) -> str:

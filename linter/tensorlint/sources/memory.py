@@ -37,19 +37,19 @@ class MemoryFile:
 
 @dataclass(frozen=True)
 class MemorySource:
-    """A dictionary of files."""
+    """A dictionary of files; None stands for a link that points nowhere."""
 
-    contents: Mapping[str, bytes]
+    contents: Mapping[str, bytes | None]
     target: str = "(memory)"
 
     def files(self) -> Mapping[str, int]:
         """Names and sizes."""
-        return {name: len(data) for name, data in self.contents.items()}
+        return {name: len(data) for name, data in self.contents.items() if data is not None}
 
     def broken_links(self) -> Iterable[str]:
-        """There are none in memory."""
-        return ()
+        """Names whose content is None."""
+        return tuple(name for name, data in self.contents.items() if data is None)
 
     def open(self, name: str) -> MemoryFile:
         """Open one file."""
-        return MemoryFile(name, self.contents[name])
+        return MemoryFile(name, self.contents[name] or b"")

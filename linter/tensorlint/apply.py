@@ -60,9 +60,7 @@ def _fact_lookup(fact: Fact, rule: Rule) -> Callable[[str], Any]:
     return lookup
 
 
-def tensor_lookup(
-    unit: TensorUnit, measures: Measures | None, params: Mapping[str, float]
-) -> Callable[[str], Any]:
+def tensor_lookup(unit: TensorUnit, measures: Measures | None, params: Mapping[str, float]) -> Callable[[str], Any]:
     """Words and fields of one tensor."""
     tensor = unit.tensor
 
@@ -113,14 +111,12 @@ def _place(unit: TensorUnit, found: Measures | None, word: str) -> Location:
     width = max(1, unit.encoding.bits // 8)
     stored = tensor.nbytes // width
     index: tuple[int, ...] | None = None
-    if stored == tensor.count:
+    if stored == tensor.elements:
         index = tuple(int(i) for i in np.unravel_index(at, tensor.shape)) if tensor.shape else ()
     return Location(tensor.shard, tensor.name, index, tensor.begin + at * width)
 
 
-def _module_lookup(
-    module: Module, view: View, measured: Measured, params: Mapping[str, float]
-) -> Callable[[str], Any]:
+def _module_lookup(module: Module, view: View, measured: Measured, params: Mapping[str, float]) -> Callable[[str], Any]:
     def lookup(name: str) -> Any:
         if name in ("N", "K", "E"):
             return module.env.get(name)
@@ -204,9 +200,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         words = sorted({w for words in rule.words.values() for w in words} | {"count"})
         values = {w: _plain(whole.value(w)) for w in words}
     else:
-        values = {
-            n: _plain(lookup(n)) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")
-        }
+        values = {n: _plain(lookup(n)) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")}
 
     def fill(name: str) -> Any:
         return len(group) if name in ("tensors", "modules") and measured else lookup(name)
@@ -223,9 +217,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         values=values,
         locations=tuple(d.location for d in group[:MAX_LOCATIONS]),
         evidence=_evidence(first, source),
-        note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id)
-        if first.view
-        else "",
+        note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
     )
 
@@ -264,9 +256,7 @@ def _evidence(draft: Draft, source: Source) -> Evidence | None:
     bad = _is_bad(unit.encoding, draft.rule.points_at)
     marked = frozenset(i for i, piece in enumerate(pieces) if bad(piece)) or frozenset({at - low})
     start = (
-        tuple(int(i) for i in np.unravel_index(low, tensor.shape))
-        if tensor.shape and stored == tensor.count
-        else ()
+        tuple(int(i) for i in np.unravel_index(low, tensor.shape)) if tensor.shape and stored == tensor.elements else ()
     )
     note = _explain(unit.encoding, pieces[min(marked)], draft.rule.points_at)
     elements = tuple(p[::-1].hex() for p in pieces)

@@ -24,9 +24,7 @@ CONFIG_FILES = (
     "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
     "quanto_qmap.json", "adapter_config.json", "generation_config.json", "tokenizer_config.json", "model_index.json",
 )  # fmt: skip
-_NUMBERED = re.compile(
-    r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$"
-)
+_NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class Checkpoint:
         """Whether every shard could be read and all of the model was asked for."""
         damaged = any(not s.header.readable or s.header.unusable for s in self.shards.values())
         kinds = {f.kind for f in self.facts}
-        return not (
-            self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"}
-        )
+        return not (self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"})
 
     def path(self, name: str) -> str:
         """A file name of this checkpoint as seen from the target."""
@@ -194,12 +190,8 @@ def _build(
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, set(source.files())))
     elif not partial:
         facts.extend(_numbering(folder, family))
-    numbered = partial and any(
-        (m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards
-    )
-    return Checkpoint(
-        source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered)
-    )
+    numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
+    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered))
 
 
 def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
@@ -241,9 +233,7 @@ def _read_configs(
                 value = parse(text)
                 if isinstance(value, Pairs):
                     configs[base], texts[base] = value, text
-                    facts.extend(
-                        Fact("config-duplicate-key", name, values={"key": k}) for k in _repeated(value)
-                    )
+                    facts.extend(Fact("config-duplicate-key", name, values={"key": k}) for k in _repeated(value))
                 else:
                     problem = "it is not a JSON object"
             except UnicodeDecodeError as error:

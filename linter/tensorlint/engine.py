@@ -44,9 +44,7 @@ class _Run:
     stopped: str = ""
 
 
-def prepare(
-    source: Source, book: Book, rules: Iterable[Rule], depth: str
-) -> tuple[list[Job], dict[str, str]]:
+def prepare(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> tuple[list[Job], dict[str, str]]:
     """Jobs for every checkpoint of the source, and the rules that this depth leaves out, with the reason.
 
     Raises NoCheckpointError when there is nothing to check.

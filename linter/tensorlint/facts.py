@@ -35,13 +35,9 @@ class FactKind:
 
 
 CATALOGUE: Mapping[str, FactKind] = {
-    "lfs-pointer": FactKind(
-        "A Git-LFS pointer stands where the shard should be.", ("oid", "real_size", "size")
-    ),
+    "lfs-pointer": FactKind("A Git-LFS pointer stands where the shard should be.", ("oid", "real_size", "size")),
     "wrong-file-type": FactKind("The file is something else than safetensors.", ("what", "start", "size")),
-    "zeroed-head": FactKind(
-        "The file begins with zero bytes: its header was never written.", ("zeros", "size")
-    ),
+    "zeroed-head": FactKind("The file begins with zero bytes: its header was never written.", ("zeros", "size")),
     "too-small": FactKind("The file is too small to hold a header length.", ("size",)),
     "bad-header-length": FactKind("The header length is impossible.", ("declared", "size", "problem")),
     "header-not-utf8": FactKind("The header is not UTF-8 text.", ("position", "byte")),
@@ -52,18 +48,14 @@ CATALOGUE: Mapping[str, FactKind] = {
     "unknown-dtype": FactKind("A tensor has a dtype the format does not know.", ("dtype", "near")),
     "duplicate-key": FactKind("A key stands twice in the header.", ("key", "where")),
     "size-overflow": FactKind("A tensor's size overflows 64 bits.", ("shape", "dtype")),
-    "partial-byte": FactKind(
-        "A tensor of a packed dtype does not end on a byte.", ("shape", "dtype", "bits")
-    ),
+    "partial-byte": FactKind("A tensor of a packed dtype does not end on a byte.", ("shape", "dtype", "bits")),
     "span-mismatch": FactKind(
         "A tensor's byte range does not fit its dtype and shape.", ("span", "needed", "shape", "dtype")
     ),
     "offsets-reversed": FactKind("A tensor ends before it begins.", ("begin", "end")),
     "hole": FactKind("Bytes between two tensors belong to none.", ("bytes", "begin", "end")),
     "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
-    "truncated": FactKind(
-        "The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")
-    ),
+    "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
     "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
     "misaligned": FactKind(
         "Tensors do not start on a multiple of their element size.",
@@ -80,9 +72,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),
     "wrong-shard": FactKind("The index names one shard, another one holds the tensor.", ("shard", "holder")),
     "unlisted-tensor": FactKind("A shard holds a tensor that the index does not name.", ("shard",)),
-    "unlisted-shard": FactKind(
-        "A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")
-    ),
+    "unlisted-shard": FactKind("A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")),
     "total-size": FactKind("`metadata.total_size` is not the sum of the tensors.", ("stated", "actual")),
     "config-unreadable": FactKind("A JSON file of the checkpoint cannot be used.", ("problem",)),
     "config-duplicate-key": FactKind("A key stands twice in a JSON file of the checkpoint.", ("key",)),
@@ -109,17 +99,14 @@ CATALOGUE: Mapping[str, FactKind] = {
     "orphan-part": FactKind(
         "A scale or other part belongs to no quantized weight.", ("module", "part", "scheme", "weight_dtype")
     ),
-    "unknown-scheme": FactKind(
-        "Modules look quantized but fit no known scheme.", ("signature", "module", "modules")
-    ),
+    "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
+    "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
     "ambiguous-scheme": FactKind("Modules fit several schemes equally well.", ("scheme", "rivals", "module")),
     "declaration-missing": FactKind("Modules are quantized, but no file says how.", ("schemes", "modules")),
     "declaration-left": FactKind(
         "A file declares quantization, but nothing is quantized.", ("method", "where", "algorithm")
     ),
-    "declaration-unknown": FactKind(
-        "A file declares a quantization method that is not known here.", ("method",)
-    ),
+    "declaration-unknown": FactKind("A file declares a quantization method that is not known here.", ("method",)),
     "scheme-mismatch": FactKind(
         "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry")
     ),
@@ -150,12 +137,8 @@ CATALOGUE: Mapping[str, FactKind] = {
     "frozen-status": FactKind(
         "The declaration says the weights are not compressed, but they are.", ("status", "where")
     ),
-    "kv-without-scales": FactKind(
-        "KV-cache quantization is declared, but there are no scales.", ("declared", "where")
-    ),
-    "kv-undeclared": FactKind(
-        "There are KV-cache scales, but no file declares KV-cache quantization.", ("tensors",)
-    ),
+    "kv-without-scales": FactKind("KV-cache quantization is declared, but there are no scales.", ("declared", "where")),
+    "kv-undeclared": FactKind("There are KV-cache scales, but no file declares KV-cache quantization.", ("tensors",)),
     "kv-half-pair": FactKind(
         "An attention layer has a key scale without a value scale, or the reverse.",
         ("module", "has", "lacks"),
@@ -167,9 +150,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-layer": FactKind(
         "A layer that the configuration counts is not there.", ("layers", "present", "count", "key")
     ),
-    "missing-module": FactKind(
-        "A tensor that the other layers have is missing from one.", ("layer", "have", "of")
-    ),
+    "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
     "missing-experts": FactKind(
         "Experts that the configuration counts are not there.",
         ("module", "experts", "present", "count", "key"),
@@ -177,9 +158,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),
     "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),
-    "tied-head-differs": FactKind(
-        "The embedding is tied, but a different output head is stored.", ("embedding",)
-    ),
+    "tied-head-differs": FactKind("The embedding is tied, but a different output head is stored.", ("embedding",)),
     "tied-head-copy": FactKind(
         "The embedding is tied, and a copy of it is stored as output head.", ("embedding", "bytes")
     ),

@@ -40,7 +40,7 @@ class TensorInfo(NamedTuple):
         return self.end - self.begin
 
     @property
-    def count(self) -> int:
+    def elements(self) -> int:
         """Number of elements."""
         n = 1
         for size in self.shape:
@@ -98,9 +98,7 @@ def read_header(file: File) -> Header:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return unreadable(
-            fact("header-not-utf8", 8 + error.start, position=error.start, byte=raw[error.start])
-        )
+        return unreadable(fact("header-not-utf8", 8 + error.start, position=error.start, byte=raw[error.start]))
     try:
         top = parse(text)
     except JsonError as error:
@@ -164,9 +162,7 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list
             facts.append(Fact("bad-entry", shard, name, values={"problem": problem}))
             continue
         if len(entry) > 3:
-            odd_fields.update(
-                {field: name for field in entry if field not in _FIELDS and field not in odd_fields}
-            )
+            odd_fields.update({field: name for field in entry if field not in _FIELDS and field not in odd_fields})
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not name or not name.isprintable():
             facts.append(Fact("odd-name", shard, name, values={"name": ascii(name)}))
@@ -186,25 +182,17 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list
             if end < begin:
                 facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
             elif total % 8:
-                facts.append(
-                    Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total})
-                )
+                facts.append(Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total}))
             elif total // 8 != end - begin:
                 values = {"span": end - begin, "needed": total // 8, "shape": shape, "dtype": dtype}
                 facts.append(Fact("span-mismatch", shard, name, values=values))
                 # The bytes are still claimed: keep them for the layout check, not for measuring.
-                tensors.append(
-                    TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end)
-                )
+                tensors.append(TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end))
             else:
-                tensors.append(
-                    TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end)
-                )
+                tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
     if odd_fields:
         facts.append(
-            Fact(
-                "unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)}
-            )
+            Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)})
         )
     return tensors
 
@@ -247,13 +235,9 @@ def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, fact
     for t in sorted(tensors, key=lambda t: (t.begin, t.end)):
         values = {"begin": t.begin, "end": t.end}
         if t.begin > at and not unclaimed:
-            facts.append(
-                Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin})
-            )
+            facts.append(Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin}))
         elif t.begin < at and t.end > t.begin:
-            facts.append(
-                Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last})
-            )
+            facts.append(Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last}))
         if t.end > size:
             beyond.append(t)
         if t.dtype and t.begin % max(1, DTYPE_BITS[t.dtype] // 8) and t.end > t.begin:
@@ -274,6 +258,4 @@ def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, fact
 
 
 # Entries that could not be used leave their bytes unclaimed: what follows from that is not a second defect.
-_LEAVES_BYTES_UNCLAIMED = frozenset(
-    {"bad-entry", "unknown-dtype", "size-overflow", "partial-byte", "offsets-reversed"}
-)
+_LEAVES_BYTES_UNCLAIMED = frozenset({"bad-entry", "unknown-dtype", "size-overflow", "partial-byte", "offsets-reversed"})

@@ -95,9 +95,7 @@ class Index:
         if not intact or not isinstance(stated, (int, float)) or isinstance(stated, bool):
             return
         listed = {(file, tensor) for tensor, file in self.weight_map.items()}
-        sizes = {
-            (name[len(folder) :], t.name): t.nbytes for name, header in shards.items() for t in header.tensors
-        }
+        sizes = {(name[len(folder) :], t.name): t.nbytes for name, header in shards.items() for t in header.tensors}
         actual = sum(size for key, size in sizes.items() if key in listed)
         every = {tensor for _, tensor in sizes} == set(self.weight_map)
         if every and stated != actual:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 128  # serde_json's recursion limit, so nothing deeper is readable by the reference reader either
@@ -59,9 +58,7 @@ def parse(text: str) -> Any:
     Raises JsonError for bad syntax, NaN/Infinity literals, lone surrogates, and hopelessly deep nesting.
     """
     try:
-        value = json.loads(
-            text, object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_refuse_constant
-        )
+        value = json.loads(text, object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise JsonError(error.msg, error.pos) from None
     except RecursionError:
@@ -88,12 +85,3 @@ def _has_lone_surrogate(value: Any) -> bool:
     if isinstance(value, list):
         return any(_has_lone_surrogate(v) for v in value)
     return False
-
-
-def line_of(text: str, wanted: Callable[[str], bool] | str) -> int:
-    """The 1-based line on which a quoted key first stands, or 1."""
-    test = wanted if callable(wanted) else (lambda line, key=json.dumps(wanted): key in line)  # type: ignore[misc]
-    for number, line in enumerate(text.splitlines(), 1):
-        if test(line):
-            return number
-    return 1

@@ -45,9 +45,7 @@ def _numbers(values: set[int]) -> str:
             runs.append((v, v))
     if len(runs) > 8:
         return f"{{{ordered[0]}..{ordered[-1]}}}"
-    return (
-        "{" + ",".join(str(a) if a == b else f"{a},{b}" if b == a + 1 else f"{a}..{b}" for a, b in runs) + "}"
-    )
+    return "{" + ",".join(str(a) if a == b else f"{a},{b}" if b == a + 1 else f"{a}..{b}" for a, b in runs) + "}"
 
 
 def short(names: Iterable[str]) -> list[str]:
@@ -64,8 +62,8 @@ def short(names: Iterable[str]) -> list[str]:
             slot.add(value)
     rendered: dict[tuple[str, ...], None] = {}
     for pattern, slots in groups.items():
-        pieces = iter(slots)
-        text = re.sub(r"(?<![^._/])\*(?![^._/])", lambda _: _numbers(next(pieces)), pattern)
+        parts = re.split(r"(?<![^._/])\*(?![^._/])", pattern)
+        text = parts[0] + "".join(_numbers(slot) + part for slot, part in zip(slots, parts[1:], strict=True))
         rendered[tuple(text.split("."))] = None
     return [".".join(parts) for parts in _merge(list(rendered))]
 
@@ -83,11 +81,7 @@ def _merge(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
             if j in used or len(rows[j]) != len(row):
                 continue
             different = [c for c, (a, b) in enumerate(zip(row, rows[j], strict=True)) if a != b]
-            if (
-                len(different) == 1
-                and column in (None, different[0])
-                and not any("{" in rows[j][c] for c in different)
-            ):
+            if len(different) == 1 and column in (None, different[0]) and not any("{" in rows[j][c] for c in different):
                 column = different[0]
                 options.append(j)
         used.update(options)

@@ -42,17 +42,17 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def load_producer(top: Item, name: str) -> Producer:
     """A producer from the top value of its file; raises RuleFileError."""
-    keys = top.map("the producer", {"summary", "producer", "defects", "see"})
+    keys = top.mapping("the producer", {"summary", "producer", "defects", "see"})
     for key in ("producer", "defects"):
         if key not in keys:
             top.fail(f"the producer has no `{key}`")
     return Producer(
-        keys["producer"].string("`producer`"), tuple(_defect(i) for i in keys["defects"].list("`defects`"))
+        keys["producer"].string("`producer`"), tuple(_defect(i) for i in keys["defects"].sequence("`defects`"))
     )
 
 
 def _defect(item: Item) -> Defect:
-    keys = item.map("a defect", {"rules", "before", "says"})
+    keys = item.mapping("a defect", {"rules", "before", "says"})
     for key in ("rules", "says"):
         if key not in keys:
             item.fail(f"the defect has no `{key}`")

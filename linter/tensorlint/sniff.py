@@ -8,10 +8,7 @@ from typing import Any
 
 from .facts import Fact
 
-
-_POINTER = re.compile(
-    rb"\Aversion https?://[^\n]{1,200}\n(?:[a-z0-9.-]+ [^\n]*\n)*?oid sha256:([0-9a-f]{64})\n"
-)
+_POINTER = re.compile(rb"\Aversion https?://[^\n]{1,200}\n(?:[a-z0-9.-]+ [^\n]*\n)*?oid sha256:([0-9a-f]{64})\n")
 _POINTER_SIZE = re.compile(rb"^size (\d{1,18})$", re.MULTILINE)
 
 # Magic numbers, longest first where one is a prefix of another.

@@ -78,9 +78,7 @@ class View:
         self.book = book
         self.declared: Declared = read_declared(checkpoint, book.dialects.values())
         self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
-        model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get(
-            "model_type"
-        )
+        model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get("model_type")
         self.anatomy: Anatomy = anatomy(book.families.values(), str(model_type or ""))
 
     @cached_property

@@ -45,9 +45,7 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if missing:
         prefix = view.layers[0].prefix
         values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
-        yield Fact(
-            "missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}", values=values
-        )
+        yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}", values=values)
 
 
 def _plain(layer: Layer) -> frozenset[str]:
@@ -69,18 +67,17 @@ def _templates(view: View) -> Iterator[Fact]:
     }
     modules = {m.name for m in view.quantized}
     rows: list[tuple[Layer, frozenset[str]]] = []
+    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
     for layer in view.layers:
+        if counted and layer.number >= counted[1]:
+            continue  # layers for multi-token prediction have tensors of their own
         start = f"{layer.prefix}.{layer.number}."
         names = {n for n in _plain(layer) if start + n not in quantized}
         # A module counts by its name, however it is stored.
         names = {
-            n
-            for n in names
-            if not n.endswith((".weight", ".bias")) or start + n.rpartition(".")[0] not in modules
+            n for n in names if not n.endswith((".weight", ".bias")) or start + n.rpartition(".")[0] not in modules
         }
-        stored = {
-            m[len(start) :] for m in modules if m.startswith(start) and not _EXPERT.match(m[len(start) :])
-        }
+        stored = {m[len(start) :] for m in modules if m.startswith(start) and not _EXPERT.match(m[len(start) :])}
         plain = {n.removesuffix(".weight") if n.endswith(".weight") else n for n in names}
         rows.append((layer, frozenset(plain | stored)))
     types = view.checkpoint.model_config.get("layer_types")
@@ -96,11 +93,7 @@ def _templates(view: View) -> Iterator[Fact]:
         alike = sum(theirs == mine for _, theirs in rows)
         missing = sorted(template - mine)
         # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
-        if (
-            alike > max(1, count)
-            or (alike > 1 and alike >= count)
-            or len(missing) > max(2, len(template) // 3)
-        ):
+        if alike > max(1, count) or (alike > 1 and alike >= count) or len(missing) > max(2, len(template) // 3):
             continue
         for name in missing:
             whole = f"{layer.prefix}.{layer.number}.{name}"
@@ -129,9 +122,7 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         for name in layer.tensors:
             expert = _EXPERT.match(name)
             if expert:
-                rows.setdefault(f"{layer.prefix}.{layer.number}.{expert['before']}", set()).add(
-                    int(expert["number"])
-                )
+                rows.setdefault(f"{layer.prefix}.{layer.number}.{expert['before']}", set()).add(int(expert["number"]))
     if not rows:
         return
     counted = view.anatomy.count(config, "experts")
@@ -186,26 +177,14 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     outer = [m for m in view.modules if not m.startswith(view.layers[0].prefix + ".")]
     rows = vocabulary[1] if vocabulary else 0
     tall = [
-        m
-        for m in outer
-        if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)
+        m for m in outer if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)
     ]
     base = view.layers[0].prefix.rpartition(".")[0]
-    if (
-        vocabulary
-        and "embedding" not in roles
-        and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0
-    ):
-        yield Fact(
-            "missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows}
-        )
-    normed = any(
-        "norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + ".")
-    )
+    if vocabulary and "embedding" not in roles and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0:
+        yield Fact("missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows})
+    normed = any("norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + "."))
     if normed and not any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer):
-        yield Fact(
-            "missing-norm", where, f"{base}.norm.weight".lstrip("."), values={"layers": len(view.layers)}
-        )
+        yield Fact("missing-norm", where, f"{base}.norm.weight".lstrip("."), values={"layers": len(view.layers)})
     tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < 2:

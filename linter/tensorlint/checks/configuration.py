@@ -94,9 +94,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
             yield Fact("quantized-not-declared", main.file, place, values=values)
         else:
             declared = "no quantized weights (config_groups is empty)"
-            yield Fact(
-                "scheme-mismatch", main.file, place, values={**values, "declared": declared, "entry": ""}
-            )
+            yield Fact("scheme-mismatch", main.file, place, values={**values, "declared": declared, "entry": ""})
         return
     if not expected.quantized or module.problems:
         return
@@ -108,9 +106,7 @@ def _compare(
 ) -> Iterator[Fact]:
     # Group and block sizes are compared on their own below, so that a message can name the number.
     sizes = {
-        s.declared: module.env[s.name]
-        for s in module.scheme.symbols.values()
-        if s.declared and s.name in module.env
+        s.declared: module.env[s.name] for s in module.scheme.symbols.values() if s.declared and s.name in module.env
     }
     stated = {k: v for k, v in expected.values.items() if k not in sizes}
     if not allows(module.scheme, stated):
@@ -123,12 +119,7 @@ def _compare(
         return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
-    if (
-        label
-        and strategy
-        and strategy != label
-        and {label, str(strategy)} <= {"tensor", "channel", "block", "group"}
-    ):
+    if label and strategy and strategy != label and {label, str(strategy)} <= {"tensor", "channel", "block", "group"}:
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
@@ -181,12 +172,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
         else:
             kind = "unquantized-not-ignored"
         missed.append(Fact(kind, main.file, weight.name, values=values))
-    if (
-        not found_any
-        and not view.recognised.unknown
-        and main.quantizes
-        and (expected_any or not view.modules)
-    ):
+    if not found_any and not view.recognised.unknown and main.quantizes and (expected_any or not view.modules):
         values = {"method": main.method, "where": main.where, "algorithm": _say(main.base)}
         if view.modules:
             yield Fact("declaration-left", main.file, values=values)
@@ -195,7 +181,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
 
 
 def _covered_elsewhere(main: Declaration, module: str) -> bool:
-    """Whether an entry means this module under another wrapper (`model.language_model.` against `language_model.model.`)."""
+    """Whether an entry means this module under another wrapper, such as `language_model.model.`."""
     plain = canonical(module)
     if plain == module:
         return any(
@@ -224,11 +210,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
     parents = {n for name in names for n in _parents(name)}
     for entry in main.ignore.entries:
         roles = view.anatomy.roles(entry.rstrip("*."))
-        if (
-            roles & {"head", "embedding", "vision", "mtp"}
-            or entry in parents
-            or entry.removeprefix("re:") in parents
-        ):
+        if roles & {"head", "embedding", "vision", "mtp"} or entry in parents or entry.removeprefix("re:") in parents:
             continue
         alone = type(main.ignore)((entry,), main.ignore.styles)
         if not any(alone.covering(name, linear=False) for name in parents):
@@ -278,8 +260,6 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
 
 def _brief(value: Any) -> str:
     text = (
-        ", ".join(map(str, value[:3])) + (" ..." if len(value) > 3 else "")
-        if isinstance(value, list)
-        else str(value)
+        ", ".join(map(str, value[:3])) + (" ..." if len(value) > 3 else "") if isinstance(value, list) else str(value)
     )
     return "nothing" if value is None else text[:160]

@@ -19,6 +19,7 @@ STATES = (
     "orphan-part",
     "unknown-scheme",
     "ambiguous-scheme",
+    "unknown-part",
 )
 
 
@@ -30,14 +31,22 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             yield from _problem(view, module, problem, known)
         if not module.scheme.quantized:
             yield from _orphans(module)
+        else:
+            for tensor in module.left_over:
+                values = {"module": module.name, "scheme": module.scheme.name}
+                yield Fact("unknown-part", tensor.shard, tensor.name, values=values)
         if module.rivals:
-            values = {"scheme": module.scheme.name, "rivals": list(module.rivals), "module": module.name}
-            yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=values)
+            named: dict[str, Any] = {
+                "scheme": module.scheme.name,
+                "rivals": list(module.rivals),
+                "module": module.name,
+            }
+            yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
     for unknown in view.recognised.unknown:
         first = unknown.tensors[0]
-        values = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
-        yield Fact("unknown-scheme", first.shard, first.name, values=values)
+        said = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
+        yield Fact("unknown-scheme", first.shard, first.name, values=said)
 
 
 def _file(module: Module) -> str:
@@ -81,7 +90,12 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
         values.update(found=tensor.dtype, wanted=" or ".join(part.dtypes))
         yield Fact("wrong-dtype", tensor.shard, tensor.name, values=values)
         return
-    yield Fact("wrong-shape", tensor.shard, tensor.name, values={**values, **_shape_values(module, part, problem.detail["env"])})
+    yield Fact(
+        "wrong-shape",
+        tensor.shard,
+        tensor.name,
+        values={**values, **_shape_values(module, part, problem.detail["env"])},
+    )
 
 
 def _shape_values(module: Module, part: Part, env: Env) -> Mapping[str, Any]:
@@ -137,8 +151,7 @@ def _orphans(module: Module) -> Iterator[Fact]:
     for tensor in module.left_over:
         leaf = tensor.name.rpartition(".")[2]
         if any(
-            word in leaf
-            for word in ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "global_scale")
+            word in leaf for word in ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "global_scale")
         ):
             values = {
                 "module": module.name,
@@ -155,11 +168,7 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
     undeclared: dict[str, list[Module]] = {}
     for siblings in view.siblings.values():
         for part_name in dict.fromkeys(
-            p.name
-            for m in siblings
-            if m.scheme.quantized
-            for p in m.scheme.parts.values()
-            if p.needed == "together"
+            p.name for m in siblings if m.scheme.quantized for p in m.scheme.parts.values() if p.needed == "together"
         ):
             owners = [m for m in siblings if m.scheme.quantized and part_name in m.scheme.parts]
             having = [m for m in owners if part_name in m.parts]
@@ -172,11 +181,7 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                 if name in known:
                     continue
                 same_scheme = [m for m in having if m.scheme is module.scheme]
-                declared = (
-                    _declared_static(view, module)
-                    if part.name in ("input_scale", "input_tensor_scale")
-                    else ""
-                )
+                declared = _declared_static(view, module) if part.name in ("input_scale", "input_tensor_scale") else ""
                 if (
                     same_scheme
                     or (declared == "exact" and _first_alternative(module, part_name))
@@ -201,7 +206,7 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
 
 
 def _declared_static(view: View, module: Module) -> str:
-    """`exact` when a trusted declaration says that activations have stored scales, `loose` when an untrusted one does."""
+    """`exact` when a trusted declaration says that activation scales are stored, `loose` when another does."""
     main = view.declared.main
     if main is None:
         return ""

@@ -27,19 +27,13 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
         if listed is not None and any(c.shard[folder:] not in listed for c in copies):
             continue  # a shard outside the index is reported as a whole
         first, *rest = copies
-        same = all(
-            c.dtype == first.dtype and c.shape == first.shape and same_bytes(view, first, c) for c in rest
-        )
+        same = all(c.dtype == first.dtype and c.shape == first.shape and same_bytes(view, first, c) for c in rest)
         shards = [c.shard for c in copies]
         if same:
-            yield Fact(
-                "duplicate-tensor", rest[-1].shard, name, values={"shards": shards, "bytes": first.nbytes}
-            )
+            yield Fact("duplicate-tensor", rest[-1].shard, name, values={"shards": shards, "bytes": first.nbytes})
         else:
             shapes = [f"{c.dtype}{list(c.shape)}" for c in copies]
-            yield Fact(
-                "duplicate-tensor-differs", rest[-1].shard, name, values={"shards": shards, "shapes": shapes}
-            )
+            yield Fact("duplicate-tensor-differs", rest[-1].shard, name, values={"shards": shards, "shapes": shapes})
 
 
 def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:
@@ -49,8 +43,7 @@ def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:
     one, two = view.checkpoint.source.open(a.shard), view.checkpoint.source.open(b.shard)
     try:
         return all(
-            one.read(a.begin + at, min(_CHUNK, a.nbytes - at))
-            == two.read(b.begin + at, min(_CHUNK, a.nbytes - at))
+            one.read(a.begin + at, min(_CHUNK, a.nbytes - at)) == two.read(b.begin + at, min(_CHUNK, a.nbytes - at))
             for at in range(0, a.nbytes, _CHUNK)
         )
     finally:

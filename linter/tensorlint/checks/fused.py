@@ -28,11 +28,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
                 + (f" per {m.labels['weight_scale']}" if "weight_scale" in m.labels else "")
                 for m in stored
             ]
-            first = (
-                stored[0].parts["weight"]
-                if "weight" in stored[0].parts
-                else next(iter(stored[0].parts.values()))
-            )
+            first = stored[0].parts["weight"] if "weight" in stored[0].parts else next(iter(stored[0].parts.values()))
             values = {"modules": short(m.name for m in stored), "schemes": schemes}
             yield Fact("fused-schemes-differ", first.shard, first.name, values=values)
 
@@ -44,7 +40,7 @@ def _scalar_parts(group: Iterable[Module]) -> Iterator[tuple[str, list[tuple[Mod
         rows = []
         for module in members:
             tensor = module.parts.get(part_name)
-            if tensor is not None and tensor.count == 1:
+            if tensor is not None and tensor.elements == 1:
                 encoding = module.scheme.parts[part_name].encoding(tensor.dtype)
                 rows.append((module, Need(tensor, encoding, frozenset({"first"}))))
         if len(rows) > 1:

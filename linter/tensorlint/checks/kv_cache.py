@@ -46,25 +46,14 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             else ""
         )
         dynamic = isinstance(declared, dict) and declared.get("dynamic") is True
-        if (
-            not scales
-            and text
-            and not dynamic
-            and view.checkpoint.whole
-            and view.layers
-            and not _other_scales(view)
-        ):
-            yield Fact(
-                "kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where}
-            )
+        if not scales and text and not dynamic and view.checkpoint.whole and view.layers and not _other_scales(view):
+            yield Fact("kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where})
             break
     if not scales:
         return
     if view.declared.all and not any(view.declarations_with("kv_cache")):
         first = next(iter(next(iter(scales.values())).values()))
-        yield Fact(
-            "kv-undeclared", first.shard, first.name, values={"tensors": sum(map(len, scales.values()))}
-        )
+        yield Fact("kv-undeclared", first.shard, first.name, values={"tensors": sum(map(len, scales.values()))})
     for layer, parts in scales.items():
         if len(parts) == 1 and parts.keys() <= {"k_scale", "v_scale"}:
             ((has, tensor),) = parts.items()
@@ -97,8 +86,7 @@ def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[F
         f"{layer.prefix}.{layer.number}"
         for layer in view.layers
         if any(
-            name.startswith(("self_attn.k_proj", "self_attn.qkv_proj", "attention.k_proj"))
-            for name in layer.tensors
+            name.startswith(("self_attn.k_proj", "self_attn.qkv_proj", "attention.k_proj")) for name in layer.tensors
         )
     ]
     have = [layer for layer in attending if layer in scales]
@@ -107,9 +95,7 @@ def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[F
     for layer in attending:
         if layer not in scales:
             file = next(
-                iter(
-                    next(lay for lay in view.layers if f"{lay.prefix}.{lay.number}" == layer).tensors.values()
-                )
+                iter(next(lay for lay in view.layers if f"{lay.prefix}.{lay.number}" == layer).tensors.values())
             ).shard
             values = {"module": layer, "have": len(have), "of": len(attending)}
             yield Fact("kv-layer-missing", file, f"{layer}.self_attn.k_proj.k_scale", values=values)

@@ -1,4 +1,4 @@
-"""Tied embeddings: when the configuration ties the head to the embedding, a stored head is a copy or a contradiction."""
+"""Tied embeddings: where the configuration ties the head, a stored head is a copy or a contradiction."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
     if pair is None:
         return
     head, embedding = pair
-    equal = (
-        head.dtype == embedding.dtype and head.shape == embedding.shape and same_bytes(view, head, embedding)
-    )
+    equal = head.dtype == embedding.dtype and head.shape == embedding.shape and same_bytes(view, head, embedding)
     if equal:
         values = {"embedding": embedding.name, "bytes": head.nbytes}
         yield Fact("tied-head-copy", head.shard, head.name, values=values)

@@ -46,7 +46,7 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         begin, end = _extend(view, tensor, page * PAGE, (page + length) * PAGE)
         if begin == tensor.begin and end == tensor.end:
             continue  # all of it is zero: another rule says so
-        row = tensor.nbytes // (tensor.count // tensor.shape[-1]) if tensor.shape[-1] else 0
+        row = tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
         if not row or ((begin - tensor.begin) % row == 0 and (end - tensor.begin) % row == 0):
             continue  # whole rows are zero: pruned or padded
         values = {
@@ -78,11 +78,7 @@ def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
         if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
             continue
         units = view.unit_of
-        if (
-            units[scale.name].encoding.special == "fn"
-            and scale.shape[-1]
-            and weight.shape[-1] % scale.shape[-1] == 0
-        ):
+        if units[scale.name].encoding.special == "fn" and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
             yield units[scale.name], units[weight.name]
 
 

@@ -71,9 +71,7 @@ def cli() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns (and exits with) the exit code."""
     try:
-        code = cli.main(
-            args=list(argv) if argv is not None else None, prog_name="tensorlint", standalone_mode=False
-        )
+        code = cli.main(args=list(argv) if argv is not None else None, prog_name="tensorlint", standalone_mode=False)
         code = code if isinstance(code, int) else 0
     except TensorlintError as error:
         _complain(error.message, error.hint)

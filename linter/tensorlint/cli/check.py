@@ -38,9 +38,7 @@ from .progress import bar
     show_default=True,
     help="How the report is written.",
 )
-@click.option(
-    "--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable."
-)
+@click.option("--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable.")
 @rules_option
 @click.option(
@@ -128,9 +126,8 @@ def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:
         checkpoint = job.view.checkpoint
         headers = sum(s.header.data_start for s in checkpoint.shards.values())
         whole = sum(s.header.size for s in checkpoint.shards.values())
-        click.echo(
-            f"{target}: {checkpoint.folder}{checkpoint.stem}: {size(headers)} of headers and {size(job.plan.bytes)} of tensors, of {size(whole)}"
-        )
+        name = f"{target}: {checkpoint.folder}{checkpoint.stem}"
+        click.echo(f"{name}: {size(headers)} of headers and {size(job.plan.bytes)} of tensors, of {size(whole)}")
         for shard, needs in job.plan.by_shard.items():
             amount = sum(n.tensor.nbytes for n in needs)
             words = sorted({w for n in needs for w in n.words})

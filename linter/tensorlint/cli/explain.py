@@ -45,7 +45,8 @@ def explain(name: str, book: Book) -> str:
     if name in catalogue():
         fact = catalogue()[name]
         users = [r.id for r in book.rules.values() if r.fact == name]
-        return f"{name}  (fact)\n\n{fact.summary}\nFields: {', '.join(fact.fields) or 'none'}\nRules: {', '.join(users) or 'none'}"
+        fields = ", ".join(fact.fields) or "none"
+        return f"{name}  (fact)\n\n{fact.summary}\nFields: {fields}\nRules: {', '.join(users) or 'none'}"
     ends = [r for r in book.rules if r.rpartition("/")[2] == name]
     if len(ends) == 1:
         return _rule(book.rules[ends[0]])
@@ -78,9 +79,7 @@ def _scheme(scheme: Scheme) -> str:
     rows = [f"{scheme.name}  scheme", "", scheme.summary, "", "Parts"]
     for part in scheme.parts.values():
         shapes = " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any shape"
-        needed = {"always": "", "together": ", in all modules of a kind or in none", "never": ", optional"}[
-            part.needed
-        ]
+        needed = {"always": "", "together": ", in all modules of a kind or in none", "never": ", optional"}[part.needed]
         rows.append(f"  {part.name:<14} module{part.suffix}  {' or '.join(part.dtypes)} {shapes}{needed}")
     if scheme.decode:
         rows += ["", "Decoding", f"  {scheme.decode}"]

@@ -12,9 +12,7 @@ from .common import book_with, rules_option
 
 @click.command("rules", short_help="List the rules.")
 @click.argument("selectors", nargs=-1, metavar="[RULES]...")
-@click.option(
-    "-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @rules_option
 def command(selectors: tuple[str, ...], format_: str, extra_rules: tuple[Path, ...]) -> int:
     """List rules with severity, what they read, and one sentence each.

@@ -16,9 +16,7 @@ _PAGE_WORDS = frozenset({"zero_pages"})
 class CpuKernel:
     """Measures with numpy."""
 
-    def measure(
-        self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int
-    ) -> Measures:
+    def measure(self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int) -> Measures:
         """See Kernel."""
         run = zero_pages(data, offset) if "zero_pages" in words else None
         if not len(data):
@@ -72,8 +70,8 @@ def _histogram(data: Bytes, encoding: Encoding) -> npt.NDArray[np.int64]:
         counts = np.bincount(data, minlength=256)
     if encoding.bits == 4:
         nibbles = counts.reshape(16, 16)
-        return nibbles.sum(axis=0) + nibbles.sum(axis=1)
-    return counts
+        counts = nibbles.sum(axis=0) + nibbles.sum(axis=1)
+    return np.asarray(counts, np.int64)
 
 
 def _words(data: Bytes, dtype: str) -> npt.NDArray[np.uint16]:
@@ -108,7 +106,13 @@ def _narrow(data: Bytes, encoding: Encoding, at: int, run: ZeroRun | None) -> Me
         first = float(table.value[data[0] & 15])
     return Measures(
         int(histogram.sum()),
-        **counts,
+        counts["nan"],
+        counts["inf"],
+        counts["zero"],
+        counts["negative"],
+        counts["subnormal"],
+        counts["ceiling"],
+        counts["floor"],
         smallest=float(magnitude[real].min()) if real.any() else float("inf"),
         largest=float(magnitude[real].max()) if real.any() else 0.0,
         first=(start, first),
@@ -174,16 +178,20 @@ def _wide(data: Bytes, encoding: Encoding, at: int, run: ZeroRun | None) -> Meas
         floats = np.frombuffer(data, dtype=f"<f{width}")
         real = finite & ~zero
         magnitude = absolute.view(f"<f{width}")
-    counts = {word: int(np.count_nonzero(mask)) for word, mask in masks.items()}
-    positions = {
-        w: start + int(masks[w].argmax()) for w, n in counts.items() if n and w not in ("ceiling", "floor")
-    }
-    everything = counts["zero"] == 0 and not counts.get("nan") and not counts.get("inf")
+    counts = dict.fromkeys(COUNTED, 0) | {word: int(np.count_nonzero(mask)) for word, mask in masks.items()}
+    positions = {w: start + int(masks[w].argmax()) for w, n in counts.items() if n and w not in ("ceiling", "floor")}
+    everything = counts["zero"] == 0 and not counts["nan"] and not counts["inf"]
     kept = magnitude if everything else magnitude[real]
     first = float(floats[0])
     return Measures(
         len(floats),
-        **counts,
+        counts["nan"],
+        counts["inf"],
+        counts["zero"],
+        counts["negative"],
+        counts["subnormal"],
+        counts["ceiling"],
+        counts["floor"],
         smallest=float(kept.min()) if len(kept) else float("inf"),
         largest=float(kept.max()) if len(kept) else 0.0,
         first=(start, first),

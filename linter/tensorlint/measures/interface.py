@@ -102,7 +102,13 @@ class Measures:
             codes = tuple(a + b for a, b in zip(self.codes, other.codes, strict=True))
         return Measures(
             self.count + other.count,
-            *(getattr(self, word) + getattr(other, word) for word in COUNTED),
+            self.nan + other.nan,
+            self.inf + other.inf,
+            self.zero + other.zero,
+            self.negative + other.negative,
+            self.subnormal + other.subnormal,
+            self.ceiling + other.ceiling,
+            self.floor + other.floor,
             smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),
             first=min(self.first, other.first),
@@ -134,9 +140,7 @@ Bytes = npt.NDArray[np.uint8]
 class Kernel(Protocol):
     """Measures one chunk of a tensor's bytes."""
 
-    def measure(
-        self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int
-    ) -> Measures:
+    def measure(self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int) -> Measures:
         """Measures of `data`, whose first byte is byte `at` of the tensor and byte `offset` of the file.
 
         `words` are those that somebody needs; others may be left out. `data` holds whole elements.

@@ -15,9 +15,7 @@ Progress = Callable[[int], None]
 Key = tuple[str, str]  # (shard, tensor)
 
 
-def scan(
-    source: Source, plan: Plan, kernel: Kernel, progress: Progress | None = None
-) -> Mapping[Key, Measures]:
+def scan(source: Source, plan: Plan, kernel: Kernel, progress: Progress | None = None) -> Mapping[Key, Measures]:
     """Measures of every tensor of the plan, by (shard, tensor name).
 
     Memory stays bounded by the chunk, whatever the size of a tensor. Raises UnfinishedError when a file changes.
@@ -54,7 +52,7 @@ def _measure(
             stop = aligned if aligned > at else stop - (stop - begin) % width
         piece = buffer[: stop - at]
         if len(piece):
-            read_into(at, memoryview(piece))
+            read_into(at, piece.data)
         whole = whole + kernel.measure(piece, need.encoding, need.words, at - begin, at)
         if progress is not None:
             progress(stop - at)

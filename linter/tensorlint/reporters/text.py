@@ -25,9 +25,7 @@ class _Ink:
 
 def clean(text: str) -> str:
     """Text from a file without control characters: names come from strangers and may hold escape sequences."""
-    return "".join(
-        c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text
-    )
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
 
 
 def render(report: Report, options: Options) -> str:
@@ -55,11 +53,7 @@ def _finding(f: Finding, ink: _Ink, several: bool) -> Iterator[str]:
     if first is not None:
         names = [clean(n) for n in patterns(f)]
         if not first.tensor:
-            names = (
-                names[1:]
-                if names[:1] == [clean(first.file)]
-                else [n for n in names if n != clean(first.file)]
-            )
+            names = names[1:] if names[:1] == [clean(first.file)] else [n for n in names if n != clean(first.file)]
         files = sorted({loc.file for loc in f.locations})
         more = f" (+{len(files) - 1} more files)" if len(files) > 1 and first.tensor else ""
         place = clean(first.file) + more
@@ -71,7 +65,7 @@ def _finding(f: Finding, ink: _Ink, several: bool) -> Iterator[str]:
         if len(names) > _SHOWN_NAMES:
             yield f"      ... {len(names) - _SHOWN_NAMES} more patterns"
         if f.count > 1:
-            yield f"      {f.count:,} {'tensors' if first.tensor else 'places'}"
+            yield f"      {f.count:,} {'tensors' if first.tensor else 'places'}{_where(f)}"
     bar = "   " + ink("|", "dim")
     if f.evidence:
         yield bar
@@ -84,6 +78,13 @@ def _finding(f: Finding, ink: _Ink, several: bool) -> Iterator[str]:
             yield f"{equals} {ink(label, 'bold')}: {clean(text)}"
     see = f"; see {', '.join(f.see[:3])}" if f.see else ""
     yield f"{equals} {ink('more', 'bold')}: tensorlint explain {f.rule}{see}"
+
+
+def _where(f: Finding) -> str:
+    """The first bad element of each of a few tensors."""
+    if f.count > _SHOWN_NAMES or any(loc.index is None or loc.byte_offset is None for loc in f.locations):
+        return ""
+    return ", first at " + ", ".join(f"{list(loc.index or ())} (byte {loc.byte_offset:,})" for loc in f.locations)
 
 
 def _bytes(e: Evidence, count: int) -> Iterator[str]:
@@ -106,9 +107,7 @@ def _bytes(e: Evidence, count: int) -> Iterator[str]:
 
 
 def _what(report: Report) -> str:
-    schemes = (
-        ", ".join(f"{name} ({count} modules)" for name, count in report.schemes.items()) or "not quantized"
-    )
+    schemes = ", ".join(f"{name} ({count} modules)" for name, count in report.schemes.items()) or "not quantized"
     files = "1 shard" if report.shards == 1 else f"{report.shards:,} shards"
     many = f", {len(report.checkpoints)} checkpoints" if len(report.checkpoints) > 1 else ""
     return f"{report.target}: {schemes}, {report.tensors:,} tensors, {files}{many}"
@@ -130,9 +129,7 @@ def verdict(report: Report) -> str:
 
 
 def _verdict_ink(report: Report, ink: _Ink) -> str:
-    style = next(
-        (s for s in ("error", "warning", "note") if report.count(s)), "good" if report.complete else "bold"
-    )
+    style = next((s for s in ("error", "warning", "note") if report.count(s)), "good" if report.complete else "bold")
     return ink(verdict(report), style)
 
 
@@ -146,9 +143,7 @@ def coverage(report: Report) -> str:
         rest.append(f"{_plural(len(report.rules_skipped), 'rule')} not run: {'; '.join(reasons)}")
     if report.gaps:
         rest.append(
-            "not checked: "
-            + "; ".join(clean(g) for g in report.gaps[:3])
-            + (" ..." if len(report.gaps) > 3 else "")
+            "not checked: " + "; ".join(clean(g) for g in report.gaps[:3]) + (" ..." if len(report.gaps) > 3 else "")
         )
     return "; ".join([f"checked {ran}: {read}", *rest])
 

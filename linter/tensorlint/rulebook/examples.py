@@ -8,8 +8,8 @@
         config.json: {model_type: llama}
         says: "4 of 128 block scales are NaN"
 
-A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`, `{header: '{...}', data: 16, length: 99}`, or
-`{tensors: {...}, metadata: {...}, cut: 1, append: "00"}`.
+A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`,
+`{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, cut: 1, append: "00"}`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _SPECIAL = {"raw", "text", "header", "data", "length", "tensors", "metadata", "c
 
 def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]:
     """The examples of one list; raises RuleFileError at the place of a mistake."""
-    rows = item.list(what)
+    rows = item.sequence(what)
     if not rows:
         item.fail(f"{what} has no example", "a rule carries at least one bad and one good example")
     return tuple(_example(row, what, need_says) for row in rows)
 
 
 def _example(item: Item, what: str, need_says: bool) -> Example:
-    keys = item.map(f"an example of {what}")
+    keys = item.mapping(f"an example of {what}")
     says = ""
     files: dict[str, bytes | None] = {}
     for name, value in keys.items():
@@ -51,16 +51,14 @@ def _example(item: Item, what: str, need_says: bool) -> Example:
         elif name.endswith(".safetensors"):
             files[name] = _shard(value)
         elif name.endswith((".json", ".txt")):
-            if value.is_map and value.map("this").keys() & {"raw", "text"}:
+            if value.is_map and value.mapping("this").keys() & {"raw", "text"}:
                 files[name] = _raw(value)
             else:
                 files[name] = json.dumps(value.plain()).encode()
         else:
             value.fail(f"`{name}` is neither a .safetensors nor a .json file nor `says`")
     if need_says and not says:
-        item.fail(
-            "a bad example says what must be said about it", 'add `says: "..."` with a piece of the message'
-        )
+        item.fail("a bad example says what must be said about it", 'add `says: "..."` with a piece of the message')
     if not files:
         item.fail("an example has at least one file")
     place = f"{item.text.path}:{item.node.start_mark.line + 1}"
@@ -68,7 +66,7 @@ def _example(item: Item, what: str, need_says: bool) -> Example:
 
 
 def _raw(item: Item) -> bytes:
-    keys = item.map("a raw file", {"raw", "text"})
+    keys = item.mapping("a raw file", {"raw", "text"})
     if "text" in keys:
         return keys["text"].string("`text`").encode()
     try:
@@ -78,7 +76,7 @@ def _raw(item: Item) -> bytes:
 
 
 def _shard(item: Item) -> bytes:
-    keys = item.map("a shard")
+    keys = item.mapping("a shard")
     if not keys.keys() & {"raw", "text", "header", "tensors"}:
         return write_shard({name: _tensor(value) for name, value in keys.items()})
     for name in keys.keys() - _SPECIAL:
@@ -88,13 +86,9 @@ def _shard(item: Item) -> bytes:
     if "header" in keys:
         header = keys["header"].string("`header`").encode()
         length = int(keys["length"].number("`length`")) if "length" in keys else len(header)
-        body = (
-            struct.pack("<Q", length)
-            + header
-            + bytes(int(keys["data"].number("`data`")) if "data" in keys else 0)
-        )
+        body = struct.pack("<Q", length) + header + bytes(int(keys["data"].number("`data`")) if "data" in keys else 0)
     else:
-        tensors = {name: _tensor(value) for name, value in keys["tensors"].map("`tensors`").items()}
+        tensors = {name: _tensor(value) for name, value in keys["tensors"].mapping("`tensors`").items()}
         metadata = keys["metadata"].plain() if "metadata" in keys else None
         body = write_shard(tensors, metadata, pad="pad" not in keys)
     if "append" in keys:

@@ -119,9 +119,7 @@ def _compile(node: ast.expr, use: Callable[[str], _Node]) -> _Node:
 
 def _constant(node: ast.Constant) -> _Node:
     value = node.value
-    if not isinstance(value, (int, float, str, bool)) or (
-        isinstance(value, int) and abs(value) > MAX_INTEGER
-    ):
+    if not isinstance(value, (int, float, str, bool)) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
         raise ExpressionError(f"the constant `{str(value)[:40]}` is not allowed")
     return lambda u: value
 
@@ -132,20 +130,14 @@ def _dotted(node: ast.expr) -> str:
         parts.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name):
-        raise ExpressionError(
-            f"`{ast.unparse(node)[:60]}`: a field belongs to a name", "such as weight.shape"
-        )
+        raise ExpressionError(f"`{ast.unparse(node)[:60]}`: a field belongs to a name", "such as weight.shape")
     return ".".join([node.id, *reversed(parts)])
 
 
 def _subscript(node: ast.Subscript, use: Callable[[str], _Node]) -> _Node:
     base = _compile(node.value, use)
     index = node.slice
-    if (
-        isinstance(index, ast.UnaryOp)
-        and isinstance(index.op, ast.USub)
-        and isinstance(index.operand, ast.Constant)
-    ):
+    if isinstance(index, ast.UnaryOp) and isinstance(index.op, ast.USub) and isinstance(index.operand, ast.Constant):
         number = index.operand.value
         at = -number if type(number) is int else None
     else:
@@ -158,9 +150,7 @@ def _subscript(node: ast.Subscript, use: Callable[[str], _Node]) -> _Node:
 
 def _binary(node: ast.BinOp, use: Callable[[str], _Node]) -> _Node:
     for side in (node.left, node.right):
-        if isinstance(side, (ast.List, ast.Tuple)) or (
-            isinstance(side, ast.Constant) and isinstance(side.value, str)
-        ):
+        if isinstance(side, (ast.List, ast.Tuple)) or (isinstance(side, ast.Constant) and isinstance(side.value, str)):
             raise ExpressionError("arithmetic is on numbers only")
     apply = _BINARY[type(node.op)][1]
     left, right = _compile(node.left, use), _compile(node.right, use)

@@ -37,17 +37,13 @@ class _Loader:
         self.fact = ""
 
     def load(self) -> Rule:
-        keys = self.top.map("the rule", v.TOP)
+        keys = self.top.mapping("the rule", v.TOP)
         for key in _NEEDED:
             if key not in keys:
-                self.top.fail(
-                    f"the rule has no `{key}`", "a rule carries " + ", ".join(f"`{k}`" for k in _NEEDED)
-                )
+                self.top.fail(f"the rule has no `{key}`", "a rule carries " + ", ".join(f"`{k}`" for k in _NEEDED))
         self._kind(keys)
         if "params" in keys:
-            self.params = {
-                k: item.number(f"param `{k}`") for k, item in keys["params"].map("`params`").items()
-            }
+            self.params = {k: item.number(f"param `{k}`") for k, item in keys["params"].mapping("`params`").items()}
         for name in self.settings:
             if name not in self.params:
                 self.top.fail(
@@ -99,7 +95,7 @@ class _Loader:
             self.top.fail("the rule has neither `fact` nor `require`")
 
     def _scope(self, item: Item) -> Scope:
-        keys = item.map("`for`", v.SCOPE)
+        keys = item.mapping("`for`", v.SCOPE)
         closed: Mapping[str, Any] = {
             "part": None, "kind": KINDS, "role": ROLES, "not_role": ROLES, "dtype": DTYPE_BITS, "holds": ENCODINGS,
             "not_holds": ENCODINGS, "sign": SIGNS, "convention": CONVENTIONS,
@@ -121,15 +117,13 @@ class _Loader:
             words("holds"), words("not_holds"), words("granularity"), words("sign"), words("convention"),
             words("tensor"), words("module"), words("not_module"),
             keys["quantized"].boolean("`quantized`") if "quantized" in keys else None,
-            tuple(int(i.number("a number of dimensions")) for i in keys["dims"].one_or_more()) if "dims" in keys else (),
+            tuple(int(i.number("dimensions")) for i in keys["dims"].one_or_more()) if "dims" in keys else (),
         )  # fmt: skip
 
     def _part(self, item: Item) -> str:
         name = item.string("a part")
         if name not in PART_KINDS and not name.startswith("x_"):
-            item.fail(
-                f"`{name}` is not a part", suggest(name, PART_KINDS) + "; parts of your own begin with x_"
-            )
+            item.fail(f"`{name}` is not a part", suggest(name, PART_KINDS) + "; parts of your own begin with x_")
         return name
 
     # -- conditions -------------------------------------------------------------------------------------------------
@@ -138,7 +132,7 @@ class _Loader:
         tests: list[Test] = []
         if self.each == "fact":
             allowed = catalogue()[self.fact].fields
-            for word, value in item.map(what, allowed).items():
+            for word, value in item.mapping(what, allowed).items():
                 tests.append(self._compare(word, value))
             return tuple(tests)
         own: Mapping[str, str]
@@ -148,7 +142,7 @@ class _Loader:
             own = {**v.MODULE_WORDS, "that": ""}
         else:
             own = {"config": "", "that": ""}
-        for word, value in item.map(what).items():
+        for word, value in item.mapping(what).items():
             if word not in own:
                 if word in v.REQUIRE:
                     value.fail(f"`{word}` is not about a {self.each}", "one of: " + ", ".join(sorted(own)))
@@ -163,7 +157,7 @@ class _Loader:
         if word == "that":
             return self._that(item)
         if word == "config":
-            tests = [self._compare("config." + key, value) for key, value in item.map("`config`").items()]
+            tests = [self._compare("config." + key, value) for key, value in item.mapping("`config`").items()]
             return lambda u: all(t(u) for t in tests)
         if word in ("present", "absent"):
             parts = tuple(self._part(i) for i in item.one_or_more())
@@ -175,7 +169,7 @@ class _Loader:
         if word == "dtypes":
             pairs = {
                 p: tuple(i.word("a dtype", DTYPE_BITS) for i in d.one_or_more())
-                for p, d in item.map("`dtypes`").items()
+                for p, d in item.mapping("`dtypes`").items()
             }
             return lambda u: all((f := u(p + ".dtype")) is None or f in want for p, want in pairs.items())
         if word == "shapes":
@@ -185,9 +179,9 @@ class _Loader:
 
     def _shapes(self, item: Item) -> Test:
         wanted: dict[str, Shape] = {}
-        for part, value in item.map("`shapes`", [*PART_KINDS]).items():
+        for part, value in item.mapping("`shapes`", [*PART_KINDS]).items():
             dims = []
-            for one in value.list("a shape"):
+            for one in value.sequence("a shape"):
                 try:
                     dims.append(dim(one.raw))
                 except ShapeError as error:
@@ -196,9 +190,7 @@ class _Loader:
 
         def test(u: Lookup) -> bool:
             env: dict[str, int] = {}
-            return all(
-                (s := u(p + ".shape")) is None or fits(shape, tuple(s), env) for p, shape in wanted.items()
-            )
+            return all((s := u(p + ".shape")) is None or fits(shape, tuple(s), env) for p, shape in wanted.items())
 
         return test
 
@@ -253,14 +245,14 @@ class _Loader:
         """`word: 0`, `word: text`, or `word: {at_least: 1, below: $limit}`."""
         if not item.is_map:
             if item.is_list:
-                options = [self._scalar(i, word) for i in item.list("values")]
+                options = [self._scalar(i, word) for i in item.sequence("values")]
                 return lambda u: u(word) in options
             wanted = self._scalar(item, word)
             return lambda u: u(word) == wanted
         tests: list[Callable[[Any], bool]] = []
-        for bound, value in item.map(f"`{word}`", v.BOUNDS).items():
+        for bound, value in item.mapping(f"`{word}`", v.BOUNDS).items():
             if bound == "one_of":
-                options = [self._scalar(i, word) for i in value.list("`one_of`")]
+                options = [self._scalar(i, word) for i in value.sequence("`one_of`")]
                 tests.append(lambda x, o=options: x in o)  # type: ignore[misc]
                 continue
             limit = self._scalar(value, word)
@@ -321,8 +313,6 @@ class _Loader:
             if self.each == "checkpoint" and first == "config" and rest:
                 continue
             if name not in known:
-                item.fail(
-                    f"the message uses `{{{name}}}`, which this rule does not have", suggest(name, known)
-                )
+                item.fail(f"the message uses `{{{name}}}`, which this rule does not have", suggest(name, known))
             if self.each == "tensor" and name in v.TENSOR_WORDS:
                 self.words.setdefault("", set()).add(name.removesuffix("_share"))

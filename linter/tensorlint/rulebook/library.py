@@ -41,14 +41,11 @@ class Book:
         select, ignore = tuple(select), tuple(ignore)
         for pattern in (*select, *ignore):
             if not any(_matches(rule, pattern) for rule in self.rules):
-                raise UsageError(
-                    f"no rule matches `{pattern}`", suggest(pattern, [*self.rules, *self.folders])
-                )
+                raise UsageError(f"no rule matches `{pattern}`", suggest(pattern, [*self.rules, *self.folders]))
         return tuple(
             rule
             for name, rule in self.rules.items()
-            if (not select or any(_matches(name, p) for p in select))
-            and not any(_matches(name, p) for p in ignore)
+            if (not select or any(_matches(name, p) for p in select)) and not any(_matches(name, p) for p in ignore)
         )
 
     @property
@@ -80,14 +77,10 @@ def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, fl
     for path in extra:
         if not path.exists():
             raise UsageError(f"there is no rule file or folder at {path}")
-        book.add_folder(path, shipped=False) if path.is_dir() else book.add_file(
-            path, path.stem, shipped=False
-        )
+        book.add_folder(path, shipped=False) if path.is_dir() else book.add_file(path, path.stem, shipped=False)
     unknown = [name for name in (settings or {}) if name not in book.rules]
     if unknown:
-        raise UsageError(
-            f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], book.rules)
-        )
+        raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], book.rules))
     return book.done()
 
 

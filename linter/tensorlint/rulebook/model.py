@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any
 
 SEVERITIES = ("error", "warning", "note")
 EACH = ("tensor", "module", "checkpoint", "fact")
 
 
-class Lookup(Protocol):
-    """Gives the value of a word or a dotted field of the unit a rule looks at; None when the unit has no such thing."""
-
-    def __call__(self, name: str) -> Any:
-        """The value of `name`, for example `nan`, `weight.shape` or `config.hidden_size`."""
-
-
+# Gives the value of a word or a dotted field of the unit a rule looks at (`nan`, `weight.shape`,
+# `config.hidden_size`); None when the unit has no such thing.
+Lookup = Callable[[str], Any]
 Test = Callable[[Lookup], bool]
 
 

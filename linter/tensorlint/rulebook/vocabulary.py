@@ -1,4 +1,4 @@
-"""Every word of the rule language, with a sentence of explanation: validation, `explain` and the docs come from here."""
+"""Every word of the rule language with its explanation: validation, `explain` and the docs come from here."""
 
 from __future__ import annotations
 
@@ -55,15 +55,13 @@ BOUNDS: Mapping[str, str] = {
     "one_of": "One of these numbers.",
     "not": "Anything but this number.",
 }
-SHARES: Mapping[str, str] = {
-    f"{word}_share": f"{WORDS[word]}, as a share of all elements" for word in COUNTED
-}
+SHARES: Mapping[str, str] = {f"{word}_share": f"{WORDS[word]}, as a share of all elements" for word in COUNTED}
 TENSOR_WORDS: Mapping[str, str] = {**WORDS, **SHARES}
 MODULE_WORDS: Mapping[str, str] = {
     "present": "Parts the module must have.",
     "absent": "Parts the module must not have.",
     "dtypes": "The dtype, or list of dtypes, a part must have.",
-    "shapes": "Shapes that must fit together, with one symbol for each size: {weight: [N, K/2], block_scale: [N, K/16]}.",
+    "shapes": "Shapes that must fit together, with symbols: {weight: [N, K/2], block_scale: [N, K/16]}.",
 }
 REQUIRE: Mapping[str, str] = {
     **TENSOR_WORDS,

@@ -19,9 +19,7 @@ from ..errors import RuleFileError
 MAX_BYTES = 64 << 10
 MAX_NESTING = 24
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STRING, _INT, _FLOAT, _BOOL, _NULL = (
-    f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null")
-)
+_STRING, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null"))
 _FLOAT_LIKE = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
@@ -77,7 +75,7 @@ class Item:
         """The scalar as written."""
         return str(self.node.value)
 
-    def map(self, what: str, allowed: Collection[str] | None = None) -> dict[str, Item]:
+    def mapping(self, what: str, allowed: Collection[str] | None = None) -> dict[str, Item]:
         """The mapping's values by key; unknown and repeated keys are errors."""
         if not self.is_map:
             self.fail(f"{what} must be a mapping of `key: value`")
@@ -92,7 +90,7 @@ class Item:
             found[word] = Item(value, self.text)
         return found
 
-    def list(self, what: str) -> list[Item]:
+    def sequence(self, what: str) -> list[Item]:
         """The sequence's values."""
         if not self.is_list:
             self.fail(f"{what} must be a list, such as [a, b]")
@@ -123,7 +121,7 @@ class Item:
             self.fail(f"`{value}` is not {what}", suggest(value, allowed))
         return value
 
-    def number(self, what: str) -> int | float:
+    def number(self, what: str) -> int | float:  # noqa: RET503 (every other way out raises)
         """A number; `1e-3`, which YAML 1.1 reads as text, and octal or sexagesimal integers are refused."""
         if isinstance(self.node, yaml.ScalarNode):
             if self.node.tag == _INT:
@@ -142,15 +140,13 @@ class Item:
                     f"{what} must be a number, not `{self.raw}`",
                     f"YAML 1.1 reads `{self.raw}` as text; write {float(self.raw)!r}",
                 )
-        self.fail(
-            f"{what} must be a number{', not `' + self.raw + '`' if not (self.is_map or self.is_list) else ''}"
-        )
+        self.fail(f"{what} must be a number{', not `' + self.raw + '`' if not (self.is_map or self.is_list) else ''}")
 
     def boolean(self, what: str) -> bool:
         """`true` or `false`, nothing else."""
-        if isinstance(self.node, yaml.ScalarNode) and self.raw in ("true", "false"):
-            return self.raw == "true"
-        self.fail(f"{what} must be true or false")
+        if not isinstance(self.node, yaml.ScalarNode) or self.raw not in ("true", "false"):
+            self.fail(f"{what} must be true or false")
+        return self.raw == "true"
 
     def strings(self, what: str) -> tuple[str, ...]:
         """One text value or a list of them."""
@@ -159,9 +155,9 @@ class Item:
     def plain(self) -> Any:
         """The value as plain Python (for JSON contents in examples)."""
         if self.is_map:
-            return {k: v.plain() for k, v in self.map("this").items()}
+            return {k: v.plain() for k, v in self.mapping("this").items()}
         if self.is_list:
-            return [v.plain() for v in self.list("this")]
+            return [v.plain() for v in self.sequence("this")]
         if self.node.tag == _NULL:
             return None
         if self.node.tag == _BOOL:
@@ -195,8 +191,9 @@ def read(source: str | bytes, path: str) -> Item:
     try:
         depth = 0
         for event in yaml.parse(decoded, _LOADER):
+            mark = event.start_mark
+            assert mark is not None
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                mark = event.start_mark
                 text.fail(
                     mark.line,
                     mark.column,
@@ -205,28 +202,20 @@ def read(source: str | bytes, path: str) -> Item:
                     "write the value out",
                 )
             if getattr(event, "tag", None):
-                mark = event.start_mark
-                text.fail(
-                    mark.line, mark.column, 1, "YAML tags are not allowed in rule files", "remove the tag"
-                )
+                text.fail(mark.line, mark.column, 1, "YAML tags are not allowed in rule files", "remove the tag")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_NESTING:
-                mark = event.start_mark
                 text.fail(mark.line, mark.column, 1, f"nested deeper than {MAX_NESTING} levels")
         nodes = list(yaml.compose_all(decoded, _LOADER))
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         problem = f"this is not YAML: {error.problem or error}"
         hint = (
-            "quote values that begin with * & ! % @ ` { [ > |"
-            if "character" in problem or "alias" in problem
-            else ""
+            "quote values that begin with * & ! % @ ` { [ > |" if "character" in problem or "alias" in problem else ""
         )
         text.fail(place.line if place else 0, place.column if place else 0, 1, problem, hint)
     except yaml.YAMLError as error:
         raise RuleFileError(f"{path} is not YAML: {error}") from None
     if len(nodes) != 1 or nodes[0] is None:
-        raise RuleFileError(
-            f"{path} must hold exactly one YAML document, it has {len([n for n in nodes if n])}"
-        )
+        raise RuleFileError(f"{path} must hold exactly one YAML document, it has {len([n for n in nodes if n])}")
     return Item(nodes[0], text)

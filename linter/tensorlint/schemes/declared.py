@@ -20,7 +20,7 @@ class Expectation:
     """What a declaration says of one module.
 
     `quantized` is None where the declaration does not say; `values` are normalized fields (algorithm, format, bits,
-    type, strategy, group_size, block_rows, block_cols, activations ...); `entry` is the list entry or group it stems from.
+    type, strategy, group_size, block_rows, block_cols, activations ...); `entry` is the list entry it stems from.
     """
 
     quantized: bool | None
@@ -130,9 +130,7 @@ class Declaration:
             for group in self.groups:
                 target = group.targets.covering(module, linear)
                 if target is not None:
-                    return Expectation(
-                        bool(group.values.get("bits")) or None, {**self.base, **group.values}, target
-                    )
+                    return Expectation(bool(group.values.get("bits")) or None, {**self.base, **group.values}, target)
             return Expectation(None, {"method": self.method})
         if not self.quantizes:
             return Expectation(False if self.groups is None else None, {"method": self.method})
@@ -220,9 +218,7 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
     return Declared(tuple(found), tuple(unknown))
 
 
-def _at(
-    content: Mapping[str, Any], path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     for wrapper in _WRAPPERS:
         value: Any = content
         for step in (*wrapper, *path):

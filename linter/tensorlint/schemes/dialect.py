@@ -62,26 +62,26 @@ _TOP = {
 
 def load_dialect(top: Item, name: str) -> Dialect:
     """A dialect from the top value of its file; raises RuleFileError."""
-    keys = top.map("the dialect", _TOP)
+    keys = top.mapping("the dialect", _TOP)
     for key in ("summary", "method", "places"):
         if key not in keys:
             top.fail(f"the dialect has no `{key}`")
     fields = {}
     if "fields" in keys:
-        fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].map("`fields`", FIELDS).items()}
-    matching = ()
+        fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].mapping("`fields`", FIELDS).items()}
+    matching: tuple[str, ...] = ()
     if "matching" in keys:
         matching = tuple(i.word("a way of matching", STYLES) for i in keys["matching"].one_or_more())
     activations = {}
     if "activations" in keys:
         activations = {
-            k: v.string("an activation scheme") for k, v in keys["activations"].map("`activations`").items()
+            k: v.string("an activation scheme") for k, v in keys["activations"].mapping("`activations`").items()
         }
     return Dialect(
         name,
         keys["method"].string("`method`"),
         keys["summary"].string("`summary`"),
-        tuple(_place(item) for item in keys["places"].list("`places`")),
+        tuple(_place(item) for item in keys["places"].sequence("`places`")),
         fields,
         matching,
         keys["lists"].word("a word for `lists`", LISTS) if "lists" in keys else "partial",
@@ -92,11 +92,11 @@ def load_dialect(top: Item, name: str) -> Dialect:
 
 
 def _place(item: Item) -> Place:
-    keys = item.map("a place", {"file", "at", "when"})
+    keys = item.mapping("a place", {"file", "at", "when"})
     if "file" not in keys:
         item.fail("a place names a `file`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
     when = {}
     if "when" in keys:
-        when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].map("`when`").items()}
+        when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].mapping("`when`").items()}
     return Place(keys["file"].string("`file`"), at, when)

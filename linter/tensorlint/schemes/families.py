@@ -84,20 +84,16 @@ def anatomy(families: Iterable[Family], model_type: str) -> Anatomy:
 
 def load_family(top: Item, name: str) -> Family:
     """A family from the top value of its file; raises RuleFileError."""
-    keys = top.map("the family", _TOP)
+    keys = top.mapping("the family", _TOP)
     roles = {}
     if "roles" in keys:
-        roles = {k: v.strings(f"`{k}`") for k, v in keys["roles"].map("`roles`", ROLES).items()}
+        roles = {k: v.strings(f"`{k}`") for k, v in keys["roles"].mapping("`roles`", ROLES).items()}
     counts = {}
     if "counts" in keys:
-        counts = {k: v.strings(f"`{k}`") for k, v in keys["counts"].map("`counts`", COUNTS).items()}
+        counts = {k: v.strings(f"`{k}`") for k, v in keys["counts"].mapping("`counts`", COUNTS).items()}
 
     def strings(key: str) -> tuple[str, ...]:
         return keys[key].strings(f"`{key}`") if key in keys else ()
 
-    fused = (
-        tuple(row.strings("a fused group") for row in keys["fused"].list("`fused`"))
-        if "fused" in keys
-        else ()
-    )
+    fused = tuple(row.strings("a fused group") for row in keys["fused"].sequence("`fused`")) if "fused" in keys else ()
     return Family(name, strings("model_types"), strings("layers"), roles, fused, counts, strings("optional"))

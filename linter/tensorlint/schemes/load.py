@@ -8,12 +8,12 @@ from .model import CONVENTIONS, KINDS, NEEDED, PART_KINDS, SIGNS, Part, Scheme, 
 from .shapes import Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
-    "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols", "activations",
-    "symmetric", "mode",
+    "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
+    "activations", "symmetric", "mode",
 )  # fmt: skip
 _TOP = {
-    "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion", "fused",
-    "everywhere", "self_declared",
+    "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
+    "fused", "everywhere", "self_declared",
 }  # fmt: skip
 _PART = {
     "name",
@@ -34,20 +34,18 @@ _MODULE = "{module}"
 
 def load_scheme(top: Item, name: str) -> Scheme:
     """A scheme from the top value of its file; raises RuleFileError."""
-    keys = top.map("the scheme", _TOP)
+    keys = top.mapping("the scheme", _TOP)
     for key in ("summary", "parts"):
         if key not in keys:
             top.fail(f"the scheme has no `{key}`")
     symbols = {}
     if "symbols" in keys:
-        symbols = {k: _symbol(k, v) for k, v in keys["symbols"].map("`symbols`").items()}
-    parts = {k: _part(k, v) for k, v in keys["parts"].map("`parts`").items()}
+        symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
+    parts = {k: _part(k, v) for k, v in keys["parts"].mapping("`parts`").items()}
     for part in parts.values():
         if part.scales and part.scales not in parts:
             keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
-    declared = (
-        tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
-    )
+    declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
     flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
     return Scheme(
         name,
@@ -57,14 +55,14 @@ def load_scheme(top: Item, name: str) -> Scheme:
         declared,
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
         see=keys["see"].strings("`see`") if "see" in keys else (),
-        bad=tuple(keys["bad"].list("`bad`")) if "bad" in keys else (),
-        good=tuple(keys["good"].list("`good`")) if "good" in keys else (),
+        bad=tuple(keys["bad"].sequence("`bad`")) if "bad" in keys else (),
+        good=tuple(keys["good"].sequence("`good`")) if "good" in keys else (),
         **flags,
     )
 
 
 def _part(name: str, item: Item) -> Part:
-    keys = item.map(f"part `{name}`", _PART)
+    keys = item.mapping(f"part `{name}`", _PART)
     for key in ("name", "dtype"):
         if key not in keys:
             item.fail(f"part `{name}` has no `{key}`")
@@ -75,9 +73,7 @@ def _part(name: str, item: Item) -> Part:
         item.fail(f"part `{name}` is not a known name, so it needs a `kind`", "one of: " + ", ".join(KINDS))
     template = keys["name"].string("`name`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
-        keys["name"].fail(
-            "a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"'
-        )
+        keys["name"].fail("a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"')
     dtypes = tuple(d.word("a dtype", DTYPE_BITS) for d in keys["dtype"].one_or_more())
     shapes, labels = _shapes(keys["shape"]) if "shape" in keys else ((), ())
     return Part(
@@ -100,7 +96,7 @@ def _holds(item: Item) -> dict[str, str]:
     """What the bytes mean: one encoding, or one per dtype."""
     if not item.is_map:
         return {"*": item.word("an encoding", ENCODINGS)}
-    return {d: v.word("an encoding", ENCODINGS) for d, v in item.map("`holds`", DTYPE_BITS).items()}
+    return {d: v.word("an encoding", ENCODINGS) for d, v in item.mapping("`holds`", DTYPE_BITS).items()}
 
 
 def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
@@ -108,12 +104,12 @@ def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
     if item.is_map:
         shapes: list[Shape] = []
         labels: list[str] = []
-        for label, value in item.map("`shape`").items():
+        for label, value in item.mapping("`shape`").items():
             found, _ = _shapes(value)
             shapes.extend(found)
             labels.extend([label] * len(found))
         return tuple(shapes), tuple(labels)
-    rows = item.list("a shape")
+    rows = item.sequence("a shape")
     if rows and all(row.is_list for row in rows):
         made = tuple(_shape(row) for row in rows)
     else:
@@ -123,7 +119,7 @@ def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
 
 def _shape(item: Item) -> Shape:
     dims = []
-    for one in item.list("a shape"):
+    for one in item.sequence("a shape"):
         text = str(one.number("a dimension")) if one.raw.isdigit() else one.string("a dimension")
         try:
             dims.append(dim(text))
@@ -133,9 +129,9 @@ def _shape(item: Item) -> Shape:
 
 
 def _symbol(name: str, item: Item) -> Symbol:
-    keys = item.map(f"symbol `{name}`", {"usual", "declared", "uniform"})
+    keys = item.mapping(f"symbol `{name}`", {"usual", "declared", "uniform"})
     usual: list[int] = []
-    for one in keys["usual"].list("`usual`") if "usual" in keys else []:
+    for one in keys["usual"].sequence("`usual`") if "usual" in keys else []:
         value = one.number("a value")
         if not isinstance(value, int) or value < 1:
             one.fail("a symbol takes whole numbers from 1")
@@ -150,7 +146,7 @@ def _symbol(name: str, item: Item) -> Symbol:
 
 def _alternative(item: Item) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {}
-    for field, value in item.map("`declared`", DECLARED_FIELDS).items():
+    for field, value in item.mapping("`declared`", DECLARED_FIELDS).items():
         found[field] = tuple(one.plain() for one in value.one_or_more())
     if "method" not in found:
         item.fail("an alternative of `declared` names a `method`")

@@ -10,15 +10,53 @@ from ..dtypes import Encoding, encoding_of
 from .shapes import Shape
 
 # Part name -> kind. The kind decides at which depth a part is read and which rules look at it.
-PART_KINDS: dict[str, str] = {
-    "weight": "weight", "weight_scale": "scale", "block_scale": "scale", "tensor_scale": "scale", "input_scale": "scale",
-    "input_tensor_scale": "scale", "output_scale": "scale", "pre_scale": "scale", "nested_scale": "scale", "k_scale": "scale",
-    "v_scale": "scale", "q_scale": "scale", "prob_scale": "scale", "kv_scale": "scale", "zero_point": "zero_point",
-    "input_zero_point": "zero_point", "output_zero_point": "zero_point", "offset": "zero_point", "nested_offset": "zero_point",
-    "group_index": "index", "bias": "bias", "lookup": "table", "nested_lookup": "table", "state": "marker", "marker": "marker",
-    "logical_shape": "marker", "low_rank_a": "low_rank", "low_rank_b": "low_rank", "rotation": "low_rank",
-    "magnitude": "low_rank", "master_weight": "weight", "other": "other",
-}  # fmt: skip
+_PARTS_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "weight": (
+        "weight",
+        "master_weight",
+    ),
+    "scale": (
+        "weight_scale",
+        "block_scale",
+        "tensor_scale",
+        "input_scale",
+        "input_tensor_scale",
+        "output_scale",
+        "pre_scale",
+        "nested_scale",
+        "k_scale",
+        "v_scale",
+        "q_scale",
+        "prob_scale",
+        "kv_scale",
+    ),
+    "zero_point": (
+        "zero_point",
+        "input_zero_point",
+        "output_zero_point",
+        "offset",
+        "nested_offset",
+    ),
+    "index": ("group_index",),
+    "bias": ("bias",),
+    "table": (
+        "lookup",
+        "nested_lookup",
+    ),
+    "marker": (
+        "state",
+        "marker",
+        "logical_shape",
+    ),
+    "low_rank": (
+        "low_rank_a",
+        "low_rank_b",
+        "rotation",
+        "magnitude",
+    ),
+    "other": ("other",),
+}
+PART_KINDS: Mapping[str, str] = {part: kind for kind, parts in _PARTS_OF_KIND.items() for part in parts}
 KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "low_rank", "other")
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
@@ -32,7 +70,8 @@ class Part:
     """One tensor of a scheme.
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
-    or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always, together (all modules of a kind or none) or never.
+    or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
+    together (all modules of a kind or none) or never.
     """
 
     name: str

@@ -139,9 +139,7 @@ class Recogniser:
             match, rivals = picked
             found = {part: group[suffix] for part, suffix in match.parts}
             left = tuple(group[s] for s in match.left_over)
-            modules.append(
-                Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals)
-            )
+            modules.append(Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals))
         return Recognised(tuple(self._agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
     # -- grouping ---------------------------------------------------------------------------------------------------
@@ -183,6 +181,9 @@ class Recogniser:
                 found[""] = group[stem]
             # A lone `_bias` or the like is a plain tensor of its parent, not a module.
             if found.keys() <= {"", "_bias"}:
+                continue
+            # One joined suffix beside a module's own weight is a tensor of that module.
+            if len(found) == 1 and ".weight" in group:
                 continue
             name = (parent + stem).lstrip(".")
             if name in groups:
@@ -235,20 +236,18 @@ class Recogniser:
             if part.name not in present and part.needed == "always":
                 cost += _MISSING_WEIGHT if part.name == "weight" else _MISSING
         wrong = [p for p, t in present.items() if t.dtype not in scheme.parts[p].dtypes]
+        if wrong and not scheme.quantized:
+            return None
         cost += _DTYPE * len(wrong)
         shapes = {p: scheme.parts[p].shapes for p in scheme.parts if p in present and scheme.parts[p].shapes}
-        domains = {
-            s.name: _domain(s.usual, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual
-        }
+        domains = {s.name: _domain(s.usual, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual}
         solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
         cost += _SHAPE * len(solution.misfits)
         left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
         cost += sum(_LEFT_OVER if _telling_suffix(s, group[s]) else _HARMLESS for s in left)
         if cost >= _HOPELESS:
             return None
-        labels = {
-            p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]
-        }
+        labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
         problems = _problems(scheme, present, solution.tried, solution.misfits)
         pairs = tuple((parts[s].name, s) for s in group if s in parts)
         return _Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
@@ -273,9 +272,7 @@ class Recogniser:
         favourite = total.most_common(1)[0][0] if total else ""
         for name in undecided:
             votes = by_pattern.get(pattern_of(name), Counter())
-            sibling = next(
-                (s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), ""
-            )
+            sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
             scored = []
             for match in candidates[name]:
                 score = match.cost + _WEAK * match.scheme.weak
@@ -283,15 +280,13 @@ class Recogniser:
                 score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
                 if declared is not None:
                     expected = declared.expect(name)
-                    score -= _DECLARED_VOTE * (
-                        bool(expected.quantized) and allows(match.scheme, expected.values)
-                    )
+                    score -= _DECLARED_VOTE * (bool(expected.quantized) and allows(match.scheme, expected.values))
                 scored.append((score, match))
             scored.sort(key=lambda pair: pair[0])
             best_score, best = scored[0]
-            rivals = tuple(
-                m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized
-            )
+            if not _believable(best, total):
+                continue
+            rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
             chosen[name] = (best, rivals)
         return chosen
 
@@ -320,15 +315,24 @@ class Recogniser:
                 yield replace(module, env=again.env, labels=again.labels, problems=again.problems)
 
 
+def _believable(match: _Match, perfect: Counter[str]) -> bool:
+    """Whether a module with defects may be called one of this scheme.
+
+    Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
+    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows.
+    """
+    if perfect[match.scheme.name] or not match.scheme.quantized:
+        return True
+    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+
+
 def _domain(usual: tuple[int, ...], declared: Any) -> tuple[int, ...]:
     if isinstance(declared, int) and not isinstance(declared, bool) and declared > 0:
         return (declared, *(v for v in usual if v != declared))
     return usual
 
 
-def _prefer(
-    perfect: list[_Match], name: str, declared: Declaration | None
-) -> tuple[_Match | None, tuple[str, ...]]:
+def _prefer(perfect: list[_Match], name: str, declared: Declaration | None) -> tuple[_Match | None, tuple[str, ...]]:
     """The one perfect match, or of several the one that explains most; a declaration decides between equals.
 
     Comes with the names of those that stay equal.
@@ -378,14 +382,12 @@ def _looks_quantized(group: _Group) -> bool:
     tensors = group.values()
     if any(t.dtype.startswith(("F8", "F4", "F6")) for t in tensors):
         return True
-    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.count >= 64 for t in tensors)
+    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= 64 for t in tensors)
     return packed and any(_telling_suffix(s, t) for s, t in group.items())
 
 
 def _describe(group: _Group) -> str:
-    return ", ".join(
-        f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items())
-    )
+    return ", ".join(f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items()))
 
 
 def part_of(module: Module, name: str) -> Part:

@@ -1,7 +1,7 @@
 """Symbolic shapes: `[N, K/16]`, `[ceil(N/R), ceil(K/C)]`, solved against the sizes that a file holds.
 
-A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`. A plain division must leave no
-remainder. Solving looks at exact integers only.
+A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`. A plain division must leave
+no remainder. Solving looks at exact integers only.
 """
 
 from __future__ import annotations
@@ -110,12 +110,7 @@ def dim(text: str) -> Dim:
                 symbols.add(node.id)
             continue
         if isinstance(node, ast.Call):
-            if (
-                isinstance(node.func, ast.Name)
-                and node.func.id == "ceil"
-                and len(node.args) == 1
-                and not node.keywords
-            ):
+            if isinstance(node.func, ast.Name) and node.func.id == "ceil" and len(node.args) == 1 and not node.keywords:
                 continue
         elif isinstance(node, (ast.BinOp, ast.Load, *_OPERATORS)):
             continue
@@ -154,6 +149,9 @@ def fits(shape: Shape, sizes: tuple[int, ...], env: dict[str, int]) -> bool:
                 continue
             found = one.solve(size, trial)
             if found is None:
+                # One unknown and no ceil to round it away: no whole number gives this size.
+                if len(one.symbols - trial.keys()) == 1 and "ceil" not in one.text:
+                    return False
                 rest.append((one, size))
                 continue
             trial[found[0]] = found[1]
@@ -179,11 +177,7 @@ def solve(
     beforehand. The solution with the fewest misfits wins, earlier values first.
     """
     order = [p for p in parts if p in sizes]
-    used = (
-        frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt))
-        if order
-        else frozenset()
-    )
+    used = frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt)) if order else frozenset()
     free = [s for s in domains if s not in fixed and s in used]
     best: Solution | None = None
     for values in product(*(domains[s] for s in free)):

@@ -38,7 +38,7 @@ class LocalFile:
                 got = os.preadv(self._descriptor, [buffer[done:]], offset + done)
                 if got == 0:
                     raise UnfinishedError(
-                        f"{self.name} ended at byte {offset + done:,} while it was being read; it had {self.size:,} bytes before",
+                        f"{self.name} ended at byte {offset + done:,} while it was read; it had {self.size:,} bytes",
                         "wait until whatever writes it has finished, then check again",
                     )
                 done += got

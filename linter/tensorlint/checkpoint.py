@@ -40,7 +40,8 @@ class Checkpoint:
     """Shards, index and configs of one model.
 
     `folder` is "" for the target's own folder. `tensors` holds each name once, from the shard the index points at.
-    `partial` is True when only some shards of the model were asked for.
+    `partial` is True when only some shards of the model were asked for; `primary` is False for further sets of weights
+    in a folder, which its config.json need not describe.
     """
 
     source: Source
@@ -52,6 +53,7 @@ class Checkpoint:
     texts: Mapping[str, str]
     facts: tuple[Fact, ...]
     partial: bool = False
+    primary: bool = True
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
@@ -88,7 +90,12 @@ class Checkpoint:
         """Whether every shard could be read and all of the model was asked for."""
         damaged = any(not s.header.readable or s.header.unusable for s in self.shards.values())
         kinds = {f.kind for f in self.facts}
-        return not (self.partial or damaged or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"})
+        return not (
+            self.partial
+            or damaged
+            or not self.primary
+            or kinds & {"missing-shard", "path-escape", "shard-gap", "broken-link"}
+        )
 
     def path(self, name: str) -> str:
         """A file name of this checkpoint as seen from the target."""
@@ -132,9 +139,20 @@ def find_checkpoints(source: Source) -> Iterator[Checkpoint]:
         if not shards and not indexes:
             continue
         configs, texts, facts = _read_configs(source, folder, names)
-        for family in _families(folder, shards, indexes, source):
-            yield _build(source, folder, family, configs, texts, facts, single is not None)
+        families = _families(folder, shards, indexes, source)
+        for family in sorted(families, key=_rank):
+            primary = family is min(families, key=_rank)
+            yield _build(source, folder, family, configs, texts, facts, single is not None, primary)
             facts = ()
+
+
+# What loaders look for first in a folder that holds several sets of weights.
+_USUAL_STEMS = ("model", "pytorch_model", "diffusion_pytorch_model", "adapter_model")
+
+
+def _rank(family: _Family) -> tuple[bool, int, str]:
+    known = _USUAL_STEMS.index(family.stem) if family.stem in _USUAL_STEMS else len(_USUAL_STEMS)
+    return (family.index is None, known, family.stem)
 
 
 def _families(folder: str, shards: list[str], indexes: list[str], source: Source) -> list[_Family]:
@@ -167,6 +185,7 @@ def _build(
     texts: Mapping[str, str],
     config_facts: tuple[Fact, ...],
     partial: bool,
+    primary: bool,
 ) -> Checkpoint:
     facts = list(config_facts)
     broken = set(source.broken_links())
@@ -191,7 +210,7 @@ def _build(
     elif not partial:
         facts.extend(_numbering(folder, family))
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
-    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered))
+    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered), primary)
 
 
 def _numbering(folder: str, family: _Family) -> Iterator[Fact]:

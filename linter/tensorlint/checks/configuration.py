@@ -56,7 +56,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
 def _undeclared(view: View) -> Iterator[Fact]:
     config = view.checkpoint.config("config.json")
     silent = [m for m in view.quantized if not m.scheme.self_declared]
-    if not silent or view.declared.unknown or not ("model_type" in config or "architectures" in config):
+    if (
+        not silent
+        or not view.checkpoint.primary
+        or view.declared.unknown
+        or not ("model_type" in config or "architectures" in config)
+    ):
         return
     schemes = sorted({m.scheme.name for m in silent})
     first = next(iter(silent[0].parts.values()))

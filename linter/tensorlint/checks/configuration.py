@@ -128,11 +128,17 @@ def _compare(
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
-    for field, found_size in sizes.items():
-        declared = expected.values.get(field)
-        if type(declared) is int and declared > 0 and declared != found_size:
-            found = {**values, "parameter": field, "found": found_size, "declared": declared}
-            yield Fact("parameter-mismatch", main.file, place, values=found)
+    odd = {
+        field: (found_size, declared)
+        for field, found_size in sizes.items()
+        if type(declared := expected.values.get(field)) is int and declared > 0 and declared != found_size
+    }
+    if odd:
+        names = " and ".join(str(field).replace("_", " ") for field in odd)
+        mine = " and ".join(str(found_size) for found_size, _ in odd.values())
+        theirs = " and ".join(str(declared) for _, declared in odd.values())
+        found = {**values, "parameter": names, "found": mine, "declared": theirs}
+        yield Fact("parameter-mismatch", main.file, place, values=found)
 
 
 def _say(values: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
         kind = "orphan-part" if part.name == "weight" else "missing-part"
         if kind == "orphan-part":
             present = next(iter(module.parts.values()))
-            found = {**values, "part": next(iter(module.parts)), "weight_dtype": "nothing"}
+            found = {**values, "part": next(iter(module.parts)), "weight_dtype": "missing"}
             yield Fact("orphan-part", present.shard, present.name, values=found)
         else:
             yield Fact(kind, _file(module), name, values=values)
@@ -94,13 +95,19 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
         "wrong-shape",
         tensor.shard,
         tensor.name,
-        values={**values, **_shape_values(module, part, problem.detail["env"])},
+        values={**values, **_shape_values(view, module, part, problem.detail["env"])},
     )
 
 
-def _shape_values(module: Module, part: Part, env: Env) -> Mapping[str, Any]:
+def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[str, Any]:
     tensor = module.parts[part.name]
     known = [shape for shape in part.shapes if all(d.symbols <= env.keys() for d in shape)] or list(part.shapes)
+    usual = Counter(m.labels[part.name] for m in view.quantized if m.scheme is module.scheme and part.name in m.labels)
+    if usual:
+        # The kind of scale that the other modules have is the one that is meant.
+        label = usual.most_common(1)[0][0]
+        alike = [shape for shape, own in zip(part.shapes, part.labels, strict=True) if own == label and shape in known]
+        known = alike or known
     wanted = " or ".join(dict.fromkeys(show(shape, env) for shape in known))
     other = part.scales or next((p for p in module.parts if p != part.name), part.name)
     other = other if other in module.parts else next(iter(module.parts))
@@ -157,7 +164,7 @@ def _orphans(module: Module) -> Iterator[Fact]:
                 "module": module.name,
                 "part": leaf,
                 "scheme": module.scheme.name,
-                "weight_dtype": weight.dtype if weight else "nothing",
+                "weight_dtype": weight.dtype if weight else "missing",
             }
             yield Fact("orphan-part", tensor.shard, tensor.name, values=values)
 

@@ -211,7 +211,7 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
                     found.append(Declaration(checkpoint.path(place.file), at, dialect, value))
     for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
         method = value.get("quant_method")
-        if method is not None and method not in known_methods and not any(d.at == at for d in found):
+        if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):
             unknown.append((checkpoint.path("config.json"), str(method)[:60]))
     order = {"config.json": 0, "hf_quant_config.json": 1}
     found.sort(key=lambda d: order.get(d.file.rpartition("/")[2], 2))

@@ -1,0 +1,130 @@
+"""What configuration files say of a module, in one form for all dialects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tensorlint.checkpoint import find_checkpoints
+from tensorlint.rulebook.examples import write_shard
+from tensorlint.rulebook.library import load_book
+from tensorlint.schemes.declared import Declared, read_declared
+from tensorlint.sources.memory import MemorySource
+
+
+def declared(quantization: dict[str, Any] | None = None, wrap: str = "", **files: dict[str, Any]) -> Declared:
+    config: dict[str, Any] = {"quantization_config": quantization} if quantization is not None else {}
+    contents: dict[str, bytes | None] = {
+        "model.safetensors": write_shard({"a.weight": ("F32", (1,), bytes(4))}),
+        "config.json": json.dumps({wrap: config} if wrap else config).encode(),
+    }
+    contents.update({name + ".json": json.dumps(value).encode() for name, value in files.items()})
+    checkpoint = next(iter(find_checkpoints(MemorySource(contents))))
+    return read_declared(checkpoint, load_book().dialects.values())
+
+
+MODELOPT = {
+    "quant_method": "modelopt",
+    "quant_algo": "NVFP4",
+    "ignore": ["lm_head", "model.layers.1*"],
+    "group_size": 16,
+}
+GROUPED = {
+    "quant_method": "compressed-tensors",
+    "format": "mixed-precision",
+    "ignore": ["lm_head"],
+    "config_groups": {
+        "g0": {
+            "targets": ["re:.*self_attn.*"],
+            "format": "float-quantized",
+            "weights": {"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 64]},
+            "input_activations": {"dynamic": True},
+        },
+        "g1": {
+            "targets": ["re:.*mlp.*"],
+            "weights": {"num_bits": 4, "group_size": 16},
+            "input_activations": {"dynamic": "local"},
+        },
+        "g2": {"targets": ["re:.*kv.*"], "weights": None},
+    },
+}
+FP8 = {
+    "quant_method": "fp8",
+    "weight_block_size": [128, 128],
+    "activation_scheme": "dynamic",
+    "modules_to_not_convert": ["gate"],
+}
+TABLE = {
+    "quant_method": "modelopt",
+    "quant_algo": "MIXED_PRECISION",
+    "quantized_layers": {"a.q": {"quant_algo": "FP8"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "module", "quantized", "values"),
+    [
+        (MODELOPT, "model.layers.0.mlp.up_proj", True, {"algorithm": "NVFP4", "group_size": 16, "activations": "static"}),
+        (MODELOPT, "model.layers.1.mlp.up_proj", False, {}),
+        (MODELOPT, "lm_head", False, {}),
+        (GROUPED, "model.layers.0.self_attn.q_proj", True, {"bits": 8, "block_rows": 128, "block_cols": 64, "format": "float-quantized", "activations": "dynamic"}),
+        (GROUPED, "model.layers.0.mlp.up_proj", True, {"bits": 4, "group_size": 16, "activations": "local", "format": "mixed-precision"}),
+        (GROUPED, "model.kv", None, {}),
+        (GROUPED, "model.other", None, {}),
+        (FP8, "model.layers.0.mlp.up_proj", True, {"block_rows": 128, "block_cols": 128, "activations": "dynamic"}),
+        (FP8, "model.layers.0.mlp.gate", False, {}),
+        (TABLE, "a.q", True, {"algorithm": "FP8", "activations": "static"}),
+        (TABLE, "a.k", False, {}),
+        ({"quant_method": "modelopt", "quant_algo": None, "kv_cache_scheme": "FP8"}, "a.q", False, {}),
+    ],
+)  # fmt: skip
+def test_a_module_is_expected_to_be_what_the_declaration_says(
+    config: dict[str, Any], module: str, quantized: bool | None, values: dict[str, Any]
+) -> None:
+    main = declared(config).main
+    assert main is not None
+    expected = main.expect(module)
+    assert expected.quantized is quantized
+    assert {k: expected.values.get(k) for k in values} == values
+
+
+def test_a_declaration_inside_text_config_is_found() -> None:
+    main = declared(MODELOPT, wrap="text_config").main
+    assert main is not None
+    assert main.where == "text_config.quantization_config"
+
+
+def test_config_json_comes_before_the_exporters_own_file() -> None:
+    found = declared(
+        MODELOPT, hf_quant_config={"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8"}}
+    )
+    assert [d.file for d in found.all] == ["config.json", "hf_quant_config.json"]
+
+
+def test_the_exporters_own_file_counts_where_config_json_says_nothing() -> None:
+    main = declared(None, hf_quant_config={"quantization": {"quant_algo": "FP8", "exclude_modules": ["x"]}}).main
+    assert main is not None
+    assert main.expect("x").quantized is False
+    assert main.expect("y").quantized is True
+
+
+def test_a_method_no_dialect_knows_is_named() -> None:
+    assert declared({"quant_method": "brand_new"}).unknown == (("config.json", "brand_new"),)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"quant_method": "modelopt", "quant_algo": ["NVFP4"], "ignore": "lm_head", "config_groups": []},
+        {"quant_method": "compressed-tensors", "config_groups": {"g": 1, "h": {"targets": 5, "weights": [1]}}},
+        {"quant_method": "fp8", "weight_block_size": ["128", None], "modules_to_not_convert": [1, None]},
+        {"quant_method": "modelopt", "quantized_layers": {"a": 1, "b": None}},
+        {"quant_method": ["modelopt"]},
+    ],
+)
+def test_values_of_the_wrong_type_never_raise(config: dict[str, Any]) -> None:
+    found = declared(config)
+    for declaration in found.all:
+        declaration.expect("a.b")

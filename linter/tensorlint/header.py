@@ -2,7 +2,7 @@
 
 Never raises for what a file holds. The rules are those of the safetensors crate (`safetensors/src/tensor.rs`:
 `read_metadata`, `Metadata::validate`) and of the format text in its README; where the two differ (duplicate keys,
-leading whitespace, extra fields: the crate accepts them, the text forbids them) the fact says which.
+leading whitespace, extra fields, entries as lists: the crate accepts them, the text forbids them) the fact says which.
 All arithmetic is on Python's unbounded integers; nothing is allocated before its size was checked.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .dtypes import DTYPE_BITS
 from .facts import Fact
-from .jsontext import MAX_DEPTH, BadInteger, JsonError, Pairs, depth, parse
+from .jsontext import MAX_DEPTH, BadInteger, JsonError, Pairs, nesting, parse
 from .sniff import sniff
 from .sources.interface import File
 
@@ -94,6 +94,10 @@ def read_header(file: File) -> Header:
     )  # fmt: skip
     if problem:
         return unreadable(fact("bad-header-length", 0, declared=length, size=size, problem=problem))
+    first = head[8:].lstrip(b" \t\r\n")[:1]
+    if first and first < b" ":  # most damage shows here, before up to 100 MB are read and parsed
+        start = head.index(first, 8)
+        return unreadable(fact("header-not-json", start, reason=f"it begins with byte 0x{first.hex()}", near=""))
     raw = file.read(8, length)
     try:
         text = raw.decode("utf-8")
@@ -117,7 +121,9 @@ def read_header(file: File) -> Header:
             facts.append(fact("duplicate-key", tensor=key, key=key, where="in the header"))
     names = frozenset(top) - {"__metadata__"}
     metadata = _metadata(top.pop("__metadata__", None), file.name, facts)
-    tensors = _entries(top, file.name, 8 + length, facts)
+    tensors, odd = _entries(top, file.name, 8 + length, facts)
+    if odd and nesting(text) > MAX_DEPTH:  # elsewhere such depth is an error of its own
+        return unreadable(fact("header-not-json", 8, reason=f"it is nested deeper than {MAX_DEPTH} levels", near=""))
     _layout(tensors, file, 8 + length, length, facts)
     whole = tuple(t for t in tensors if 8 + length <= t.begin <= t.end <= size)
     if length > LARGE_HEADER:
@@ -153,14 +159,19 @@ def _json_type(value: Any) -> str:
 _FIELDS = ("dtype", "shape", "data_offsets")
 
 
-def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list[TensorInfo]:
+def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tuple[list[TensorInfo], bool]:
+    """Tensors that claim bytes, those with a wrong span with an empty dtype; and whether an entry has odd fields."""
     tensors: list[TensorInfo] = []
     odd_fields: dict[str, str] = {}
-    for name, entry in top.items():
+    unknown_dtypes: dict[str, str] = {}
+    for name, given in top.items():
+        entry, odd = _usual(given)
         problem = _entry_problem(entry)
         if problem:
             facts.append(Fact("bad-entry", shard, name, values={"problem": problem}))
             continue
+        if odd:
+            odd_fields.setdefault(odd, name)
         if len(entry) > 3:
             odd_fields.update({field: name for field in entry if field not in _FIELDS and field not in odd_fields})
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -168,41 +179,73 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> list
             facts.append(Fact("odd-name", shard, name, values={"name": ascii(name)}))
         bits = DTYPE_BITS.get(dtype)
         if bits is None:
-            near = difflib.get_close_matches(dtype.upper(), DTYPE_BITS, 1, 0.5)
-            values = {"dtype": dtype[:40], "near": near[0] if near else ""}
+            if dtype not in unknown_dtypes:
+                unknown_dtypes[dtype] = _nearest(dtype) if len(unknown_dtypes) < _MAX_GUESSES else ""
+            values = {"dtype": dtype[:40], "near": unknown_dtypes[dtype]}
             facts.append(Fact("unknown-dtype", shard, name, values=values))
             continue
-        total = bits
-        for dim in shape:
-            total *= dim
-            if total // bits >= _USIZE or total >= _USIZE:
-                facts.append(Fact("size-overflow", shard, name, values={"shape": shape, "dtype": dtype}))
-                break
+        total = _bits(shape, bits)
+        if end < begin:
+            facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
+        elif total is None:
+            facts.append(Fact("size-overflow", shard, name, values={"shape": shape, "dtype": dtype}))
+        elif total % 8:
+            facts.append(Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total}))
+        elif total // 8 != end - begin:
+            values = {"span": end - begin, "needed": total // 8, "shape": shape, "dtype": dtype}
+            facts.append(Fact("span-mismatch", shard, name, values=values))
+            # The bytes are still claimed: keep them for the layout check, not for measuring.
+            tensors.append(TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end))
         else:
-            if end < begin:
-                facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
-            elif total % 8:
-                facts.append(Fact("partial-byte", shard, name, values={"shape": shape, "dtype": dtype, "bits": total}))
-            elif total // 8 != end - begin:
-                values = {"span": end - begin, "needed": total // 8, "shape": shape, "dtype": dtype}
-                facts.append(Fact("span-mismatch", shard, name, values=values))
-                # The bytes are still claimed: keep them for the layout check, not for measuring.
-                tensors.append(TensorInfo(name, "", tuple(shape), shard, data_start + begin, data_start + end))
-            else:
-                tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
+            tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
     if odd_fields:
         facts.append(
             Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)})
         )
-    return tensors
+    return tensors, bool(odd_fields)
+
+
+_MAX_GUESSES = 100  # a header may hold a million different dtypes
+
+
+def _nearest(dtype: str) -> str:
+    return next(iter(difflib.get_close_matches(dtype[:40].upper(), DTYPE_BITS, 1, 0.5)), "")
+
+
+def _bits(shape: list[int], bits: int) -> int | None:
+    """Bits of a tensor; None where the crate's order of multiplication (dimensions first) overflows 64 bits."""
+    elements = 1
+    for size in shape:
+        elements *= size
+        if elements >= _USIZE:
+            return None
+    return elements * bits if elements * bits < _USIZE else None
+
+
+def _usual(entry: Any) -> tuple[Any, str]:
+    """An entry in its usual form, and what was unusual about it.
+
+    Derived serde readers also take a struct as the list of its fields, and a dtype as an object with the null value.
+    """
+    odd = ""
+    if type(entry) is list and len(entry) == len(_FIELDS):
+        entry, odd = Pairs(zip(_FIELDS, entry, strict=True)), "(a list in place of named fields)"
+    if isinstance(entry, Pairs):
+        dtype = entry.get("dtype")
+        if isinstance(dtype, Pairs) and not dtype.repeated and list(dtype.values()) == [None]:
+            usual = Pairs(entry)
+            usual.repeated = entry.repeated
+            usual["dtype"] = next(iter(dtype))
+            entry, odd = usual, odd or "(an object in place of a dtype)"
+    return entry, odd
 
 
 def _entry_problem(entry: Any) -> str:
     if not isinstance(entry, Pairs):
         return f"it is a {_json_type(entry)}, not an object"
-    if entry.repeated:
-        return f"`{entry.repeated[0][:80]}` is given twice" if entry.repeated[0] in _FIELDS else ""
     for field in _FIELDS:
+        if field in entry.repeated:
+            return f"`{field}` is given twice"
         if field not in entry:
             return f"`{field}` is missing"
     if type(entry["dtype"]) is not str:
@@ -215,14 +258,17 @@ def _entry_problem(entry: Any) -> str:
     for what, values in (("shape", shape), ("data_offsets", offsets)):
         for value in values:
             if type(value) is not int:
-                return f"`{what}` holds a {_json_type(value)} ({str(value)[:40]}), not a whole number"
+                return f"`{what}` holds a {_json_type(value)}{_shown(value)}, not a whole number"
             if value < 0:
                 return f"`{what}` holds a negative number ({value})"
             if value >= _USIZE:
                 return f"`{what}` holds a number beyond 64 bits ({value})"
-    if len(entry) > 3 and max(depth(v) for k, v in entry.items() if k not in _FIELDS) > MAX_DEPTH - 3:
-        return f"it is nested deeper than {MAX_DEPTH} levels"
     return ""
+
+
+def _shown(value: Any) -> str:
+    # Lists and objects may be too deep or too long to print.
+    return f" ({str(value)[:40]})" if isinstance(value, (bool, float, BadInteger, str)) else ""
 
 
 def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, facts: list[Fact]) -> None:
@@ -236,8 +282,9 @@ def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, fact
         values = {"begin": t.begin, "end": t.end}
         if t.begin > at and not unclaimed:
             facts.append(Fact("hole", file.name, t.name, at, {"bytes": t.begin - at, "begin": at, "end": t.begin}))
-        elif t.begin < at and t.end > t.begin:
-            facts.append(Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": at - t.begin, "other": last}))
+        elif t.begin < at:
+            shared = min(at, t.end) - t.begin  # 0 for an empty tensor inside another, which the crate refuses too
+            facts.append(Fact("overlap", file.name, t.name, t.begin, {**values, "bytes": shared, "other": last}))
         if t.end > size:
             beyond.append(t)
         if t.dtype and t.begin % max(1, DTYPE_BITS[t.dtype] // 8) and t.end > t.begin:

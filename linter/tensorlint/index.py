@@ -123,6 +123,8 @@ def read_index(file: File) -> Index:
 
     if file.size > MAX_INDEX:
         return broken(f"it has {file.size:,} bytes; the limit is {MAX_INDEX:,}")
+    if not file.size:
+        return broken("it is empty")
     try:
         top = parse(file.read(0, file.size).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -134,7 +136,8 @@ def read_index(file: File) -> Index:
     weight_map = top.get("weight_map")
     if not isinstance(weight_map, Pairs):
         return broken("it has no `weight_map`")
-    facts = [Fact("index-duplicate-key", file.name, key, values={"key": key}) for key in weight_map.repeated]
+    facts = [Fact("index-duplicate-key", file.name, values={"key": key}) for key in top.repeated]
+    facts.extend(Fact("index-duplicate-key", file.name, key, values={"key": key}) for key in weight_map.repeated)
     wrong = [k for k, v in weight_map.items() if not isinstance(v, str)]
     if wrong:
         problem = f"`weight_map` gives no file name for `{wrong[0][:120]}`"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
-MAX_DEPTH = 128  # serde_json's recursion limit, so nothing deeper is readable by the reference reader either
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_DEPTH = 127  # levels; serde_json, the parser of the reference reader, refuses more
+_MAX_DIGITS = 309  # of an integer; more than that is over the largest 64-bit float, which serde_json refuses
+_SURROGATE = re.compile(r"\\u[dD](?:[89abAB]..\\u[dD][c-fC-F]|([89a-fA-F]))")  # a pair, or group 1
+_TOKEN = re.compile(r'"[^"]*"|([\[{])|[\]}]')
 
 
 class BadInteger:
-    """An integer literal that no reader takes as a size: `-0`, or thousands of digits."""
+    """An integer literal that no reader takes as a size: `-0`, or more than 80 digits."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -43,9 +46,16 @@ def _pairs(items: list[tuple[str, Any]]) -> Pairs:
 
 
 def _integer(text: str) -> int | BadInteger:
-    if text == "-0" or len(text) > 80:
-        return BadInteger(text)
-    return int(text)
+    if len(text) > _MAX_DIGITS + 1 or (len(text) >= _MAX_DIGITS and math.isinf(float(text))):
+        raise JsonError("a number is out of range")
+    return BadInteger(text) if text == "-0" or len(text) > 80 else int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise JsonError("a number is out of range")
+    return value
 
 
 def _refuse_constant(text: str) -> Any:
@@ -55,33 +65,32 @@ def _refuse_constant(text: str) -> Any:
 def parse(text: str) -> Any:
     """Parse strict JSON; objects come back as `Pairs`, hopeless integers as `BadInteger`.
 
-    Raises JsonError for bad syntax, NaN/Infinity literals, lone surrogates, and hopelessly deep nesting.
+    Raises JsonError for bad syntax, NaN/Infinity literals, numbers that overflow, lone surrogates, and nesting beyond
+    what Python's parser can take; `nesting` tells how deep a text goes.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as error:
         raise JsonError(error.msg, error.pos) from None
     except RecursionError:
         raise JsonError("nested too deeply") from None
-    if "\\u" in text and _has_lone_surrogate(value):
-        raise JsonError("a \\u escape is half of a surrogate pair")
+    # On the text, not on the value: a key given twice hides what its first value held.
+    if "\\u" in text:
+        lone = next((m for m in _SURROGATE.finditer(text.replace("\\\\", "__")) if m[1]), None)
+        if lone:
+            raise JsonError("a \\u escape is half of a surrogate pair", lone.start())
     return value
 
 
-def depth(value: Any) -> int:
-    """How deep objects and arrays nest in a parsed value; a plain value has depth 0."""
-    level, rows = 0, [value]
-    while rows := [r for r in rows if isinstance(r, (dict, list)) and r]:
-        level += 1
-        rows = [c for r in rows for c in (r.values() if isinstance(r, dict) else r)]
-    return level
-
-
-def _has_lone_surrogate(value: Any) -> bool:
-    if isinstance(value, str):
-        return _LONE_SURROGATE.search(value) is not None
-    if isinstance(value, dict):
-        return any(_has_lone_surrogate(k) or _has_lone_surrogate(v) for k, v in value.items())
-    if isinstance(value, list):
-        return any(_has_lone_surrogate(v) for v in value)
-    return False
+def nesting(text: str) -> int:
+    """How deep objects and arrays nest in a JSON text; a plain value has depth 0."""
+    level = deepest = 0
+    for token in _TOKEN.finditer(text.replace("\\\\", "__").replace('\\"', "__")):
+        if token[1]:
+            level += 1
+            deepest = max(deepest, level)
+        elif token[0][0] != '"':
+            level -= 1
+    return deepest

@@ -36,6 +36,9 @@ _TEXT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(<!doctype html|<html|<\?xml|<!DOCTY
 
 def sniff(head: bytes, size: int) -> Fact | None:
     """A fact if the first bytes of a file (up to 1 KiB) are not a safetensors file at all, else None."""
+    # A header length may well look like another format: gzip's magic number is also a header of 35,615 bytes.
+    if int.from_bytes(head[:8], "little") <= size - 8 and head[8:].lstrip(b" \t\r\n")[:1] in (b"{", b""):
+        return None
 
     def fact(kind: str, values: Mapping[str, Any]) -> Fact:
         return Fact(kind, offset=0, values={**values, "size": size})
@@ -60,9 +63,9 @@ def sniff(head: bytes, size: int) -> Fact | None:
         zeros = len(head) - len(head.lstrip(b"\0"))
         return fact("zeroed-head", {"zeros": zeros})
     # A header length is small, so its upper bytes are zero; printable text in all eight is text, not a length.
-    if size >= 8 and all(32 <= b < 127 or b in b"\r\n\t" for b in head[:8]) and head[:1] != b"{":
-        text = head[:40].decode("latin-1").splitlines()[0] if head.strip() else ""
+    if len(head) >= 8 and all(32 <= b < 127 or b in b"\r\n\t" for b in head[:8]):
+        if head.lstrip()[:1] == b"{":
+            return fact("wrong-file-type", {"what": "JSON text without the 8-byte header length", "start": start})
+        text = head[:40].decode("latin-1").splitlines()[0]
         return fact("wrong-file-type", {"what": f"text that begins with {text!r}", "start": start})
-    if head.lstrip()[:1] == b"{" and size >= 8 and head[:1] == b"{":
-        return fact("wrong-file-type", {"what": "JSON text without the 8-byte header length", "start": start})
     return None

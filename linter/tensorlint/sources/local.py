@@ -6,11 +6,26 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from ..errors import UnfinishedError
 
 _SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "node_modules", ".venv"})
 MAX_FILES = 200_000
+
+
+_SEEKING = Lock()
+
+
+def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read into `buffer` from `offset`; the number of bytes read, 0 at the end of the file."""
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [buffer], offset)
+    with _SEEKING:  # Windows has no read that takes an offset
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        piece = os.read(descriptor, len(buffer))
+    buffer[: len(piece)] = piece
+    return len(piece)
 
 
 class LocalFile:
@@ -30,12 +45,14 @@ class LocalFile:
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fill `buffer` from `offset`."""
+        if not len(buffer):
+            return
         try:
             if self._descriptor is None:
                 self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             done = 0
             while done < len(buffer):
-                got = os.preadv(self._descriptor, [buffer[done:]], offset + done)
+                got = _read_at(self._descriptor, buffer[done:], offset + done)
                 if got == 0:
                     raise UnfinishedError(
                         f"{self.name} ended at byte {offset + done:,} while it was read; it had {self.size:,} bytes",
@@ -101,5 +118,5 @@ class LocalSource:
         return self._walked[1]
 
     def open(self, name: str) -> LocalFile:
-        """Open a file that `files()` named."""
-        return LocalFile(self.root / name, name, self.files()[name])
+        """Open a file that `files()` named; anything else, such as a broken link, is an empty file."""
+        return LocalFile(self.root / name, name, self.files().get(name, 0))

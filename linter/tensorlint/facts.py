@@ -150,6 +150,13 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-layer": FactKind(
         "A layer that the configuration counts is not there.", ("layers", "present", "count", "key")
     ),
+    "extra-layer": FactKind(
+        "There are more layers than the configuration counts.", ("layers", "present", "count", "key")
+    ),
+    "size-contradiction": FactKind(
+        "A module's size does not fit the modules it is wired to.",
+        ("module", "side", "found", "expected", "why", "shape"),
+    ),
     "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
     "missing-experts": FactKind(
         "Experts that the configuration counts are not there.",

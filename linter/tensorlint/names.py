@@ -54,18 +54,18 @@ def short(names: Iterable[str]) -> list[str]:
     >>> short(["l.0.q.w", "l.1.q.w", "l.0.k.w", "l.1.k.w"])
     ['l.{0,1}.{q,k}.w']
     """
-    groups: dict[str, list[set[int]]] = {}
+    groups: dict[tuple[str, ...], list[set[int]]] = {}
     for name in names:
         values = [int(n) for n in _NUMBER.findall(name)]
-        slots = groups.setdefault(pattern_of(name), [set() for _ in values])
+        # What stands between the numbers tells names apart, whatever else (even a `*`) stands in them.
+        slots = groups.setdefault(tuple(_NUMBER.split(name)), [set() for _ in values])
         for slot, value in zip(slots, values, strict=True):
             slot.add(value)
     rendered: dict[tuple[str, ...], None] = {}
-    for pattern, slots in groups.items():
-        parts = re.split(r"(?<![^._/])\*(?![^._/])", pattern)
+    for parts, slots in groups.items():
         text = parts[0] + "".join(_numbers(slot) + part for slot, part in zip(slots, parts[1:], strict=True))
         rendered[tuple(text.split("."))] = None
-    return [".".join(parts) for parts in _merge(list(rendered))]
+    return [".".join(row) for row in _merge(list(rendered))]
 
 
 def _merge(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from . import (
     fused,
     kv_cache,
     roles,
+    sizes,
     tied,
     zeros,
 )
@@ -44,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     Check(configuration.STATES, configuration.run),
     Check(completeness.STATES, completeness.run),
     Check(dimensions.STATES, dimensions.run),
+    Check(sizes.STATES, sizes.run),
     Check(roles.STATES, roles.run),
     Check(fused.STATES, fused.run),
     Check(fused.VALUE_STATES, fused.run_values, fused.needs, "scales"),

@@ -12,6 +12,7 @@ from ..view import Layer, View
 
 STATES = (
     "missing-layer",
+    "extra-layer",
     "missing-module",
     "missing-experts",
     "missing-embedding",
@@ -45,7 +46,21 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if missing:
         prefix = view.layers[0].prefix
         values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
-        yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}", values=values)
+        yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
+    yield from _extra(view, config, key, count)
+
+
+def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Iterator[Fact]:
+    """Layers beyond the counted ones that look like ordinary layers, not like those of multi-token prediction."""
+    ahead = sum(v for k, v in config.items() if ("nextn" in k or "mtp" in k) and type(v) is int and v > 0)
+    ordinary = {frozenset(layer.tensors) for layer in view.layers if layer.number < count}
+    extra = [layer for layer in view.layers if layer.number >= count + ahead and frozenset(layer.tensors) in ordinary]
+    if extra and count:
+        first = extra[0]
+        numbers = [layer.number for layer in extra[:16]]
+        values = {"layers": numbers, "present": len(view.layers), "count": count, "key": key}
+        name = f"{first.prefix}.{first.number}.*"
+        yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
 
 
 def _plain(layer: Layer) -> frozenset[str]:
@@ -141,7 +156,7 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
             yield Fact(
                 "missing-experts",
                 view.checkpoint.path("config.json"),
-                f"{module}.{missing[0]}",
+                f"{module}.{missing[0]}.*",
                 values=values,
             )
     yield from _expert_parts(view, rows)

@@ -1,44 +1,94 @@
-"""Sizes in config.json against the tensors: hidden size and vocabulary, where both ends are certain."""
+"""Sizes in config.json against the tensors: hidden size, vocabulary, and in regular decoders all others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..facts import Fact
+from ..schemes.recognise import Module
 from ..view import View
 
 STATES = ("config-dimension",)
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
-    """Facts about dimensions that config.json states otherwise than the embedding and the final norm have them."""
+    """Facts about dimensions that config.json states otherwise than the tensors have them."""
+    if view.layers:
+        yield from _embedding(view)
+        yield from _inside(view)
+
+
+def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:
+    tensor = module.parts["weight"]
+    values = {"key": key, "stated": stated, "found": found, "shape": list(tensor.shape)}
+    return Fact("config-dimension", view.checkpoint.path("config.json"), tensor.name, values=values)
+
+
+def _embedding(view: View) -> Iterator[Fact]:
     config = view.checkpoint.model_config
-    where = view.checkpoint.path("config.json")
-    if not view.layers:
-        return
     base = view.layers[0].prefix.rpartition(".")[0]
     hidden = view.anatomy.count(config, "hidden")
     vocabulary = view.anatomy.count(config, "vocabulary")
-    embeddings = [m for m in view.modules.values() if m.name == f"{base}.embed_tokens".lstrip(".")]
-    for module in embeddings:
-        weight = module.parts.get("weight")
-        if weight is None or module.scheme.quantized or len(weight.shape) != 2:
+    for name in ("embed_tokens", "lm_head"):
+        module = view.modules.get(f"{base}.{name}".lstrip(".")) or view.modules.get(name)
+        if module is None or module.problems or module.shape is None or "weight" not in module.parts:
             continue
-        rows, columns = weight.shape
+        rows, columns = module.shape
         if (
-            hidden
+            name == "embed_tokens"
+            and hidden
             and columns != hidden[1]
             and not config.get("embedding_size")
             and not config.get("word_embed_proj_dim")
         ):
-            values = {"key": hidden[0], "stated": hidden[1], "found": columns, "shape": list(weight.shape)}
-            yield Fact("config-dimension", where, weight.name, values=values)
-        # Rows beyond the vocabulary are padding; fewer rows than tokens cannot be looked up.
-        if vocabulary and rows < vocabulary[1]:
-            values = {
-                "key": vocabulary[0],
-                "stated": vocabulary[1],
-                "found": rows,
-                "shape": list(weight.shape),
-            }
-            yield Fact("config-dimension", where, weight.name, values=values)
+            yield _fact(view, *hidden, columns, module)
+        if vocabulary and "draft_vocab_size" not in config and _misfit(view, rows, vocabulary[1]):
+            yield _fact(view, *vocabulary, rows, module)
+
+
+def _misfit(view: View, rows: int, vocabulary: int) -> bool:
+    """Fewer rows than tokens never fit; some more are reserved or padding, in regular decoders there are none."""
+    if view.anatomy.count(view.checkpoint.model_config, "heads"):
+        return rows != vocabulary
+    return rows < vocabulary or rows * 4 >= vocabulary * 5
+
+
+def _inside(view: View) -> Iterator[Fact]:
+    """Sizes that every layer of a regular decoder shares: stated wrongly when no module has them."""
+    config = view.checkpoint.model_config
+    wanted: list[tuple[str, int, int, str]] = []
+    for what, leaves in (
+        ("intermediate", (".mlp.gate_proj", ".mlp.up_proj")),
+        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj")),
+    ):
+        size = view.anatomy.count(config, what)
+        if size is not None:
+            wanted.extend((size[0], size[1], size[1], leaf) for leaf in leaves)
+    wanted.extend(_heads(view, config))
+    said: set[str] = set()
+    for key, stated, size_, leaf in wanted:
+        modules = [
+            m
+            for pattern, siblings in view.siblings.items()
+            if pattern.endswith(leaf) and pattern.startswith(view.layers[0].prefix)
+            for m in siblings
+            if m.shape is not None and not m.problems and "weight" in m.parts
+        ]
+        if modules and key not in said and all(m.shape is not None and m.shape[0] != size_ for m in modules):
+            said.add(key)
+            assert modules[0].shape is not None
+            yield _fact(view, key, stated, modules[0].shape[0], modules[0])
+
+
+def _heads(view: View, config: Mapping[str, Any]) -> Iterator[tuple[str, int, int, str]]:
+    """(config key, its value, rows it leads to, which modules) of the query and key projections."""
+    heads, shared = view.anatomy.count(config, "heads"), view.anatomy.count(config, "kv_heads")
+    hidden, stated = view.anatomy.count(config, "hidden"), view.anatomy.count(config, "head_size")
+    if heads is None or shared is None or not heads[1]:
+        return
+    if stated is None and (hidden is None or hidden[1] % heads[1]):
+        return
+    size = stated[1] if stated is not None else hidden[1] // heads[1] if hidden is not None else 0
+    yield (*heads, heads[1] * size, ".self_attn.q_proj")
+    yield (*shared, shared[1] * size, ".self_attn.k_proj")

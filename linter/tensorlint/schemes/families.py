@@ -13,7 +13,10 @@ from ..rulebook.yamltext import Item
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
 )  # fmt: skip
-COUNTS = ("layers", "experts", "hidden", "vocabulary")
+COUNTS = (
+    "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
+    "head_size",
+)  # fmt: skip
 _TOP = {"summary", "model_types", "layers", "roles", "fused", "counts", "optional", "see"}
 
 

@@ -1,0 +1,190 @@
+"""Modules that are wired together have to fit: the hidden size runs through all of them, an MLP's sizes agree.
+
+Every comparison needs a witness, another module of the same role that does fit: a model family whose modules are wired
+in another way than the usual decoder is then never taken for a damaged one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..facts import Fact
+from ..names import pattern_of
+from ..schemes.recognise import Module
+from ..view import View
+
+STATES = ("size-contradiction",)
+_READS = frozenset({
+    "q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj", "w1", "w3", "q_a_proj",
+    "kv_a_proj_with_mqa", "lm_head",
+})  # fmt: skip
+_WRITES = frozenset({"o_proj", "down_proj", "w2"})
+_NORMS = frozenset({
+    "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
+})  # fmt: skip
+# (one side, other side, leaves): within one parent, sizes that are equal in most models, or in a fixed ratio.
+_MLP = (("gate_proj", "up_proj", "down_proj"), ("w1", "w3", "w2"))
+_PAIRS = (("q_proj", "rows", "o_proj", "columns"), ("k_proj", "rows", "v_proj", "rows"))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a module and its size."""
+
+    module: Module
+    side: str
+    size: int
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about modules whose size contradicts that of their neighbours."""
+    if not view.layers or not view.checkpoint.whole:
+        return
+    said: set[str] = set()
+    for odd, expected, why in (*_hidden(view), *_mlp(view), *_attention(view)):
+        name = odd.module.name
+        if name in said:
+            continue
+        said.add(name)
+        tensor = odd.module.parts.get("weight") or next(iter(odd.module.parts.values()))
+        values = {
+            "module": name,
+            "side": odd.side,
+            "found": odd.size,
+            "expected": expected,
+            "why": why,
+            "shape": list(tensor.shape),
+        }
+        yield Fact("size-contradiction", tensor.shard, tensor.name, values=values)
+
+
+_Odd = tuple[_Side, int, str]
+
+
+def _inner(view: View) -> Iterator[Module]:
+    """Sound modules of the decoder's layers, those of multi-token prediction left out."""
+    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
+    prefix = view.layers[0].prefix + "."
+    for module in view.modules.values():
+        if module.name.startswith(prefix) and not module.problems:
+            number = module.name[len(prefix) :].partition(".")[0]
+            if number.isdigit() and (counted is None or int(number) < counted[1]):
+                yield module
+
+
+def _side(module: Module, side: str) -> _Side | None:
+    shape = module.shape
+    return None if shape is None else _Side(module, side, shape[side == "columns"])
+
+
+def _hidden(view: View) -> Iterator[_Odd]:
+    """Modules that read or write the hidden state in another width than the embedding and config.json give it."""
+    stated = view.anatomy.count(view.checkpoint.model_config, "hidden")
+    base = view.layers[0].prefix.rpartition(".")[0]
+    embedding = view.modules.get(f"{base}.embed_tokens".lstrip("."))
+    wide = embedding.shape if embedding is not None else None
+    if stated is None or wide is None or wide[1] != stated[1]:
+        return
+    hidden = stated[1]
+    rows: dict[str, list[_Side]] = defaultdict(list)
+    for module in _inner(view):
+        leaf = module.name.rpartition(".")[2]
+        weight = module.parts.get("weight")
+        if leaf in _NORMS and weight is not None and len(weight.shape) == 1:
+            rows[pattern_of(module.name)].append(_Side(module, "elements", weight.shape[0]))
+        elif (leaf in _READS or leaf in _WRITES) and (
+            side := _side(module, "columns" if leaf in _READS else "rows")
+        ) is not None:
+            rows[pattern_of(module.name)].append(side)
+    fits = False
+    for sides in rows.values():
+        wrong = [s for s in sides if s.size != hidden]
+        fits = fits or len(wrong) < len(sides)
+        if wrong and len(wrong) * 2 <= len(sides):
+            yield from ((s, hidden, f"{stated[0]} is {hidden}") for s in wrong)
+    if not fits:
+        return
+    head = view.modules.get("lm_head") or view.modules.get(f"{base}.lm_head".lstrip("."))
+    if head is not None and not head.problems and (side := _side(head, "columns")) and side.size != hidden:
+        yield side, hidden, f"{stated[0]} is {hidden}"
+    norm = view.modules.get(f"{base}.norm".lstrip("."))
+    weight = norm.parts.get("weight") if norm is not None else None
+    if norm is not None and weight is not None and len(weight.shape) == 1 and weight.shape[0] != hidden:
+        yield _Side(norm, "elements", weight.shape[0]), hidden, f"{stated[0]} is {hidden}"
+
+
+def _children(view: View) -> Mapping[str, dict[str, Module]]:
+    found: dict[str, dict[str, Module]] = defaultdict(dict)
+    for module in _inner(view):
+        parent, _, leaf = module.name.rpartition(".")
+        found[parent][leaf] = module
+    return found
+
+
+def _mlp(view: View) -> Iterator[_Odd]:
+    """MLPs and experts whose gate, up and down projections do not fit each other."""
+    for leaves in _MLP:
+        sound: set[str] = set()
+        broken: dict[str, list[_Side]] = {}
+        for parent, children in _children(view).items():
+            sides = [
+                side
+                for leaf in leaves
+                if leaf in children
+                and (side := _side(children[leaf], "columns" if leaf == leaves[2] else "rows")) is not None
+            ]
+            if len(sides) < 2:
+                continue
+            if len({s.size for s in sides}) == 1:
+                sound.add(pattern_of(parent))
+            else:
+                broken[parent] = sides
+        for parent, sides in broken.items():
+            if pattern_of(parent) not in sound:
+                continue
+            usual = _usual(view, sides)
+            for side in sides:
+                if side.size != usual:
+                    others = " and ".join(s.module.name.rpartition(".")[2] for s in sides if s.size == usual)
+                    yield side, usual, f"{others} have {usual}" if others else "as its neighbours have"
+
+
+def _usual(view: View, sides: list[_Side]) -> int:
+    """The size that most of a few sides have; between equals, the one their siblings have."""
+    counted = Counter(s.size for s in sides)
+    best = counted.most_common()
+    if len(best) == 1 or best[0][1] > best[1][1]:
+        return best[0][0]
+    votes = Counter(
+        other.size
+        for s in sides
+        for m in view.siblings.get(s.module.pattern, ())
+        if m is not s.module and (other := _side(m, s.side)) is not None and other.size in counted
+    )
+    return votes.most_common(1)[0][0] if votes else best[0][0]
+
+
+def _attention(view: View) -> Iterator[_Odd]:
+    """Attention blocks in which the ratio of two sizes is not that of the other layers."""
+    for first, first_side, second, second_side in _PAIRS:
+        rows: dict[str, list[tuple[_Side, _Side]]] = defaultdict(list)
+        for parent, children in _children(view).items():
+            if first in children and second in children:
+                one, two = _side(children[first], first_side), _side(children[second], second_side)
+                if one is not None and two is not None and one.size and two.size:
+                    rows[pattern_of(parent)].append((one, two))
+        for pairs in rows.values():
+            # Between equals an equal size wins.
+            ratios = Counter(one.size / two.size for one, two in pairs)
+            usual = max(ratios, key=lambda r: (ratios[r], r == 1.0))
+            if ratios[usual] * 2 < len(pairs) or (ratios[usual] * 2 == len(pairs) and usual != 1.0):
+                continue
+            for one, two in pairs:
+                if one.size / two.size == usual:
+                    continue
+                elsewhere = {s.size for pair in pairs for s in pair if pair[0] is not one}
+                odd, other = (one, two) if one.size not in elsewhere or two.size in elsewhere else (two, one)
+                expected = round(other.size * usual) if odd is one else round(other.size / usual)
+                yield odd, expected, f"{other.module.name.rpartition('.')[2]} has {other.size} {other.side}"

@@ -163,6 +163,8 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
             continue
         expected_any = True
         siblings = module.pattern in has_quantized
+        if main.dialect.lists == "none":
+            continue
         if main.dialect.lists != "complete" and not siblings:
             continue
         values = {

@@ -120,6 +120,11 @@ class Declaration:
         entry = self.ignore.covering(module, linear=False)
         if entry is not None:
             return Expectation(False, {"method": self.method}, entry)
+        if self.dialect.overrides and module in self.content:
+            own = self.content[module]
+            if not isinstance(own, dict):
+                return Expectation(False if own is False else None, {"method": self.method}, module)
+            return Expectation(True, {**self.base, **_row(own, self.dialect)}, module)
         if self.layers is not None:
             row = self.layers.get(module)
             if row is None:

@@ -13,7 +13,7 @@ FIELDS = (
     "groups", "symmetric", "mode", "producer",
 )  # fmt: skip
 STYLES = ("exact", "prefix", "suffix", "substring", "glob", "regex", "bare_regex", "class", "component_glob")
-LISTS = ("complete", "partial")
+LISTS = ("complete", "partial", "none")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class Dialect:
     """One way of writing a declaration.
 
     `fields` gives for each normalized field the keys to try; `matching` the ways in which an ignore entry covers a
-    module; `lists` is complete when every linear module is either quantized or listed; `activations` gives the
+    module; `lists` is complete when every linear module is either quantized or listed, partial when only siblings of quantized
+    modules must be, none when modules may stay plain without a word; `overrides` says that the declaration holds settings
+    under module names (or false for a module that is not quantized); `activations` gives the
     activation scheme of an algorithm where no group states it; `trust_activations` is False where exporters write
     activation settings that do not hold.
     """
@@ -42,22 +44,15 @@ class Dialect:
     fields: Mapping[str, tuple[str, ...]]
     matching: tuple[str, ...]
     lists: str
+    overrides: bool
     trust_activations: bool
     activations: Mapping[str, str]
     see: tuple[str, ...]
 
 
 _TOP = {
-    "summary",
-    "method",
-    "places",
-    "fields",
-    "matching",
-    "lists",
-    "trust_activations",
-    "activations",
-    "see",
-}
+    "summary", "method", "places", "fields", "matching", "lists", "overrides", "trust_activations", "activations", "see",
+}  # fmt: skip
 
 
 def load_dialect(top: Item, name: str) -> Dialect:
@@ -85,6 +80,7 @@ def load_dialect(top: Item, name: str) -> Dialect:
         fields,
         matching,
         keys["lists"].word("a word for `lists`", LISTS) if "lists" in keys else "partial",
+        keys["overrides"].boolean("`overrides`") if "overrides" in keys else False,
         keys["trust_activations"].boolean("`trust_activations`") if "trust_activations" in keys else True,
         activations,
         keys["see"].strings("`see`") if "see" in keys else (),

@@ -9,6 +9,7 @@ All arithmetic is on Python's unbounded integers; nothing is allocated before it
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -111,7 +112,7 @@ def read_header(file: File) -> Header:
         offset = 8 + (0 if at is None else len(text[:at].encode("utf-8")))
         return unreadable(fact("header-not-json", offset, reason=str(error), near=near))
     if not isinstance(top, Pairs):
-        return unreadable(fact("header-not-object", 8, found=type(top).__name__))
+        return unreadable(fact("header-not-object", 8, found=_json_type(top)))
     if not text.startswith("{"):
         facts.append(fact("leading-space", 8, start=raw[:4].hex(" ")))
     for key in top.repeated:
@@ -208,8 +209,17 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tupl
 _MAX_GUESSES = 100  # a header may hold a million different dtypes
 
 
+_SPELLINGS = (("TORCH.", ""), ("FLOAT", "F"), ("UINT", "U"), ("INT", "I"), ("COMPLEX", "C"), ("FP", "F"))
+
+
 def _nearest(dtype: str) -> str:
-    return next(iter(difflib.get_close_matches(dtype[:40].upper(), DTYPE_BITS, 1, 0.5)), "")
+    """The dtype that was probably meant, `float8_e4m3fn` and the like included; empty when nothing is near."""
+    name = dtype[:40].upper()
+    for spelling, short in _SPELLINGS:
+        name = name.replace(spelling, short)
+    # Frameworks say FN or FNU for what the format leaves out; FNUZ are other formats.
+    name = re.sub(r"(E4M3|E8M0)FNU?$", r"\1", name)
+    return next(iter(difflib.get_close_matches(name, DTYPE_BITS, 1, 0.5)), "")
 
 
 def _bits(shape: list[int], bits: int) -> int | None:

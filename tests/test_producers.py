@@ -10,7 +10,6 @@ from tensorlint.engine import check
 from tensorlint.producers import numbers
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
-
 from test_engine import NAN_SCALE, nvfp4
 
 

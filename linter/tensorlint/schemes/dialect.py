@@ -30,11 +30,11 @@ class Dialect:
     """One way of writing a declaration.
 
     `fields` gives for each normalized field the keys to try; `matching` the ways in which an ignore entry covers a
-    module; `lists` is complete when every linear module is either quantized or listed, partial when only siblings of quantized
-    modules must be, none when modules may stay plain without a word; `overrides` says that the declaration holds settings
-    under module names (or false for a module that is not quantized); `activations` gives the
-    activation scheme of an algorithm where no group states it; `trust_activations` is False where exporters write
-    activation settings that do not hold.
+    module; `lists` is complete when every linear module is either quantized or listed, partial when only siblings of
+    quantized modules must be, none when modules may stay plain without a word; `overrides` says that the declaration
+    holds settings under module names (or false for a module that is not quantized); `activations` gives the activation
+    scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation
+    settings that do not hold.
     """
 
     name: str
@@ -51,7 +51,8 @@ class Dialect:
 
 
 _TOP = {
-    "summary", "method", "places", "fields", "matching", "lists", "overrides", "trust_activations", "activations", "see",
+    "summary", "method", "places", "fields", "matching", "lists", "overrides", "trust_activations", "activations",
+    "see",
 }  # fmt: skip
 
 

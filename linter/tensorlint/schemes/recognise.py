@@ -17,6 +17,7 @@ from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
 from ..names import pattern_of
 from .declared import Declaration, allows
+from .grouping import Group, Grouping
 from .model import Part, Scheme
 from .shapes import Env, solve
 
@@ -96,7 +97,6 @@ class _Match:
     left_over: tuple[str, ...]  # suffixes
 
 
-_Group = dict[str, TensorInfo]
 _Signature = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
@@ -106,12 +106,7 @@ class Recogniser:
     def __init__(self, schemes: Iterable[Scheme]) -> None:
         self.schemes = tuple(s for s in schemes if not s.companion)
         self.companions = tuple(s for s in schemes if s.companion)
-        suffixes = {p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values() if p.suffix}
-        self._dotted = {s for s in suffixes if s.startswith(".")} | {".weight", ".bias"}
-        self._deep = tuple(sorted((s for s in self._dotted if s.count(".") > 1), key=len, reverse=True))
-        self._deep_leaves = frozenset(s.rpartition(".")[2] for s in self._deep)
-        joined = sorted((s for s in suffixes if not s.startswith(".")), key=len, reverse=True)
-        self._joined = (*joined, "_bias") if joined else ()
+        self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
         self._by_suffix: dict[str, list[Scheme]] = defaultdict(list)
         for scheme in self.schemes:
             for part in scheme.parts.values():
@@ -120,7 +115,7 @@ class Recogniser:
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
-        groups = self._groups(tensors)
+        groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
             modules.extend(self._take_companions(scheme, groups))
@@ -142,59 +137,7 @@ class Recogniser:
             modules.append(Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals))
         return Recognised(tuple(self._agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
-    # -- grouping ---------------------------------------------------------------------------------------------------
-
-    def _groups(self, tensors: Mapping[str, TensorInfo]) -> dict[str, _Group]:
-        """Tensors by module name, then by suffix."""
-        groups: dict[str, _Group] = {}
-        for name, tensor in tensors.items():
-            parent, dot, leaf = name.rpartition(".")
-            suffix = "." + leaf
-            if leaf in self._deep_leaves:
-                for deep in self._deep:
-                    if name.endswith(deep):
-                        parent, suffix = name[: -len(deep)], deep
-                        break
-            if not dot:
-                parent, suffix = ("", "." + name) if suffix not in self._dotted else ("", suffix)
-            groups.setdefault(parent, {})[suffix] = tensor
-        if self._joined:
-            for parent in [p for p, g in groups.items() if any(s not in self._dotted for s in g)]:
-                self._split_joined(parent, groups)
-        return groups
-
-    def _split_joined(self, parent: str, groups: dict[str, _Group]) -> None:
-        """Move `experts.gate_up_proj`, `experts.gate_up_proj_scale` ... out into a module of their own."""
-        group = groups[parent]
-        stems: dict[str, _Group] = defaultdict(dict)
-        for suffix, tensor in group.items():
-            if suffix in self._dotted:
-                continue
-            for end in self._joined:
-                if suffix.endswith(end) and len(suffix) > len(end) + 1:
-                    stems[suffix[: -len(end)]][end] = tensor
-                    break
-        for stem, found in stems.items():
-            if stem in self._dotted:
-                continue
-            if stem in group:
-                found[""] = group[stem]
-            # A lone `_bias` or the like is a plain tensor of its parent, not a module.
-            if found.keys() <= {"", "_bias"}:
-                continue
-            # One joined suffix beside a module's own weight is a tensor of that module.
-            if len(found) == 1 and ".weight" in group:
-                continue
-            name = (parent + stem).lstrip(".")
-            if name in groups:
-                continue
-            groups[name] = found
-            for end in found:
-                group.pop(stem + end, None)
-        if not group:
-            del groups[parent]
-
-    def _take_companions(self, scheme: Scheme, groups: dict[str, _Group]) -> Iterable[Module]:
+    def _take_companions(self, scheme: Scheme, groups: dict[str, Group]) -> Iterable[Module]:
         by_suffix = {p.suffix: p for p in scheme.parts.values()}
         for name in list(groups):
             group = groups[name]
@@ -210,7 +153,7 @@ class Recogniser:
 
     # -- matching ---------------------------------------------------------------------------------------------------
 
-    def _candidates(self, group: _Group, name: str, declared: Declaration | None) -> tuple[_Match, ...]:
+    def _candidates(self, group: Group, name: str, declared: Declaration | None) -> tuple[_Match, ...]:
         signature: _Signature = tuple(sorted((s, t.dtype, t.shape) for s, t in group.items()))
         wanted = declared.expect(name).values if declared is not None and _needs_expectation(group) else {}
         key = (signature, tuple(sorted((k, str(v)) for k, v in wanted.items())))
@@ -223,7 +166,7 @@ class Recogniser:
         return found
 
     def _match(
-        self, scheme: Scheme, group: _Group, wanted: Mapping[str, Any], fixed: Env | None = None
+        self, scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None
     ) -> _Match | None:
         parts = {p.suffix: p for p in scheme.parts.values()}
         present = {parts[s].name: t for s, t in group.items() if s in parts}
@@ -269,6 +212,7 @@ class Recogniser:
                     total[best.scheme.name] += 1
             elif matches:
                 undecided.append(name)
+        self._reconsider(chosen, candidates, by_pattern)
         favourite = total.most_common(1)[0][0] if total else ""
         for name in undecided:
             votes = by_pattern.get(pattern_of(name), Counter())
@@ -289,6 +233,23 @@ class Recogniser:
             rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
             chosen[name] = (best, rivals)
         return chosen
+
+    @staticmethod
+    def _reconsider(
+        chosen: dict[str, tuple[_Match, tuple[str, ...]]],
+        candidates: Mapping[str, tuple[_Match, ...]],
+        by_pattern: Mapping[str, Counter[str]],
+    ) -> None:
+        """A scale reshaped by damage can fit another scheme exactly: most siblings know better what it was."""
+        for name, (match, _) in list(chosen.items()):
+            votes = by_pattern[pattern_of(name)]
+            usual, count = votes.most_common(1)[0]
+            if usual == match.scheme.name or count < 2 or count <= votes[match.scheme.name]:
+                continue
+            for other in candidates[name]:
+                if other.scheme.name == usual and [p.kind for p in other.problems] == ["shape"] and not other.left_over:
+                    chosen[name] = (other, ())
+                    break
 
     def _agree_on_uniform(self, modules: list[Module]) -> Iterable[Module]:
         """Give modules the value of a uniform symbol that most of them share; those it does not fit get a problem."""
@@ -365,7 +326,7 @@ def _problems(
     return tuple(found)
 
 
-def _needs_expectation(group: _Group) -> bool:
+def _needs_expectation(group: Group) -> bool:
     return not (len(group) <= 2 and all(t.dtype in PLAIN_FLOATS for t in group.values()))
 
 
@@ -378,7 +339,7 @@ def _telling_suffix(suffix: str, tensor: TensorInfo) -> bool:
     return any(word in suffix for word in _TELLING) or tensor.dtype.startswith(("F8", "F4", "F6"))
 
 
-def _looks_quantized(group: _Group) -> bool:
+def _looks_quantized(group: Group) -> bool:
     tensors = group.values()
     if any(t.dtype.startswith(("F8", "F4", "F6")) for t in tensors):
         return True
@@ -386,7 +347,7 @@ def _looks_quantized(group: _Group) -> bool:
     return packed and any(_telling_suffix(s, t) for s, t in group.items())
 
 
-def _describe(group: _Group) -> str:
+def _describe(group: Group) -> str:
     return ", ".join(f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items()))
 
 

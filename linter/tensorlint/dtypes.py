@@ -96,7 +96,7 @@ def encoding_of(dtype: str, holds: str | None = None) -> Encoding:
 
 @dataclass(frozen=True)
 class CodeTable:
-    """What each bit pattern of a narrow encoding (4, 8 or 16 bits) means; arrays have 2**bits entries."""
+    """What each bit pattern of a narrow encoding (4 to 16 bits) means; arrays have 2**bits entries."""
 
     value: npt.NDArray[np.float64]
     nan: npt.NDArray[np.bool_]
@@ -114,6 +114,7 @@ def code_table(encoding: Encoding) -> CodeTable:
     codes = np.arange(1 << encoding.bits, dtype=np.int64)
     if encoding.kind == "float":
         value, nan, inf, subnormal = _decode_float(encoding, codes)
+        value = np.where(nan, np.nan, np.where(inf, np.copysign(np.inf, value), value))
     else:
         value = codes.astype(np.float64)
         if encoding.signed:
@@ -139,6 +140,7 @@ def _decode_float(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     none = np.zeros(len(codes), bool)
     if e.special == "e8m0":
+        # OCP MX 1.0, section 5.4.1: a power of two without sign, zero or Inf.
         return np.exp2(codes.astype(np.float64) - e.bias), codes == 0xFF, none, none
     sign = np.where(codes >> (e.exponent + e.mantissa) & 1, -1.0, 1.0)
     exponent = codes >> e.mantissa & ((1 << e.exponent) - 1)

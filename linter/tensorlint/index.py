@@ -25,12 +25,13 @@ MAX_INDEX = 256 << 20  # bytes
 
 @dataclass(frozen=True)
 class Index:
-    """A parsed index; `weight_map` holds only entries that are text to text."""
+    """A parsed index; `weight_map` holds only entries that are text to text, none when it is not `readable`."""
 
     file: str
     weight_map: Mapping[str, str]
     metadata: Mapping[str, Any]
     facts: tuple[Fact, ...]
+    readable: bool = True
 
     @cached_property
     def files(self) -> frozenset[str]:
@@ -40,6 +41,8 @@ class Index:
     def check(self, folder: str, shards: Mapping[str, Header], present: set[str]) -> Iterator[Fact]:
         """Facts about the index against shard headers; `present` are all files of the source."""
         yield from self.facts
+        if not self.readable:
+            return
         by_file: dict[str, list[str]] = defaultdict(list)
         for tensor, file in self.weight_map.items():
             by_file[file].append(tensor)
@@ -119,7 +122,7 @@ def read_index(file: File) -> Index:
     """Parse an index; whatever is wrong with it becomes facts."""
 
     def broken(problem: str) -> Index:
-        return Index(file.name, {}, {}, (Fact("index-unreadable", file.name, values={"problem": problem}),))
+        return Index(file.name, {}, {}, (Fact("index-unreadable", file.name, values={"problem": problem}),), False)
 
     if file.size > MAX_INDEX:
         return broken(f"it has {file.size:,} bytes; the limit is {MAX_INDEX:,}")

@@ -11,7 +11,7 @@ from ..facts import catalogue
 from ..rulebook.library import Book
 from ..rulebook.model import Rule
 from ..rulebook.vocabulary import words
-from ..rulebook.yamltext import suggest
+from ..rulebook.place import suggest
 from ..schemes.model import Scheme
 from ..schemes.shapes import show
 from .common import book_with, rules_option

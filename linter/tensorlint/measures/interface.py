@@ -7,15 +7,16 @@ whole. Positions count elements as stored (packed formats: the bytes or words of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..dtypes import Encoding
+from .zeropages import PAGE, ZeroRun
 
-PAGE = 4096  # bytes; zero pages are counted at this size and alignment in the file
+__all__ = ["CODES", "COUNTED", "PAGE", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
 
 # word -> what it counts or tells, for messages, `explain` and the rule language
 WORDS: dict[str, str] = {
@@ -35,39 +36,16 @@ WORDS: dict[str, str] = {
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
 COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
-
-
-@dataclass(frozen=True)
-class ZeroRun:
-    """The longest run of zero pages in a range of pages [begin, end) of the file, mergeable with its neighbours.
-
-    `prefix` and `suffix` are the zero pages at the two ends; `best` is (length, first page) of the longest run.
-    """
-
-    begin: int
-    end: int
-    prefix: int = 0
-    suffix: int = 0
-    best: tuple[int, int] = (0, 0)
-
-    def __add__(self, other: ZeroRun) -> ZeroRun:
-        left, right = (self, other) if self.begin <= other.begin else (other, self)
-        if left.end != right.begin:
-            best = max(left.best, right.best, key=lambda b: (b[0], -b[1]))
-            return ZeroRun(left.begin, right.end, left.prefix, right.suffix, best)
-        joined = (left.suffix + right.prefix, left.end - left.suffix)
-        best = max(left.best, joined, right.best, key=lambda b: (b[0], -b[1]))
-        prefix = left.prefix + (right.prefix if left.prefix == left.end - left.begin else 0)
-        suffix = right.suffix + (left.suffix if right.suffix == right.end - right.begin else 0)
-        return ZeroRun(left.begin, right.end, prefix, suffix, best)
+CODES = "codes"  # asks for the histogram of bit patterns; not a word of the rule language
 
 
 @dataclass(frozen=True)
 class Measures:
     """Everything measured about one tensor, or about a part of it.
 
-    `positions` gives for each counted word with a count above zero the index of its first element; `codes` is the
-    histogram of bit patterns where the encoding has at most 8 bits.
+    `positions` gives for each counted word with a count above zero the index of its first element, except for
+    `ceiling` and `floor`, which matter by their share and not by their place; `codes` is the histogram of bit patterns
+    where it was asked for and the encoding has at most 8 bits.
     """
 
     count: int = 0
@@ -88,15 +66,14 @@ class Measures:
     codes: tuple[int, ...] | None = None
 
     def __add__(self, other: Measures) -> Measures:
-        if not self.count and self.zero_run is None:
-            return other
+        # Nothing adds nothing, whatever was looked for in it.
+        if not self.count:
+            return other if self.zero_run is None else replace(other, zero_run=_joined(self.zero_run, other.zero_run))
+        if not other.count:
+            return self if other.zero_run is None else replace(self, zero_run=_joined(self.zero_run, other.zero_run))
         positions = dict(self.positions)
         for word, at in other.positions.items():
             positions[word] = min(at, positions.get(word, at))
-        if self.zero_run is None or other.zero_run is None:
-            run = self.zero_run or other.zero_run
-        else:
-            run = self.zero_run + other.zero_run
         codes = None
         if self.codes is not None and other.codes is not None and len(self.codes) == len(other.codes):
             codes = tuple(a + b for a, b in zip(self.codes, other.codes, strict=True))
@@ -115,7 +92,7 @@ class Measures:
             lowest_byte=min(self.lowest_byte, other.lowest_byte),
             highest_byte=max(self.highest_byte, other.highest_byte),
             positions=positions,
-            zero_run=run,
+            zero_run=_joined(self.zero_run, other.zero_run),
             codes=codes,
         )
 
@@ -134,6 +111,10 @@ class Measures:
         return float(getattr(self, word)) if word == "largest" else getattr(self, word)
 
 
+def _joined(left: ZeroRun | None, right: ZeroRun | None) -> ZeroRun | None:
+    return left + right if left is not None and right is not None else left if right is None else right
+
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -143,13 +124,16 @@ class Kernel(Protocol):
     def measure(self, data: Bytes, encoding: Encoding, words: frozenset[str], at: int, offset: int) -> Measures:
         """Measures of `data`, whose first byte is byte `at` of the tensor and byte `offset` of the file.
 
-        `words` are those that somebody needs; others may be left out. `data` holds whole elements.
+        `words` are those that somebody needs; others may be left out. A last element that is not whole is left out.
         """
 
 
 def total(parts: Iterable[Measures]) -> Measures:
-    """The sum of measures."""
+    """The sum of the measures of several tensors; runs of zero pages do not go on from one tensor to the next."""
     result = Measures()
+    longest: ZeroRun | None = None
     for part in parts:
-        result = result + part
-    return result
+        result = result + replace(part, zero_run=None)
+        if part.zero_run is not None and (longest is None or part.zero_run.best[0] > longest.best[0]):
+            longest = part.zero_run
+    return replace(result, zero_run=longest)

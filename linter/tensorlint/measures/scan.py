@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..sources.interface import Source
-from .interface import PAGE, Kernel, Measures
+from .interface import Kernel, Measures
 from .plan import Need, Plan
 
-CHUNK = 4 << 20  # bytes; a multiple of PAGE and of every element size
+CHUNK = 4 << 20  # bytes; a multiple of every element size
 Progress = Callable[[int], None]
 Key = tuple[str, str]  # (shard, tensor)
 
@@ -40,23 +40,13 @@ def _measure(
     progress: Progress | None,
 ) -> Measures:
     begin, end = need.tensor.begin, need.tensor.end
-    width = max(1, need.encoding.bits // 8)
     whole = Measures()
-    at = begin
-    while at < end or at == begin == end:
-        # Chunks end on page boundaries of the file (so pages are seen whole) and on whole elements.
-        stop = min(end, at + CHUNK)
-        if stop < end:
-            aligned = stop - stop % PAGE
-            aligned -= (aligned - begin) % width
-            stop = aligned if aligned > at else stop - (stop - begin) % width
-        piece = buffer[: stop - at]
+    # One round even for an empty tensor, whose measures say that it is empty.
+    for at in range(begin, max(end, begin + 1), CHUNK):
+        piece = buffer[: min(end - at, CHUNK)]
         if len(piece):
             read_into(at, piece.data)
         whole = whole + kernel.measure(piece, need.encoding, need.words, at - begin, at)
         if progress is not None:
-            progress(stop - at)
-        if stop == at:
-            break
-        at = stop
+            progress(len(piece))
     return whole

@@ -1,4 +1,4 @@
-"""Examples in rule and scheme files: small checkpoints written in one-line notation, and the runner that checks them.
+"""Examples in rule and scheme files: small checkpoints written in one-line notation.
 
     bad:
       - model.safetensors:
@@ -9,26 +9,29 @@
         says: "4 of 128 block scales are NaN"
 
 A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`,
-`{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, cut: 1, append: "00"}`.
+`{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, pad: false, cut: 1, append: "00"}`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
-from ..dtypes import DTYPE_BITS
 from .model import Example
+from .place import suggest
+from .tensortext import MAX_BYTES, Tensor, read_tensor
 from .yamltext import Item
 
-MAX_EXAMPLE_BYTES = 1 << 20
-_SPEC = re.compile(r"\s*(\w+)\s*\[([\d,\s]*)\]\s*(?:[=;]\s*(.+))?", re.DOTALL)
-_RANGE = re.compile(r"\[(\d+)(?:\.\.(\d+))?\]\s*=\s*(.+)", re.DOTALL)
-_FLOAT_FORMATS = {"F32": "<f", "F64": "<d", "F16": "<e"}
-_SPECIAL = {"raw", "text", "header", "data", "length", "tensors", "metadata", "cut", "append", "pad"}
+MAX_LIST_BYTES = 4 << 20  # of all files of one list of examples
+MAX_LENGTH = (1 << 64) - 1
+# The forms of a shard that is not simply a map of tensors: the key that tells them, and what may stand beside it.
+_FORMS: Mapping[str, Collection[str]] = {
+    "raw": ("raw",),
+    "text": ("text",),
+    "header": ("header", "data", "length", "append", "cut"),
+    "tensors": ("tensors", "metadata", "pad", "append", "cut"),
+}
 
 
 def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]:
@@ -36,71 +39,90 @@ def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]
     rows = item.sequence(what)
     if not rows:
         item.fail(f"{what} has no example", "a rule carries at least one bad and one good example")
-    return tuple(_example(row, what, need_says) for row in rows)
+    found = []
+    total = 0
+    for row in rows:
+        example = read_example(row, what, need_says)
+        total += sum(len(data) for data in example.files.values() if data)
+        if total > MAX_LIST_BYTES:
+            row.fail(f"the examples of {what} have more than {MAX_LIST_BYTES:,} bytes")
+        found.append(example)
+    return tuple(found)
 
 
-def _example(item: Item, what: str, need_says: bool) -> Example:
+def read_example(item: Item, what: str, need_says: bool) -> Example:
+    """One example; raises RuleFileError."""
     keys = item.mapping(f"an example of {what}")
     says = ""
     files: dict[str, bytes | None] = {}
     for name, value in keys.items():
         if name == "says":
+            if not need_says:
+                value.fail_key("nothing is said about a good example", "remove `says`, or move the example to `bad`")
             says = value.string("`says`")
-        elif not value.is_map and not value.is_list and value.raw == "broken link":
+            continue
+        if not name.endswith((".safetensors", ".json", ".txt")):
+            near = suggest(name, ["says", "model.safetensors", "config.json"])
+            value.fail_key(f"`{name}` is neither a .safetensors nor a .json file nor `says`", near)
+        if value.raw == "broken link":
             files[name] = None
         elif name.endswith(".safetensors"):
             files[name] = _shard(value)
-        elif name.endswith((".json", ".txt")):
-            if value.is_map and value.mapping("this").keys() & {"raw", "text"}:
-                files[name] = _raw(value)
-            else:
-                files[name] = json.dumps(value.plain()).encode()
+        elif value.is_map and value.mapping("this", empty=True).keys() & {"raw", "text"}:
+            files[name] = _raw(value)
         else:
-            value.fail(f"`{name}` is neither a .safetensors nor a .json file nor `says`")
+            files[name] = json.dumps(value.plain()).encode()
     if need_says and not says:
         item.fail("a bad example says what must be said about it", 'add `says: "..."` with a piece of the message')
     if not files:
-        item.fail("an example has at least one file")
-    place = f"{item.text.path}:{item.node.start_mark.line + 1}"
-    return Example(files, says, place)
+        item.fail("an example has at least one file", 'such as `model.safetensors: {a.weight: "F32[4]"}`')
+    return Example(files, says, f"{item.text.path}:{item.node.start_mark.line + 1}")
 
 
 def _raw(item: Item) -> bytes:
     keys = item.mapping("a raw file", {"raw", "text"})
+    if len(keys) > 1:
+        item.fail("a raw file is given as `raw` or as `text`, not both")
     if "text" in keys:
-        return keys["text"].string("`text`").encode()
+        return keys["text"].string("`text`", empty=True).encode()
+    return _hex(keys["raw"], "`raw`")
+
+
+def _hex(item: Item, what: str) -> bytes:
     try:
-        return bytes.fromhex(keys["raw"].string("`raw`"))
+        return bytes.fromhex(item.string(what, empty=True))
     except ValueError as error:
-        keys["raw"].fail(f"`raw` is not hex: {error}")
+        item.fail(f"{what} is not hex: {error}", "two digits for each byte, in quotes")
 
 
 def _shard(item: Item) -> bytes:
-    keys = item.mapping("a shard")
-    if not keys.keys() & {"raw", "text", "header", "tensors"}:
-        return write_shard({name: _tensor(value) for name, value in keys.items()})
-    for name in keys.keys() - _SPECIAL:
-        keys[name].fail(f"`{name}` does not go with `raw`, `text`, `header` or `tensors`")
-    if "raw" in keys or "text" in keys:
+    if not item.is_map:
+        item.fail("a shard is a mapping of tensors", 'such as {a.weight: "F32[4]"}, or `broken link`')
+    keys = item.mapping("a shard", empty=True)
+    form = next((form for form in _FORMS if form in keys), "")
+    if not form:
+        return write_shard({name: read_tensor(value) for name, value in keys.items()})
+    for name, value in keys.items():
+        if name not in _FORMS[form]:
+            value.fail_key(f"`{name}` does not go with `{form}`", suggest(name, _FORMS[form]))
+    if form in ("raw", "text"):
         return _raw(item)
-    if "header" in keys:
-        header = keys["header"].string("`header`").encode()
-        length = int(keys["length"].number("`length`")) if "length" in keys else len(header)
-        body = struct.pack("<Q", length) + header + bytes(int(keys["data"].number("`data`")) if "data" in keys else 0)
+    if form == "header":
+        header = keys["header"].string("`header`", empty=True).encode()
+        length = keys["length"].whole("`length`", 0, MAX_LENGTH) if "length" in keys else len(header)
+        data = keys["data"].whole("`data`", 0, MAX_BYTES) if "data" in keys else 0
+        body = struct.pack("<Q", length) + header + bytes(data)
     else:
-        tensors = {name: _tensor(value) for name, value in keys["tensors"].mapping("`tensors`").items()}
+        tensors = {n: read_tensor(v) for n, v in keys["tensors"].mapping("`tensors`", empty=True).items()}
         metadata = keys["metadata"].plain() if "metadata" in keys else None
-        body = write_shard(tensors, metadata, pad="pad" not in keys)
+        body = write_shard(tensors, metadata, pad=keys["pad"].boolean("`pad`") if "pad" in keys else True)
     if "append" in keys:
-        body += bytes.fromhex(keys["append"].string("`append`"))
-    return body[: len(body) - int(keys["cut"].number("`cut`"))] if "cut" in keys else body
+        body += _hex(keys["append"], "`append`")
+    cut = keys["cut"].whole("`cut`", 0, len(body)) if "cut" in keys else 0
+    return body[: len(body) - cut]
 
 
-def write_shard(
-    tensors: dict[str, tuple[str, tuple[int, ...], bytes]],
-    metadata: dict[str, str] | None = None,
-    pad: bool = True,
-) -> bytes:
+def write_shard(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None, pad: bool = True) -> bytes:
     """A safetensors file; `tensors` maps names to dtype, shape and bytes."""
     header: dict[str, object] = {} if metadata is None else {"__metadata__": metadata}
     at = 0
@@ -111,74 +133,3 @@ def write_shard(
     if pad:
         text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values())
-
-
-def _tensor(item: Item) -> tuple[str, tuple[int, ...], bytes]:
-    text = item.string("a tensor")
-    found = _SPEC.fullmatch(text)
-    if not found:
-        item.fail(
-            "a tensor is written DTYPE[shape] = value; [range] = value",
-            'such as "F8_E4M3[8, 16] = 0x38; [3..5] = 0x7F"',
-        )
-    dtype, sizes, rest = found.groups()
-    if dtype not in DTYPE_BITS:
-        item.fail(f"`{dtype}` is not a dtype")
-    shape = tuple(int(s) for s in sizes.split(",") if s.strip())
-    bits = DTYPE_BITS[dtype]
-    count = math.prod(shape)
-    if count * bits // 8 > MAX_EXAMPLE_BYTES:
-        item.fail(f"an example tensor has at most {MAX_EXAMPLE_BYTES:,} bytes")
-    width = max(1, bits // 8)
-    data = bytearray(_mixed(dtype, count * bits // 8))
-    for piece in (rest or "").split(";"):
-        piece = piece.strip()
-        if not piece:
-            continue
-        ranged = _RANGE.fullmatch(piece)
-        low, high, fill = (0, len(data) // width - 1, piece)
-        if ranged:
-            low, fill = int(ranged[1]), ranged[3]
-            high = int(ranged[2] or low)
-        values = [_value(v.strip(), dtype, width, item) for v in fill.split(",")]
-        if high * width >= len(data) and len(data):
-            item.fail(f"element {high} is beyond the tensor")
-        for number, at in enumerate(range(low, high + 1)):
-            data[at * width : (at + 1) * width] = values[number % len(values)]
-    return dtype, shape, bytes(data)
-
-
-def _mixed(dtype: str, size: int) -> bytes:
-    """Harmless, varied content: small positive numbers in every format."""
-    if dtype in _FLOAT_FORMATS or dtype == "BF16":
-        width = DTYPE_BITS[dtype] // 8
-        values = [_encode(0.01 + 0.003 * (i % 13), dtype, width) for i in range(13)]
-        return b"".join(values[i % 13] for i in range(size // width))
-    low = 0x30 if dtype.startswith("F8") else 0x21
-    return bytes(low + (i * 7 + i // 16) % 23 for i in range(size))
-
-
-def _value(text: str, dtype: str, width: int, item: Item) -> bytes:
-    try:
-        if text.startswith("0x"):
-            return int(text, 16).to_bytes(width, "little")
-        if text == "mixed":
-            return _mixed(dtype, width)
-        if dtype in _FLOAT_FORMATS or dtype == "BF16":
-            return _encode(float(text), dtype, width)
-        return int(text).to_bytes(width, "little", signed=int(text) < 0)
-    except (ValueError, OverflowError):
-        item.fail(f"`{text}` is not a value of {dtype}", "hex bytes such as 0x7F, or a number")
-
-
-def _encode(value: float, dtype: str, width: int) -> bytes:
-    if dtype == "BF16":
-        if math.isnan(value):
-            return b"\xc0\x7f"
-        return struct.pack("<f", value)[2:]
-    return struct.pack(_FLOAT_FORMATS[dtype], value)[:width]
-
-
-def places(examples: Iterable[Example]) -> list[str]:
-    """Where examples stand, for test ids."""
-    return [e.place for e in examples]

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from ..errors import RuleFileError, UsageError
+from ..errors import UsageError
 from ..producers import Producer, load_producer
 from ..schemes.dialect import Dialect, load_dialect
 from ..schemes.families import Family, load_family
 from ..schemes.load import load_scheme
 from ..schemes.model import Scheme
+from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file
+from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
-from .yamltext import Item, read, suggest
+from .place import nearest, suggest
+from .yamlread import MAX_BYTES, read
+from .yamltext import Item
 
 MAX_USER_FILES = 2000
+_NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Book:
-    """Everything that was loaded, by kind and name."""
+    """Everything that was loaded, by kind and name; `replaced` names shipped files that a user's took the place of."""
 
     rules: Mapping[str, Rule]
     schemes: Mapping[str, Scheme]
     dialects: Mapping[str, Dialect]
     families: Mapping[str, Family]
     producers: Mapping[str, Producer]
+    replaced: tuple[str, ...] = ()
 
     def select(self, select: Iterable[str], ignore: Iterable[str]) -> tuple[Rule, ...]:
         """Rules matched by any of `select` (all when empty) and by none of `ignore`; both hold globs or folders.
 
-        Raises UsageError for a pattern that matches no rule.
+        Raises UsageError for a pattern that matches no rule, and when no rule is left.
         """
         select, ignore = tuple(select), tuple(ignore)
         for pattern in (*select, *ignore):
             if not any(_matches(rule, pattern) for rule in self.rules):
-                raise UsageError(f"no rule matches `{pattern}`", suggest(pattern, [*self.rules, *self.folders]))
-        return tuple(
+                raise UsageError(f"no rule matches `{pattern}`", self._hint(pattern))
+        left = tuple(
             rule
             for name, rule in self.rules.items()
             if (not select or any(_matches(name, p) for p in select)) and not any(_matches(name, p) for p in ignore)
+        )
+        if not left:
+            raise UsageError("--ignore leaves none of the rules", "`tensorlint rules` lists them")
+        return left
+
+    def _hint(self, pattern: str) -> str:
+        if pattern.endswith((".yaml", ".yml")) or Path(pattern).is_dir():
+            return f"rule files are added with --rules {pattern}"
+        ends = [rule for rule in self.rules if rule.rpartition("/")[2] == pattern]
+        if ends:
+            return "did you mean " + " or ".join(f"`{rule}`" for rule in ends[:4]) + "?"
+        last = {rule.rpartition("/")[2]: rule for rule in self.rules}
+        near = nearest(pattern, [*self.rules, *self.folders]) or last.get(nearest(pattern, last), "")
+        return (
+            f"did you mean `{near}`?" if near else "`tensorlint rules` lists them; folders: " + ", ".join(self.folders)
         )
 
     @property
@@ -65,9 +86,12 @@ def shipped_folder() -> Path:
 
 
 def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, float]] | None = None) -> Book:
-    """The shipped files and those at `extra` (files or folders); a user's file replaces a shipped one of the same name.
+    """The shipped files and those at `extra` (files or folders).
 
-    `settings` are params by rule. Raises RuleFileError for the first file that cannot be loaded.
+    The name of a rule is its path below the folder given, without the suffix, or the name of a single file; schemes,
+    dialects, families and producers are named by their file alone. A user's file replaces a shipped one of the same
+    kind and name; two files of the user may not have the same name. `settings` are params by rule. Raises
+    RuleFileError for the first file that cannot be loaded, UsageError for paths without rule files.
     """
     extra = tuple(extra)
     if not extra and not settings:
@@ -76,11 +100,13 @@ def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, fl
     book.add_folder(shipped_folder(), shipped=True)
     for path in extra:
         if not path.exists():
-            raise UsageError(f"there is no rule file or folder at {path}")
-        book.add_folder(path, shipped=False) if path.is_dir() else book.add_file(path, path.stem, shipped=False)
-    unknown = [name for name in (settings or {}) if name not in book.rules]
-    if unknown:
-        raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], book.rules))
+            raise UsageError(
+                f"there is no rule file or folder at {path}", "--rules takes a YAML file or a folder of them"
+            )
+        if path.is_dir():
+            book.add_folder(path, shipped=False)
+        else:
+            book.add_file(path, path.stem, shipped=False)
     return book.done()
 
 
@@ -91,65 +117,95 @@ def _shipped() -> Book:
     return book.done()
 
 
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    top: Item
+    shipped: bool
+
+
 class _Loading:
+    """Files are collected first and loaded then: rules refer to schemes, and producers to rules."""
+
     def __init__(self, settings: Mapping[str, Mapping[str, float]]) -> None:
         self.settings = settings
-        self.rules: dict[str, Rule] = {}
-        self.schemes: dict[str, Scheme] = {}
-        self.dialects: dict[str, Dialect] = {}
-        self.families: dict[str, Family] = {}
-        self.producers: dict[str, Producer] = {}
+        self.files: dict[tuple[str, str], _File] = {}
+        self.replaced: list[str] = []
 
     def add_folder(self, folder: Path, shipped: bool) -> None:
         found = sorted(_yaml_files(folder))
+        if not found:
+            raise UsageError(f"there is no .yaml file in {folder}")
         if not shipped and len(found) > MAX_USER_FILES:
             raise UsageError(f"{folder} holds more than {MAX_USER_FILES:,} rule files")
         for path in found:
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            self.add_file(path, name, shipped)
+            self.add_file(path, path.relative_to(folder).with_suffix("").as_posix(), shipped)
 
     def add_file(self, path: Path, name: str, shipped: bool) -> None:
         try:
-            raw = path.read_bytes()
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-        top = read(raw, str(path) if not shipped else "rules/" + name + ".yaml")
-        kind = _kind(top)
-        short = name.rpartition("/")[2]
-        if kind == "scheme":
-            self.schemes[short] = load_scheme(top, short)
-        elif kind == "dialect":
-            self.dialects[short] = load_dialect(top, short)
-        elif kind == "producer":
-            self.producers[short] = load_producer(top, short)
-        elif kind == "family":
-            self.families[short] = load_family(top, short)
-        else:
-            self.rules[name] = load_rule(top, name, self.settings.get(name))
+        top = read(raw, "rules/" + name + ".yaml" if shipped else str(path))
+        kind = kind_of(top)
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"the name of the rule file {path} has other characters than letters, digits, . _ + -")
+        key = (kind, name if kind == "rule" else name.rpartition("/")[2])
+        before = self.files.get(key)
+        if before is not None and before.shipped and not shipped:
+            self.replaced.append(f"{kind} {key[1]}")
+        elif before is not None and before.path.resolve() != path.resolve():
+            raise UsageError(f"two files define the {kind} `{key[1]}`: {before.path} and {path}", "rename one of them")
+        self.files[key] = _File(path, top, shipped)
+
+    def _of(self, kind: str) -> Iterator[tuple[str, Item]]:
+        return ((name, file.top) for (k, name), file in self.files.items() if k == kind)
 
     def done(self) -> Book:
+        """Load what was collected; raises RuleFileError."""
+        schemes = {name: scheme_from(top, name) for name, top in self._of("scheme")}
+        rules = {name: load_rule(top, name, self.settings.get(name), schemes) for name, top in self._of("rule")}
+        unknown = [name for name in self.settings if name not in rules]
+        if unknown:
+            raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], rules))
+        dialects = {name: dialect_from(top, name) for name, top in self._of("dialect")}
+        families = {name: family_from(top, name) for name, top in self._of("family")}
+        producers = {name: producer_from(top, name, rules) for name, top in self._of("producer")}
         # Families that name model types come before the general one wherever both speak.
-        families = dict(sorted(self.families.items(), key=lambda kv: not kv[1].model_types))
-        return Book(self.rules, self.schemes, self.dialects, families, self.producers)
+        ordered = dict(sorted(families.items(), key=lambda kv: not kv[1].model_types))
+        return Book(rules, schemes, dialects, ordered, producers, tuple(self.replaced))
+
+
+def scheme_from(top: Item, name: str) -> Scheme:
+    """A checked scheme; raises RuleFileError."""
+    check_scheme_file(top)
+    scheme = load_scheme(top, name)
+    check_scheme(top, scheme)
+    return scheme
+
+
+def dialect_from(top: Item, name: str) -> Dialect:
+    """A checked dialect; raises RuleFileError."""
+    dialect = load_dialect(top, name)
+    check_dialect(top)
+    return dialect
+
+
+def family_from(top: Item, name: str) -> Family:
+    """A checked family; raises RuleFileError."""
+    family = load_family(top, name)
+    check_family(top)
+    return family
+
+
+def producer_from(top: Item, name: str, rules: Mapping[str, Rule]) -> Producer:
+    """A checked producer; `rules` are those its defects may name. Raises RuleFileError."""
+    producer = load_producer(top, name)
+    check_producer(top, rules)
+    return producer
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
     for pattern in ("*.yaml", "*.yml"):
-        yield from folder.rglob(pattern)
-
-
-_TELLING: Mapping[str, str] = {
-    "parts": "scheme", "places": "dialect", "roles": "family", "model_types": "family", "layers": "family",
-    "defects": "producer",
-}  # fmt: skip
-
-
-def _kind(top: Item) -> str:
-    """What a file is, by the keys only that kind has; a rule when nothing else."""
-    if not top.is_map:
-        raise RuleFileError(f"{top.text.path} must be a mapping of `key: value`")
-    node: Any = top.node
-    for key, _ in node.value:
-        if str(key.value) in _TELLING:
-            return _TELLING[str(key.value)]
-    return "rule"
+        yield from (path for path in folder.rglob(pattern) if path.is_file())

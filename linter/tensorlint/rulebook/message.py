@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_PART = re.compile(r"([a-z_][\w.]*)(?::(%|x|bytes|g))?")
+STYLES = {"%": "per cent", "x": "hexadecimal", "bytes": "with a unit: 1.2 MB", "g": "without separators"}
+_FIELD = re.compile(r'\{(?!")([^{}]*)\}')  # {"...} is JSON in a text, not a field
+_PART = re.compile(r"([A-Za-z_][\w.]*)(?::(" + "|".join(STYLES) + r"))?")
 
 
 def fields(template: str) -> Iterable[str]:
-    """The names a message uses; a field that cannot be read comes back as it stands, braces included."""
+    """The names a message uses; a field or brace that cannot be read comes back as it stands, braces included."""
     for found in _FIELD.finditer(template):
-        part = _PART.fullmatch(found.group(1), 0)
+        part = _PART.fullmatch(found.group(1))
         yield part.group(1) if part else found.group(0)
+    rest = re.sub(r'\{"[^{}]*\}', "", _FIELD.sub("", template))
+    yield from re.findall(r"[{}]", rest)
 
 
 def fill(template: str, lookup: Callable[[str], Any]) -> str:
@@ -34,6 +37,8 @@ def show(value: Any, style: str = "") -> str:
     if isinstance(value, (int, float)):
         if style == "%":
             return f"{value * 100:.3g} %"
+        if value != value or abs(value) == float("inf"):
+            return "NaN" if value != value else "infinity" if value > 0 else "-infinity"
         if style == "x":
             return f"0x{int(value):02x}"
         if style == "bytes":
@@ -54,7 +59,18 @@ def size(n: int) -> str:
     """Bytes with a unit: `512 B`, `1.2 MB`, `6.03 GB` (decimal, as file managers and the Hub count)."""
     value = float(n)
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1000:
+        if abs(value) < 999.5:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} TB"
+    return f"{value:.3g} TB" if value < 999.5 else f"{value:,.0f} TB"
+
+
+def printable(text: str) -> str:
+    """Text without control characters: names come from strangers and may hold escape sequences."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

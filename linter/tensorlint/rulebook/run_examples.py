@@ -1,4 +1,4 @@
-"""Run the examples of a rule through the same engine that checks real checkpoints."""
+"""Run the examples of rule and scheme files through the same engine that checks real checkpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from ..engine import check
 from ..errors import NoCheckpointError
+from ..findings import Report
+from ..schemes.model import Scheme
 from ..sources.memory import MemorySource
+from .examples import read_example
 from .library import Book
 from .model import Example, Rule
 
@@ -27,8 +30,37 @@ def failures(rule: Rule, book: Book) -> Iterator[str]:
 
 def messages(rule: Rule, book: Book, example: Example) -> list[str]:
     """What one rule says about an example."""
+    report = _report(book, (rule,), example)
+    return [finding.message for finding in report.findings] if report else []
+
+
+def scheme_examples(scheme: Scheme) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """The bad and the good examples of a scheme file; most have none, since real exports test them."""
+    bad = tuple(read_example(item, "`bad`", need_says=True) for item in scheme.bad)
+    return bad, tuple(read_example(item, "`good`", need_says=False) for item in scheme.good)
+
+
+def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
+    """One sentence for every example that is not recognised as the scheme, or about which the wrong thing is said."""
+    bad, good = scheme_examples(scheme)
+    rules = tuple(book.rules.values())
+    for example in bad:
+        report = _report(book, rules, example)
+        said = [f.message for f in report.findings] if report else []
+        if not any(example.says in text for text in said):
+            yield f"{example.place}: wanted {example.says!r}, said {said or 'nothing'}"
+    for example in good:
+        report = _report(book, rules, example)
+        if report is None or scheme.name not in report.schemes:
+            found = ", ".join(report.schemes) if report else ""
+            yield f"{example.place}: a good example, but it is recognised as {found or 'nothing quantized'}"
+        for finding in report.findings if report else ():
+            if finding.severity != "note":
+                yield f"{example.place}: a good example, but {finding.rule} says: {finding.message!r}"
+
+
+def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:
     try:
-        report = check(MemorySource(example.files), book, [rule])
+        return check(MemorySource(example.files), book, rules)
     except NoCheckpointError:
-        return []
-    return [finding.message for finding in report.findings]
+        return None

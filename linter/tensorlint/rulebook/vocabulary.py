@@ -16,13 +16,13 @@ TOP: Mapping[str, str] = {
     "since": "The version the rule first came with.",
     "fact": "The fact this rule turns into a finding (instead of `each`, `for` and `require`).",
     "each": "What the rule looks at: tensor, module or checkpoint.",
-    "for": "Which of those: scheme, part, kind, role, dtype ...",
+    "for": "Which of those: scheme, part, kind, role, dtype ... (modules: scheme, role, module, quantized).",
     "when": "Conditions under which the rule applies, written like `require`.",
     "require": "What must hold; otherwise there is a finding.",
     "params": "Numbers a user may set; `$name` stands for one of them in `when` and `require`.",
-    "message": "What is said; {fields} are filled in.",
-    "effect": "What happens when the model is served.",
-    "remedy": "What to do about it.",
+    "message": "What is said; {fields} are filled in: {nan}, {nan_share:%}, {bytes:bytes}, {byte:x}.",
+    "effect": "What happens when the model is served; {fields} are filled in.",
+    "remedy": "What to do about it; {fields} are filled in.",
     "why": "Longer explanation, for `tensorlint explain`.",
     "see": "Threads and sources.",
     "bad": "Examples with the defect: they are the rule's tests and part of its documentation.",
@@ -71,7 +71,7 @@ REQUIRE: Mapping[str, str] = {
     "dtype": "The tensor's dtype, or a list of dtypes.",
 }
 TENSOR_FIELDS = ("tensor", "file", "part", "module", "scheme", "dtype", "shape", "tensors")
-MODULE_FIELDS = ("module", "scheme", "file", "N", "K", "E", "modules")
+MODULE_FIELDS = ("module", "scheme", "N", "K", "E")
 PART_FIELDS = ("dtype", "shape", "name")
 
 

@@ -1,62 +1,57 @@
-"""YAML read with places: every value knows its line and column, and every mistake is shown with a caret.
+"""YAML values with places: every value knows its line and column, and every mistake is shown with a caret.
 
-Closed on purpose: no anchors, tags, merges or repeated keys, one document of at most 64 KiB. YAML 1.1 reads some plain
-words as other types (`on`, `1e-3`, `017`); where that would surprise, the error says what to write instead.
+YAML 1.1 reads some plain words as other types (`on`, `1e-3`, `017`, `1:30`); where that would surprise, the error says
+what to write instead.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import yaml
 
-from ..errors import RuleFileError
+from .place import Text, suggest
 
-MAX_BYTES = 64 << 10
-MAX_NESTING = 24
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STRING, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null"))
+_STRING, _INT, _FLOAT, _BOOL, _NULL, _MERGE = (
+    f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "merge")
+)
+_READ_AS = {_BOOL: "yes/no", _INT: "a number", _FLOAT: "a number", _NULL: "nothing"}
 _FLOAT_LIKE = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
-
-
-@dataclass(frozen=True)
-class Text:
-    """The text of one file, for error messages."""
-
-    path: str
-    lines: tuple[str, ...]
-
-    def fail(self, line: int, column: int, width: int, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError with file, line, column, caret and hint; line and column count from 0."""
-        shown = self.lines[line] if line < len(self.lines) else ""
-        gutter = " " * len(str(line + 1))
-        width = max(1, min(width, len(shown) - column))
-        rows = [
-            message,
-            f"{gutter}--> {self.path}:{line + 1}:{column + 1}",
-            f"{gutter} |",
-            f"{line + 1} | {shown}",
-            f"{gutter} | {' ' * column}{'^' * width}",
-        ]
-        if hint:
-            rows.append(f"{gutter} = help: {hint}")
-        raise RuleFileError("\n".join(rows))
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]{0,19})")
+_HEX = re.compile(r"[-+]?0x[0-9a-fA-F]{1,16}")
+_POINT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d{1,4})?")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One YAML value with its place."""
+    """One YAML value with its place; `key` is the key it stands under in a mapping."""
 
     node: yaml.Node
     text: Text
+    key: yaml.Node | None = None
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError that points at this value."""
+        """Raise RuleFileError that points at this value, or at its key where nothing is given."""
+        self._fail(self.key if self.key and self._nothing() and not self.raw else self.node, message, hint)
+
+    def fail_key(self, message: str, hint: str = "") -> NoReturn:
+        """Raise RuleFileError that points at the key of this value."""
+        self._fail(self.key or self.node, message, hint)
+
+    def fail_at(self, fragment: str, message: str, hint: str = "") -> NoReturn:
+        """Raise RuleFileError that points at a piece of this text; at the whole text when escapes hide the piece."""
         start, end = self.node.start_mark, self.node.end_mark
+        for line in range(start.line, min(end.line + 1, len(self.text.lines))):
+            column = self.text.lines[line].find(fragment, start.column if line == start.line else 0)
+            if fragment and column >= 0:
+                self.text.fail(line, column, len(fragment), message, hint)
+        self.fail(message, hint)
+
+    def _fail(self, node: yaml.Node, message: str, hint: str) -> NoReturn:
+        start, end = node.start_mark, node.end_mark
         width = end.column - start.column if end.line == start.line else 1
         self.text.fail(start.line, start.column, width, message, hint)
 
@@ -71,47 +66,67 @@ class Item:
         return isinstance(self.node, yaml.SequenceNode)
 
     @property
-    def raw(self) -> str:
-        """The scalar as written."""
-        return str(self.node.value)
+    def is_number(self) -> bool:
+        """Whether YAML reads it as a number, or it is a plain `1e-3` that looks like one."""
+        plain = isinstance(self.node, yaml.ScalarNode) and not self.node.style
+        return self.node.tag in (_INT, _FLOAT) or (plain and bool(_FLOAT_LIKE.fullmatch(self.raw)))
 
-    def mapping(self, what: str, allowed: Collection[str] | None = None) -> dict[str, Item]:
-        """The mapping's values by key; unknown and repeated keys are errors."""
+    @property
+    def is_boolean(self) -> bool:
+        """Whether YAML reads it as yes or no."""
+        return bool(self.node.tag == _BOOL)
+
+    @property
+    def raw(self) -> str:
+        """The scalar as written, without quotes; empty for mappings and lists."""
+        return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) else ""
+
+    def mapping(self, what: str, allowed: Collection[str] | None = None, empty: bool = False) -> dict[str, Item]:
+        """The mapping's values by key; unknown and repeated keys, and an `empty` one where not allowed, are errors."""
         if not self.is_map:
-            self.fail(f"{what} must be a mapping of `key: value`")
+            self.fail(f"{what} must be a mapping of `key: value`" + self._nothing())
         found: dict[str, Item] = {}
         for key, value in self.node.value:
             name = Item(key, self.text)
-            word = name.string(f"a key of {what}")
+            if key.tag == _MERGE:
+                name.fail("merge keys (`<<`) are not allowed in rule files", "write the keys out")
+            word = name.string(f"a key of {what}", empty=True)
             if word in found:
-                name.fail(f"`{word}` is given twice in {what}")
+                name.fail(f"`{word}` is given twice in {what}", f"first on line {_line(found[word])}")
             if allowed is not None and word not in allowed:
                 name.fail(f"unknown key `{word}` in {what}", suggest(word, allowed))
-            found[word] = Item(value, self.text)
+            found[word] = Item(value, self.text, key)
+        if not found and not empty:
+            self.fail(f"{what} is empty", "fill it in, or leave the key out")
         return found
 
     def sequence(self, what: str) -> list[Item]:
         """The sequence's values."""
         if not self.is_list:
-            self.fail(f"{what} must be a list, such as [a, b]")
+            self.fail(f"{what} must be a list, such as [a, b]" + self._nothing())
         return [Item(n, self.text) for n in self.node.value]
 
     def one_or_more(self) -> list[Item]:
-        """A list's values, or this single value alone."""
-        return [Item(n, self.text) for n in self.node.value] if self.is_list else [self]
+        """A list's values, at least one, or this single value alone."""
+        if not self.is_list:
+            return [self]
+        if not self.node.value:
+            self.fail("an empty list", "name at least one, or leave the key out")
+        return [Item(n, self.text) for n in self.node.value]
 
-    def string(self, what: str) -> str:
+    def string(self, what: str, empty: bool = False) -> str:
         """A text value; words that YAML 1.1 reads as something else are refused with the quoted form as hint."""
         if not isinstance(self.node, yaml.ScalarNode):
-            self.fail(f"{what} must be text")
+            self.fail(f"{what} must be text, not a {'mapping' if self.is_map else 'list'}")
+        if self.node.tag == _NULL and not self.raw:
+            self.fail(f"{what} must be text, but nothing is given")
         if self.node.tag != _STRING:
-            kind = {_BOOL: "yes/no", _INT: "a number", _FLOAT: "a number", _NULL: "nothing"}.get(
-                self.node.tag, "a date"
-            )
             self.fail(
-                f"{what} must be text, but YAML reads `{self.raw}` as {kind}",
+                f"{what} must be text, but YAML reads `{self.raw}` as {_READ_AS.get(self.node.tag, 'a date')}",
                 f'put it in quotes: "{self.raw}"',
             )
+        if not empty and not self.raw.strip():
+            self.fail(f"{what} must not be empty")
         return self.raw
 
     def word(self, what: str, allowed: Collection[str]) -> str:
@@ -121,31 +136,59 @@ class Item:
             self.fail(f"`{value}` is not {what}", suggest(value, allowed))
         return value
 
+    def glob(self, what: str) -> str:
+        """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
+        value = self.string(what)
+        if any(c in value for c in "^$\\|(){}"):
+            self.fail(f"`{value}` is not a glob", "globs have * ? and [abc]; regular expressions are not taken")
+        # As fnmatch reads it: `]` right after `[` or `[!` stands for itself.
+        if re.search(r"\[(?!!?.[^\]]*\])", value):
+            self.fail(f"`{value}`: the [ is never closed", "globs have * ? and [abc]")
+        return value
+
+    def globs(self, what: str) -> tuple[str, ...]:
+        """One glob or a list of them."""
+        return tuple(item.glob(what) for item in self.one_or_more())
+
     def number(self, what: str) -> int | float:  # noqa: RET503 (every other way out raises)
-        """A number; `1e-3`, which YAML 1.1 reads as text, and octal or sexagesimal integers are refused."""
-        if isinstance(self.node, yaml.ScalarNode):
-            if self.node.tag == _INT:
-                if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", self.raw):
-                    return int(self.raw)
-                if re.fullmatch(r"[-+]?0x[0-9a-fA-F]{1,16}", self.raw):
-                    return int(self.raw, 16)
-                self.fail(
-                    f"{what}: `{self.raw}` is read by YAML 1.1 in base 8, 2 or 60",
-                    "write it in plain decimal digits",
-                )
-            if self.node.tag == _FLOAT and re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?", self.raw):
-                return float(self.raw)
-            if _FLOAT_LIKE.fullmatch(self.raw):
-                self.fail(
-                    f"{what} must be a number, not `{self.raw}`",
-                    f"YAML 1.1 reads `{self.raw}` as text; write {float(self.raw)!r}",
-                )
-        self.fail(f"{what} must be a number{', not `' + self.raw + '`' if not (self.is_map or self.is_list) else ''}")
+        """A finite number; `1e-3`, which YAML 1.1 reads as text, and octal or sexagesimal integers are refused."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            self.fail(f"{what} must be a number, not a {'mapping' if self.is_map else 'list'}")
+        if self.node.tag == _INT:
+            if _DECIMAL.fullmatch(self.raw):
+                return int(self.raw)
+            if _HEX.fullmatch(self.raw):
+                return int(self.raw, 16)
+            if re.fullmatch(r"[-+]?[1-9]\d*", self.raw):
+                self.fail(f"{what}: the number has more than 20 digits")
+            self.fail(
+                f"{what}: `{self.raw}` is read by YAML 1.1 in base 8, 2 or 60, or with its _ left out",
+                "write it in plain decimal digits",
+            )
+        if self.node.tag == _FLOAT and _POINT.fullmatch(self.raw) and abs(value := float(self.raw)) < float("inf"):
+            return value
+        if _FLOAT_LIKE.fullmatch(self.raw):
+            shown = repr(float(self.raw))
+            shown = shown if "." in shown else shown.replace("e", ".0e")
+            self.fail(f"{what} must be a number, not `{self.raw}`", f"YAML 1.1 reads it as text; write {shown}")
+        quoted = self.node.style in ("'", '"') and re.fullmatch(r"[-+]?[\d.]+", self.raw)
+        self.fail(
+            f"{what} must be a number{f', not `{self.raw}`' if self.raw else self._nothing()}",
+            "leave the quotes out" if quoted else "",
+        )
+
+    def whole(self, what: str, least: int = 0, most: int = 1 << 64) -> int:
+        """A whole number from `least` to `most`."""
+        value = self.number(what)
+        if not isinstance(value, int) or not least <= value <= most:
+            self.fail(f"{what} must be a whole number from {least:,} to {most:,}, not `{self.raw}`")
+        return value
 
     def boolean(self, what: str) -> bool:
         """`true` or `false`, nothing else."""
-        if not isinstance(self.node, yaml.ScalarNode) or self.raw not in ("true", "false"):
-            self.fail(f"{what} must be true or false")
+        if self.node.tag != _BOOL or self.raw not in ("true", "false"):
+            hint = "without quotes" if self.raw in ("true", "false") else ""
+            self.fail(f"{what} must be true or false" + (f", not `{self.raw}`" if self.raw else ""), hint)
         return self.raw == "true"
 
     def strings(self, what: str) -> tuple[str, ...]:
@@ -155,67 +198,19 @@ class Item:
     def plain(self) -> Any:
         """The value as plain Python (for JSON contents in examples)."""
         if self.is_map:
-            return {k: v.plain() for k, v in self.mapping("this").items()}
+            return {k: v.plain() for k, v in self.mapping("this", empty=True).items()}
         if self.is_list:
             return [v.plain() for v in self.sequence("this")]
         if self.node.tag == _NULL:
             return None
-        if self.node.tag == _BOOL:
+        if self.is_boolean:
             return self.boolean("this")
-        return self.number("this") if self.node.tag in (_INT, _FLOAT) else self.string("this")
+        return self.number("this") if self.is_number else self.string("this", empty=True)
+
+    def _nothing(self) -> str:
+        return ", but nothing is given" if self.node.tag == _NULL else ""
 
 
-def suggest(word: str, allowed: Iterable[str]) -> str:
-    """`did you mean ...?`, or the whole list when nothing is near."""
-    options = sorted(allowed)
-    near = difflib.get_close_matches(word, options, 1)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    shown = ", ".join(options[:24])
-    return f"one of: {shown}{' ...' if len(options) > 24 else ''}"
-
-
-def read(source: str | bytes, path: str) -> Item:
-    """The top value of one YAML file.
-
-    Raises RuleFileError for anything outside the closed subset of YAML.
-    """
-    raw = source.encode() if isinstance(source, str) else source
-    if len(raw) > MAX_BYTES:
-        raise RuleFileError(f"{path} has {len(raw):,} bytes; rule files are at most {MAX_BYTES:,}")
-    try:
-        decoded = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RuleFileError(f"{path} is not UTF-8 text (byte {error.start})") from None
-    text = Text(path, tuple(decoded.splitlines()))
-    try:
-        depth = 0
-        for event in yaml.parse(decoded, _LOADER):
-            mark = event.start_mark
-            assert mark is not None
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                text.fail(
-                    mark.line,
-                    mark.column,
-                    1,
-                    "anchors and aliases are not allowed in rule files",
-                    "write the value out",
-                )
-            if getattr(event, "tag", None):
-                text.fail(mark.line, mark.column, 1, "YAML tags are not allowed in rule files", "remove the tag")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_NESTING:
-                text.fail(mark.line, mark.column, 1, f"nested deeper than {MAX_NESTING} levels")
-        nodes = list(yaml.compose_all(decoded, _LOADER))
-    except yaml.MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        problem = f"this is not YAML: {error.problem or error}"
-        hint = (
-            "quote values that begin with * & ! % @ ` { [ > |" if "character" in problem or "alias" in problem else ""
-        )
-        text.fail(place.line if place else 0, place.column if place else 0, 1, problem, hint)
-    except yaml.YAMLError as error:
-        raise RuleFileError(f"{path} is not YAML: {error}") from None
-    if len(nodes) != 1 or nodes[0] is None:
-        raise RuleFileError(f"{path} must hold exactly one YAML document, it has {len([n for n in nodes if n])}")
-    return Item(nodes[0], text)
+def _line(item: Item) -> int:
+    node = item.key or item.node
+    return int(node.start_mark.line) + 1

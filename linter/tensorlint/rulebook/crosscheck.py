@@ -1,0 +1,139 @@
+"""Mistakes in scheme, dialect, family and producer files that only show when a file is looked at as a whole.
+
+The loaders of those files check every key and value; here are the checks that need several keys, or several files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from ..producers import numbers
+from ..schemes.load import DECLARED_FIELDS
+from ..schemes.model import PART_KINDS, Scheme
+from .examples import read_examples
+from .place import nearest, suggest
+from .yamltext import Item
+
+LABELS = ("tensor", "channel", "group", "block")
+ORDERS = ("low-first", "high-first", "row pairs")
+ACTIVATIONS = ("static", "dynamic", "none")
+
+
+def check_scheme_file(top: Item) -> None:
+    """Fail for part names that are nearly known ones, and for examples that cannot be read; runs before loading."""
+    keys = top.mapping("the scheme")
+    if "parts" in keys:
+        for name, item in keys["parts"].mapping("`parts`").items():
+            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+                item.fail_key(f"`{name}` is not a name for a part", "small letters, digits and _")
+            if name not in PART_KINDS and item.is_map and "kind" not in item.mapping("a part"):
+                near = nearest(name, PART_KINDS)
+                hint = f"did you mean `{near}`? A part of another name needs a `kind`" if near else ""
+                item.fail_key(
+                    f"`{name}` is not a known part", hint or "give it a `kind`, or use one of: " + ", ".join(PART_KINDS)
+                )
+    for key, need_says in (("bad", True), ("good", False)):
+        if key in keys:
+            read_examples(keys[key], f"`{key}`", need_says)
+
+
+def check_scheme(top: Item, scheme: Scheme) -> None:
+    """Fail for what contradicts itself within one loaded scheme."""
+    keys = top.mapping("the scheme")
+    parts = keys["parts"].mapping("`parts`")
+    names: dict[str, str] = {}
+    for name, item in parts.items():
+        part = scheme.parts[name]
+        fields = item.mapping("a part")
+        if part.suffix in names:
+            fields["name"].fail(
+                f"`{names[part.suffix]}` and `{name}` have the same tensor name", "one of them is wrong"
+            )
+        names[part.suffix] = name
+        if part.scales == name:
+            fields["scales"].fail("a part does not scale itself")
+        if "order" in fields:
+            fields["order"].word("an order", ORDERS)
+        _check_holds(part.dtypes, fields)
+        _check_labels(fields)
+    _check_symbols(keys, scheme)
+    if "decode" in keys:
+        for word in re.findall(r"[A-Za-z_]\w*", scheme.decode):
+            if word not in scheme.parts:
+                keys["decode"].fail_at(word, f"`{word}` is no part of this scheme", suggest(word, scheme.parts))
+    for item in keys["declared"].one_or_more() if "declared" in keys else ():
+        for value in item.mapping("`declared`", DECLARED_FIELDS).values():
+            value.one_or_more()
+
+
+def _check_holds(dtypes: Collection[str], fields: Mapping[str, Item]) -> None:
+    if "holds" in fields and fields["holds"].is_map:
+        for dtype, value in fields["holds"].mapping("`holds`").items():
+            if dtype not in dtypes:
+                value.fail_key(f"`{dtype}` is not among the dtypes of this part", suggest(dtype, dtypes))
+
+
+def _check_labels(fields: Mapping[str, Item]) -> None:
+    if "shape" in fields and fields["shape"].is_map:
+        for label, value in fields["shape"].mapping("`shape`").items():
+            if label not in LABELS:
+                value.fail_key(f"`{label}` does not say what one scale covers", suggest(label, LABELS))
+
+
+def _check_symbols(keys: Mapping[str, Item], scheme: Scheme) -> None:
+    used = {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
+    for name in scheme.symbols:
+        if name not in used:
+            keys["symbols"].mapping("`symbols`")[name].fail_key(
+                f"no shape uses the symbol `{name}`", suggest(name, used)
+            )
+
+
+def check_dialect(top: Item) -> None:
+    """Fail for places that no checkpoint can have, and for words outside their closed lists."""
+    keys = top.mapping("the dialect")
+    for item in keys["places"].sequence("`places`"):
+        place = item.mapping("a place")
+        if not place["file"].raw.endswith(".json") or "/" in place["file"].raw:
+            place["file"].fail(f"`{place['file'].raw}` is not the name of a JSON file", "such as config.json")
+        if "at" in place and not all(place["at"].raw.split(".")):
+            place["at"].fail(f"`{place['at'].raw}` is not a path of keys", "such as quantization_config")
+    if not keys["places"].node.value:
+        keys["places"].fail("a dialect has at least one place", "such as {file: config.json, at: quantization_config}")
+    if "activations" in keys:
+        for value in keys["activations"].mapping("`activations`").values():
+            value.word("an activation scheme", ACTIVATIONS)
+
+
+def check_family(top: Item) -> None:
+    """Fail for what is not a glob, and for fused groups of fewer than two modules."""
+    keys = top.mapping("the family")
+    for key in ("model_types", "optional"):
+        if key in keys:
+            keys[key].globs(f"`{key}`")
+    for value in keys["roles"].mapping("`roles`").values() if "roles" in keys else ():
+        value.globs("a role")
+    for row in keys["fused"].sequence("`fused`") if "fused" in keys else ():
+        members = row.strings("a fused group")
+        if len(set(members)) < 2:
+            row.fail("a fused group has at least two different modules", "such as [gate_proj, up_proj]")
+        for name in row.one_or_more():
+            if "." in name.raw or "*" in name.raw:
+                name.fail(f"`{name.raw}` is not the last component of a module's name", "such as up_proj")
+    if not set(keys) - {"summary", "see", "model_types"}:
+        top.fail("the family says nothing about its models", "one of: roles, fused, layers, counts, optional")
+
+
+def check_producer(top: Item, rules: Collection[str]) -> None:
+    """Fail for defects of rules that do not exist, versions without a number, and fields that are not filled in."""
+    for item in top.mapping("the producer")["defects"].sequence("`defects`"):
+        keys = item.mapping("a defect")
+        for rule in keys["rules"].one_or_more():
+            if rule.raw not in rules:
+                rule.fail(f"there is no rule `{rule.raw}`", suggest(rule.raw, rules))
+        if "before" in keys and not numbers(keys["before"].raw):
+            keys["before"].fail(f"`{keys['before'].raw}` is not a version", 'such as "0.47"')
+        for field in re.findall(r"\{[^{}]*\}", keys["says"].raw):
+            if field != "{version}":
+                keys["says"].fail_at(field, f"`{field}` is not filled in here", "the only field is {version}")

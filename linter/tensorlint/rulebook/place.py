@@ -1,0 +1,54 @@
+"""Places in files people write, and what is said about a mistake there: line, column, caret, and a suggestion."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..errors import RuleFileError
+from .message import printable
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of one file, for error messages."""
+
+    path: str
+    lines: tuple[str, ...]
+
+    def fail(self, line: int, column: int, width: int, message: str, hint: str = "") -> NoReturn:
+        """Raise RuleFileError with file, line, column, caret and hint; line and column count from 0."""
+        if self.lines and line >= len(self.lines):
+            line, column = len(self.lines) - 1, len(self.lines[-1])
+        gutter = " " * len(str(line + 1))
+        rows = [printable(message), f"{gutter}--> {printable(self.path)}:{line + 1}:{column + 1}"]
+        if line < len(self.lines):
+            # One character each, so that the caret stays where it belongs.
+            shown = "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in self.lines[line])
+            width = max(1, min(width, len(shown) - column))
+            rows += [f"{gutter} |", f"{line + 1} | {shown}", f"{gutter} | {' ' * column}{'^' * width}"]
+        if hint:
+            rows.append(f"{gutter} = help: {printable(hint)}")
+        raise RuleFileError("\n".join(rows))
+
+
+def suggest(word: str, allowed: Iterable[str]) -> str:
+    """`did you mean ...?`, or the whole list when nothing is near; empty when nothing is allowed."""
+    options = sorted(set(allowed))
+    if not options:
+        return ""
+    near = nearest(word, options)
+    if near:
+        return f"did you mean `{near}`?"
+    return f"one of: {', '.join(options[:24])}{' ...' if len(options) > 24 else ''}"
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """The option that is most like a word, or nothing; case, `-` and `_` make no difference."""
+    plain: dict[str, str] = {}
+    for option in options:
+        plain.setdefault(option.lower().replace("-", "_"), option)
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), plain, 1)
+    return plain[near[0]] if near else ""

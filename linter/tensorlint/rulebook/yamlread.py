@@ -1,0 +1,109 @@
+"""Read the closed subset of YAML that rule files are written in.
+
+No anchors, aliases, tags, merges or repeated keys; one document of at most 64 KiB, nested at most 24 deep.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from .place import Text
+from .yamltext import Item
+
+MAX_BYTES = 64 << 10
+MAX_NESTING = 24
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as a line
+_ODD = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# piece of the parser's words -> what usually is behind it
+_HINTS = (
+    ("alphabetic or numeric", "quote a value that begins with * or &"),
+    ("undefined alias", "quote a value that begins with *"),
+    ("cannot start any token", "indent with spaces, never tabs, and quote a value that begins with % @ or `"),
+    ("mapping values are not allowed", "quote a text that holds `: `, and give every key its own line"),
+    ("chomping or indentation", "quote a value that begins with > or |; bounds are words such as at_least and below"),
+    ("block scalar", "quote a value that begins with > or |; bounds are words such as at_least and below"),
+    ("expected ':'", "a key is followed by a colon and a space"),
+    ("end of stream", "a quote or bracket is never closed"),
+    ("',' or '}'", "every { is closed by }; quote text that holds { } [ ] , or #"),
+    ("',' or ']'", "every [ is closed by ]; quote text that holds { } [ ] , or #"),
+    ("tab character", "indent with spaces, never tabs"),
+    ("tag", "quote a value that begins with !"),
+    ("expected key", "keys of one mapping begin in the same column; quote text that goes on after a quote"),
+    ("block end", "keys of one mapping begin in the same column; quote text that goes on after a quote"),
+)  # fmt: skip
+
+
+def read(source: str | bytes, path: str) -> Item:
+    """The top value of one YAML file, which is a mapping.
+
+    Raises RuleFileError for anything outside the closed subset of YAML.
+    """
+    raw = source.encode() if isinstance(source, str) else source
+    if len(raw) > MAX_BYTES:
+        Text(path, ()).fail(0, 0, 1, f"the file has {len(raw):,} bytes or more; rule files have at most {MAX_BYTES:,}")
+    text = _decoded(raw, path)
+    whole = "\n".join(text.lines)
+    try:
+        _check(whole, text)
+        node = next(iter(yaml.compose_all(whole, _LOADER)))
+    except yaml.MarkedYAMLError as error:
+        place = _place(error, len(text.lines))
+        problem = " ".join(str(p) for p in (error.problem or error, error.context) if p)
+        hint = next((hint for piece, hint in _HINTS if piece in problem), "")
+        line, column = (place.line, place.column) if place else (0, 0)
+        text.fail(line, column, 1, f"this is not YAML: {problem}", hint)
+    top = Item(node, text)
+    if not top.is_map:
+        top.fail("a rule file is a mapping of `key: value`", "it begins with `summary: ...`")
+    return top
+
+
+def _place(error: yaml.MarkedYAMLError, lines: int) -> yaml.Mark | None:
+    """Where the mistake is: the parser notices a bracket, quote or `*` that is wrong only behind it."""
+    begin, end = error.context_mark, error.problem_mark
+    if begin is None or end is None:
+        return end or begin
+    if str(error.context).startswith("while scanning") and "tab" not in str(error.problem):
+        return begin
+    return begin if end.line >= lines - 1 and end.line > begin.line else end
+
+
+def _decoded(raw: bytes, path: str) -> Text:
+    try:
+        whole = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = _BREAK.split(raw[: error.start].decode("utf-8", "replace"))
+        Text(path, ()).fail(len(before) - 1, len(before[-1]), 1, f"byte 0x{raw[error.start]:02x} is not UTF-8 text")
+    text = Text(path, tuple(_BREAK.split(whole)))
+    for number, line in enumerate(text.lines):
+        odd = _ODD.search(line)
+        if odd:
+            text.fail(number, odd.start(), 1, f"the character U+{ord(odd[0]):04X} is not allowed", "remove it")
+    return text
+
+
+def _check(whole: str, text: Text) -> None:
+    """Fail for what composing would silently accept, and for nesting that composing could not survive."""
+    depth = documents = 0
+    for event in yaml.parse(whole, _LOADER):
+        mark = event.start_mark
+        assert mark is not None
+        line, column = mark.line, mark.column
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                text.fail(line, column, 3, "a rule file holds one YAML document, a second begins here", "remove `---`")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            hint = "write the value out, or quote a text that begins with & or *"
+            text.fail(line, column, 1, "anchors and aliases are not allowed in rule files", hint)
+        if getattr(event, "tag", None):
+            hint = "remove the tag, or quote a text that begins with !"
+            text.fail(line, column, 1, "YAML tags are not allowed in rule files", hint)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_NESTING:
+            text.fail(line, column, 1, f"nested deeper than {MAX_NESTING} levels")
+    if not documents:
+        text.fail(0, 0, 1, "the file is empty", "it begins with `summary: ...`")

@@ -1,0 +1,196 @@
+"""Every fact of an index, each with the smallest checkpoint that causes it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from attacks import entry, shard
+from tensorlint import index as index_module
+from tensorlint.checkpoint import find_checkpoints
+from tensorlint.facts import CATALOGUE, Fact
+from tensorlint.index import MAX_INDEX, escapes, read_index
+from tensorlint.sources.memory import MemoryFile, MemorySource
+
+INDEX = "model.safetensors.index.json"
+ONE, TWO, THREE = (f"model-0000{i}-of-00002.safetensors" for i in (1, 2, 3))
+
+
+def tensors(*names: str) -> bytes:
+    """A shard of one-byte tensors."""
+    return shard({name: entry("U8", [1], i, i + 1) for i, name in enumerate(names)}, len(names))
+
+
+WHOLE: Mapping[str, bytes | None] = {ONE: tensors("a", "b"), TWO: tensors("c")}
+MAP = {"a": ONE, "b": ONE, "c": TWO}
+
+
+def facts(index: Any, files: Mapping[str, bytes | None] = WHOLE, folder: str = "") -> list[Fact]:
+    """The facts of a checkpoint that concern its index; `index` is text, bytes, or an object."""
+    text = index if isinstance(index, (str, bytes)) else json.dumps(index)
+    raw = text.encode() if isinstance(text, str) else text
+    contents = {folder + name: data for name, data in files.items()}
+    (checkpoint,) = find_checkpoints(MemorySource({**contents, folder + INDEX: raw}))
+    return [f for f in checkpoint.facts if f.kind in STATED]
+
+
+def mapped(changes: Mapping[str, str | None], **metadata: Any) -> dict[str, Any]:
+    """An index like MAP, with changed entries; None removes one."""
+    return {"metadata": metadata, "weight_map": {k: v for k, v in {**MAP, **changes}.items() if v is not None}}
+
+
+def fact(kind: str, tensor: str = "", file: str = INDEX, **values: Any) -> Fact:
+    return Fact(kind, file, tensor, None, values)
+
+
+def unusable(problem: str, tensor: str = "") -> list[Fact]:
+    return [fact("index-unreadable", tensor, problem=problem)]
+
+
+def unlisted(name: str, count: int) -> Fact:
+    return fact("unlisted-shard", "", name, shard=name, tensors=count, bytes=count, index=INDEX)
+
+
+STATED = set(re.findall(r'Fact\(\s*"([a-z0-9-]+)"', inspect.getsource(index_module)))
+
+# name: (index, files, facts)
+DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
+    "whole": (mapped({}, total_size=3), WHOLE, []),
+    "no metadata": ({"weight_map": MAP}, WHOLE, []),
+    "byte order mark": ("\ufeff" + json.dumps(mapped({})), WHOLE, []),
+    "missing shard": (
+        mapped({}),
+        {ONE: WHOLE[ONE]},
+        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3)],
+    ),
+    "tensor that no shard holds": (mapped({"ghost": TWO}), WHOLE, [fact("missing-tensor", "ghost", shard=TWO)]),
+    "tensor in another shard": (mapped({"b": TWO}), WHOLE, [fact("wrong-shard", "b", shard=TWO, holder=ONE)]),
+    "tensor that is not listed": (mapped({"b": None}), WHOLE, [fact("unlisted-tensor", "b", shard=ONE)]),
+    "shard that is not listed": (
+        mapped({"c": None}, total_size=2),
+        WHOLE,
+        [unlisted(TWO, 1)],
+    ),
+    "whole model beside the shards": (
+        mapped({}),
+        {**WHOLE, "model.safetensors": tensors("a", "b", "c")},
+        [unlisted("model.safetensors", 3)],
+    ),
+    "wrong total": (mapped({}, total_size=4), WHOLE, [fact("total-size", stated=4, actual=3)]),
+    "wrong total as a fraction": (mapped({}, total_size=4.5), WHOLE, [fact("total-size", stated=4, actual=3)]),
+    "total that is no number": (mapped({}, total_size="3"), WHOLE, []),
+    "wrong total with a shard missing": (
+        mapped({}, total_size=4),
+        {ONE: WHOLE[ONE]},
+        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3)],
+    ),
+    "tensor twice": (
+        f'{{"weight_map":{{"a":"{ONE}","a":"{ONE}","b":"{ONE}","c":"{TWO}"}}}}',
+        WHOLE,
+        [fact("index-duplicate-key", "a", key="a")],
+    ),
+    "weight map twice": (
+        f'{{"weight_map":{{}},"weight_map":{json.dumps(MAP)}}}',
+        WHOLE,
+        [fact("index-duplicate-key", key="weight_map")],
+    ),
+    "name is a number": (
+        {"weight_map": {**MAP, "d": 1}},
+        WHOLE,
+        unusable("`weight_map` gives no file name for `d`", "d"),
+    ),
+    "not JSON, beside shards": ("}", WHOLE, unusable("it is not JSON: Expecting value")),
+    "no tensors, beside a shard": ({"weight_map": {}}, {ONE: WHOLE[ONE]}, [unlisted(ONE, 2)]),
+    "empty": ("", {}, unusable("it is empty")),
+    "not JSON": ("{", {}, unusable("it is not JSON: Expecting property name enclosed in double quotes")),
+    "NaN": ('{"weight_map":{"a":NaN}}', {}, unusable("it is not JSON: `NaN` is not JSON")),
+    "not UTF-8": (b'{"\xff"', {}, unusable("it is not UTF-8 text (byte 2)")),
+    "list": ("[]", {}, unusable("it is not a JSON object")),
+    "no weight map": ({"metadata": {}}, {}, unusable("it has no `weight_map`")),
+    "weight map is a list": ({"weight_map": []}, {}, unusable("it has no `weight_map`")),
+    "nested 100,000 deep": ("[" * 100_000, {}, unusable("it is not JSON: nested too deeply")),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("folder", ["", "text_encoder/"])
+def test_a_defect_causes_its_fact_and_no_second_one(name: str, folder: str) -> None:
+    index, files, expected = DEFECTS[name]
+    moved = [Fact(f.kind, folder + f.file, f.tensor, f.offset, _in(folder, f.values)) for f in expected]
+    assert facts(index, files, folder) == moved
+
+
+def _in(folder: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    # `index` is a path from the root; shards are named as the index names them.
+    return {k: folder + v if k == "index" else v for k, v in values.items()}
+
+
+def test_every_kind_that_an_index_causes_has_a_row() -> None:
+    assert {f.kind for _, _, fs in DEFECTS.values() for f in fs} | {"path-escape"} == STATED
+    assert all(set(f.values) == set(CATALOGUE[f.kind].fields) for _, _, fs in DEFECTS.values() for f in fs)
+
+
+OUTSIDE = {
+    "empty": "",
+    "absolute": "/etc/passwd",
+    "parent": "../model.safetensors",
+    "parent in the middle": "sub/../../model.safetensors",
+    "parent in a folder": "sub/..",
+    "home of another drive": "C:\\model.safetensors",
+    "drive without a slash": "C:model.safetensors",
+    "parent with a backslash": "..\\model.safetensors",
+    "root with a backslash": "\\model.safetensors",
+    "network share": "\\\\server\\share\\model.safetensors",
+    "device": "\\\\.\\PhysicalDrive0",
+    "zero byte": "model.safetensors\0.txt",
+    "line break": "model\n.safetensors",
+    "escape code": "\x1b[2Jmodel.safetensors",
+    "right-to-left override": "model\u202esrotsnetefas.safetensors",
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_file_name_that_leaves_the_folder_is_a_fact_and_never_opened(name: str) -> None:
+    expected = [fact("path-escape", "d", shard=OUTSIDE[name], tensors=1)]
+    assert escapes(OUTSIDE[name])
+    assert facts(mapped({"d": OUTSIDE[name]}), WHOLE) == expected
+    assert OUTSIDE[name] not in read_index(MemoryFile(INDEX, json.dumps(mapped({"d": OUTSIDE[name]})).encode())).files
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "sub/model.safetensors", "..model", "a..b", "modèle.safetensors"]
+)
+def test_a_file_name_below_the_folder_is_allowed(name: str) -> None:
+    assert not escapes(name)
+
+
+def test_names_of_absurd_length_are_cut_in_facts() -> None:
+    (found,) = facts(mapped({"d": "../" * 5000}), WHOLE)
+    assert (found.kind, len(found.values["shard"])) == ("path-escape", 200)
+
+
+def test_a_shard_that_cannot_be_read_hides_what_follows_from_it() -> None:
+    assert facts(mapped({}, total_size=9), {**WHOLE, TWO: b"\0" * 32}) == []
+
+
+def test_a_tensor_with_a_broken_entry_is_not_reported_missing_too() -> None:
+    damaged = shard({"c": entry("NOPE", [1], 0, 1)}, 1)
+    assert facts(mapped({}), {**WHOLE, TWO: damaged}) == []
+
+
+def test_an_index_over_the_limit_is_not_read() -> None:
+    class Huge(MemoryFile):
+        @property
+        def size(self) -> int:
+            return MAX_INDEX + 1
+
+        def read(self, offset: int, length: int) -> bytes:
+            raise AssertionError("it was read")
+
+    (found,) = read_index(Huge(INDEX, b"")).facts
+    assert found.values["problem"] == "it has 268,435,457 bytes; the limit is 268,435,456"

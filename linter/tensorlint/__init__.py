@@ -31,9 +31,9 @@ def check(
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
     hold rule names, folders or globs; `rules` are paths of more rule files.
 
-    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules and for what the Hub does not
-    show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while tensors
-    are read does not raise: the report's `stopped` says so.
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, AccessError for what the Hub
+    does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while
+    tensors are read does not raise: the report's `stopped` says so.
     """
     from .engine import check as run
     from .errors import UsageError

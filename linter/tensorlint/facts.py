@@ -57,6 +57,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
     "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
     "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
+    "stored-size": FactKind(
+        "The stored content has another size than the Hub's listing or the LFS pointer states.",
+        ("stated", "actual", "where"),
+    ),
     "misaligned": FactKind(
         "Tensors do not start on a multiple of their element size.",
         ("tensors", "of", "header_bytes", "bytes"),

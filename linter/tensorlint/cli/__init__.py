@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",
     "test": "Run the examples in rule files.",
+    "run": "Run a command with the upload gate in it.",
+    "upload": "Upload a checkpoint, after checking it.",
 }
 
 

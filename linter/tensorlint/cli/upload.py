@@ -1,0 +1,70 @@
+"""`tensorlint upload`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+
+
+@click.command(
+    "upload",
+    short_help="Upload a checkpoint, after checking it.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> int:
+    """`hf upload` behind the gate: `DIR REPO [PATH_IN_REPO]`, and every option that hf has."""
+    from ..gate import UploadBlocked, install
+
+    if not words or {"-h", "--help"} & set(words):
+        click.echo("tensorlint upload DIR REPO [PATH_IN_REPO] [options of hf upload]\n")
+        click.echo("Checks the repository as it would be, then runs `hf upload REPO DIR [PATH_IN_REPO] ...`.\n")
+        return _hf(["upload", "--help"])
+    arguments = _swapped(words)
+    install()
+    try:
+        return _hf(["upload", *arguments])
+    except UploadBlocked as error:  # before 1.x, hf does not turn errors into one line itself
+        click.echo(f"tensorlint: {error.message}", err=True)
+        return error.exit_code
+
+
+def _swapped(words: tuple[str, ...]) -> list[str]:
+    """The words in the order of `hf upload`; raises UsageError where DIR and REPO are not the first two."""
+    if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
+        raise UsageError("name what to upload and where to", "tensorlint upload DIR REPO [options of hf upload]")
+    folder, repo = words[0], words[1]
+    if not Path(folder).exists():
+        hint = f"the order is DIR REPO: tensorlint upload {repo} {folder}" if Path(repo).exists() else ""
+        raise UsageError(f"there is nothing at {folder}", hint)
+    return [repo, folder, *words[2:]]
+
+
+def _hf(arguments: list[str]) -> int:
+    """Run huggingface_hub's own command line in this process; returns its exit code."""
+    try:
+        from huggingface_hub.cli.hf import main
+    except ImportError as error:
+        raise UsageError(f"the command line of huggingface_hub cannot be loaded: {error}") from error
+    with _argv(["hf", *arguments]):
+        try:
+            main()  # type: ignore[no-untyped-call,unused-ignore]
+        except SystemExit as ended:
+            return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+@contextmanager
+def _argv(words: list[str]) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = words
+    try:
+        yield
+    finally:
+        sys.argv = before

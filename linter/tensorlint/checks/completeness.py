@@ -81,6 +81,13 @@ def _templates(view: View) -> Iterator[Fact]:
         t.name for m in view.companions for t in m.parts.values()
     }
     modules = {m.name for m in view.quantized}
+    inside: dict[str, set[str]] = defaultdict(set)  # layer number -> its modules other than experts
+    begin = view.layers[0].prefix + "."
+    for module in modules:
+        if module.startswith(begin):
+            layer_number, _, rest = module[len(begin) :].partition(".")
+            if not _EXPERT.match(rest):
+                inside[layer_number].add(rest)
     rows: list[tuple[Layer, frozenset[str]]] = []
     counted = view.anatomy.count(view.checkpoint.model_config, "layers")
     for layer in view.layers:
@@ -92,7 +99,7 @@ def _templates(view: View) -> Iterator[Fact]:
         names = {
             n for n in names if not n.endswith((".weight", ".bias")) or start + n.rpartition(".")[0] not in modules
         }
-        stored = {m[len(start) :] for m in modules if m.startswith(start) and not _EXPERT.match(m[len(start) :])}
+        stored = inside[str(layer.number)]
         plain = {n.removesuffix(".weight") if n.endswith(".weight") else n for n in names}
         rows.append((layer, frozenset(plain | stored)))
     types = view.checkpoint.model_config.get("layer_types")

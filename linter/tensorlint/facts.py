@@ -166,6 +166,26 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Experts that the configuration counts are not there.",
         ("module", "experts", "present", "count", "key"),
     ),
+    "extra-experts": FactKind(
+        "There are more experts than the configuration counts.", ("module", "present", "count", "key")
+    ),
+    "format-contradiction": FactKind(
+        "A group of a declaration states another format than the declaration itself.",
+        ("stated", "group", "found", "where"),
+    ),
+    "one-sided": FactKind("Only one of the two files that an exporter writes declares quantization.", ("version",)),
+    "head-not-ignored": FactKind(
+        "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
+    ),
+    "group-index": FactKind(
+        "A group index does not assign the columns to the groups.", ("module", "problem", "groups", "columns")
+    ),
+    "logical-shape": FactKind(
+        "The stored logical shape is not that of the packed weight.", ("module", "stated", "found", "packed")
+    ),
+    "odd-type": FactKind(
+        "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
+    ),
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),
     "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),

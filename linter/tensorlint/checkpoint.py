@@ -14,7 +14,7 @@ from .header import Header, TensorInfo, read_header
 from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
-from .sources.interface import Source
+from .sources.interface import RemoteSource, Source
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
 
@@ -201,6 +201,8 @@ def _build(
             file.close()
         shards[name] = Shard(name, header)
         facts.extend(header.facts)
+        if isinstance(source, RemoteSource):
+            facts.extend(source.facts(name))
     index = None
     if family.index:
         file = source.open(family.index)

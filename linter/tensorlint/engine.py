@@ -20,7 +20,7 @@ from .measures.scan import Progress, scan
 from .rulebook.library import Book
 from .rulebook.model import Rule
 from .schemes.recognise import Recogniser
-from .sources.interface import Source
+from .sources.interface import RemoteSource, Source
 from .view import TensorUnit, View
 
 
@@ -148,13 +148,14 @@ def check(
         schemes=_schemes(todo),
         tensors=sum(len(c.tensors) for c in checkpoints),
         shards=sum(len(c.shards) for c in checkpoints),
-        bytes_read=run.bytes_read,
+        bytes_read=source.fetched if isinstance(source, RemoteSource) else run.bytes_read,
         bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
         seconds=time.monotonic() - started,
         rules_run=tuple(r.id for r in rules if r.id not in run.skipped),
         rules_skipped=run.skipped,
         gaps=tuple(run.gaps),
         stopped=run.stopped,
+        origin=getattr(source, "origin", ""),
     )
 
 
@@ -169,6 +170,8 @@ def _one(source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress:
         if check_.needs is None:
             facts.extend(check_.run(view, {}))
     run.drafts.extend(apply_facts(rules, facts, view, label))
+    if isinstance(source, RemoteSource):
+        source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in job.plan.by_shard.items()})
     measured: Mapping[tuple[str, str], Measures] = scan(source, job.plan, CpuKernel(), progress)
     run.bytes_read += job.plan.bytes
     late: list[Fact] = []

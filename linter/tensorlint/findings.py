@@ -68,7 +68,8 @@ class Report:
 
     `schemes` counts quantized modules by scheme; `bytes_read` are tensor bytes and headers; `rules_skipped` maps rules
     to the reason; `gaps` are sentences about what could not be looked at; `complete` is False when the run stopped
-    early, a shard could not be read, a rule was skipped, or a module fits no known scheme.
+    early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
+    meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
     """
 
     target: str
@@ -85,6 +86,7 @@ class Report:
     rules_skipped: Mapping[str, str]
     gaps: tuple[str, ...] = ()
     stopped: str = ""
+    origin: str = ""
 
     @property
     def complete(self) -> bool:

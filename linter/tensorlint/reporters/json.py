@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from numbers import Integral, Real
 from typing import Any
 
 from .. import __version__
@@ -12,7 +14,36 @@ from .interface import Options
 
 def render(report: Report, options: Options) -> str:
     """One JSON object, with a newline at the end."""
-    return json.dumps(as_dict(report, options.fail_on), indent=1, ensure_ascii=True) + "\n"
+    return _dumped(as_dict(report, options.fail_on))
+
+
+def several(reports: list[dict[str, Any]], exit_code: int) -> str:
+    """One JSON object for several targets: `{"version", "exit_code", "targets": [...]}`."""
+    return _dumped({"version": 1, "exit_code": exit_code, "targets": reports})
+
+
+def failed(target: str, message: str, exit_code: int) -> dict[str, Any]:
+    """What stands in `targets` for a target about which there is no report."""
+    return {"version": 1, "target": target, "complete": False, "exit_code": exit_code, "error": message, "findings": []}
+
+
+def _dumped(value: dict[str, Any]) -> str:
+    return json.dumps(_strict(value), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    """The value in types of JSON, which has neither NaN nor infinity: those become texts."""
+    if isinstance(value, dict):
+        return {str(k): _strict(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_strict(v) for v in value]
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)
 
 
 def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
@@ -21,6 +52,7 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "version": 1,
         "tensorlint": __version__,
         "target": report.target,
+        "origin": report.origin or None,
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,

@@ -137,6 +137,7 @@ def coverage(report: Report) -> str:
     """What was read and what was not checked, in one line."""
     ran = f"{_plural(len(report.rules_run), 'rule')} on {_DEPTHS[report.depth]}"
     read = f"read {size(report.bytes_read)} of {size(report.bytes_total)} in {report.seconds:.1f} s"
+    read += f" from {clean(report.origin)}" if report.origin else ""
     rest = []
     if report.rules_skipped:
         reasons = sorted(set(report.rules_skipped.values()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from ..facts import Fact
 
 
 class File(Protocol):
@@ -42,3 +44,21 @@ class Source(Protocol):
 
     def open(self, name: str) -> File:
         """Open one of `files()`."""
+
+
+@runtime_checkable
+class RemoteSource(Source, Protocol):
+    """A source whose bytes come over a network, where it pays to say early what will be read."""
+
+    @property
+    def fetched(self) -> int:
+        """Content bytes that came over the network so far."""
+
+    def facts(self, name: str) -> Iterable[Fact]:
+        """What is odd about how a file is stored."""
+
+    def prefetch(self, ranges: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        """Planned byte ranges [begin, end) by file, in the order in which they will be read."""
+
+    def close(self) -> None:
+        """End all requests."""

@@ -1,0 +1,65 @@
+"""From what the user typed to a source: this machine first, then the cache of downloads, then the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import TensorlintError
+from .interface import RemoteSource, Source
+from .local import LocalSource
+from .targets import RemoteTarget, bare_name, choose
+
+
+def open_target(target: str, use_cache: bool = True) -> Source:
+    """The source a target stands for. Its `origin` says in words which of several meanings was taken.
+
+    huggingface_hub is imported only for a model on the Hub. Raises NoCheckpointError where there is nothing, UsageError
+    for a malformed target or what the Hub does not show, UnfinishedError when the Hub cannot be read.
+    """
+    meant = choose(target)
+    if isinstance(meant, RemoteTarget):
+        return _remote(target, meant, use_cache)
+    path = meant.parent if meant.is_file() and meant.name.endswith(".json") else meant
+    source = LocalSource(path, target)
+    source.origin = f"a local {'folder' if path.is_dir() else 'file'}" if bare_name(target) else ""
+    return source
+
+
+@contextmanager
+def opened(target: str) -> Iterator[Source]:
+    """`open_target`, with whatever it still does over the network ended on leaving."""
+    source = open_target(target)
+    try:
+        yield source
+    finally:
+        if isinstance(source, RemoteSource):
+            source.close()
+
+
+def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
+    from .cached import any_snapshot, snapshot
+    from .hub import HubSource, connect, in_scope, is_read
+
+    try:
+        client, listing = connect(where)
+    except TensorlintError as error:
+        downloaded = any_snapshot(where.repo, where.revision)
+        if error.exit_code == 4 and downloaded is not None:
+            raise type(error)(error.message, f"a download is here: tensorlint check {downloaded}") from error
+        raise
+    revision = "" if where.revision == listing.commit else f", revision {where.revision}"
+    prefix, _, files = in_scope(where, listing)
+    needed = {prefix + name: entry.content_size for name, entry in files.items() if is_read(name)}
+    folder = snapshot(where.repo, listing.commit, needed) if use_cache else None
+    if folder is not None:
+        client.stop()
+        root = folder / where.path
+        root = root.parent if root.name.endswith(".json") else root
+        source = LocalSource(Path(root), target)
+        source.origin = f"the local download of {where.repo}{revision}, commit {listing.commit}"
+        return source
+    remote = HubSource(target, where, client, listing)
+    remote.origin = f"{client.endpoint}/{where.repo}{revision}, commit {listing.commit}"
+    return remote

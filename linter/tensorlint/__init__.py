@@ -24,27 +24,30 @@ __all__ = ["__version__", "check"]
 def check(
     target: str | Path,
     *,
-    depth: str = "full",
+    depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[Path] = (),
 ) -> Report:
-    """Check a folder or a .safetensors file and return the report.
+    """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
-    `depth` is headers, scales or full; `select` and `ignore` hold rule names, folders or globs; `rules` are paths of
-    more rule files. Raises NoCheckpointError when there is nothing to check and UsageError for unknown rules. A file
-    that changes while it is read does not raise: the report's `stopped` says so.
+    `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
+    hold rule names, folders or globs; `rules` are paths of more rule files.
+
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, AccessError for what the Hub
+    does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while
+    tensors are read does not raise: the report's `stopped` says so.
     """
     from .engine import check as run
-    from .errors import NoCheckpointError, UsageError
+    from .errors import UsageError
     from .measures.plan import DEPTHS
     from .rulebook.library import load_book
-    from .sources.local import LocalSource
+    from .sources.interface import RemoteSource
+    from .sources.opening import opened
 
-    if depth not in DEPTHS:
+    if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
-    path = Path(target)
-    if not path.exists():
-        raise NoCheckpointError(f"there is nothing at {target}")
     book = load_book(tuple(rules))
-    return run(LocalSource(path, str(target)), book, book.select(select, ignore), depth)
+    with opened(str(target)) as source:
+        reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
+        return run(source, book, book.select(select, ignore), reach)

@@ -10,8 +10,8 @@ from ..errors import UsageError
 from ..facts import catalogue
 from ..rulebook.library import Book
 from ..rulebook.model import Rule
-from ..rulebook.vocabulary import words
 from ..rulebook.place import suggest
+from ..rulebook.vocabulary import words
 from ..schemes.model import Scheme
 from ..schemes.shapes import show
 from .common import book_with, rules_option

@@ -14,7 +14,7 @@ from .header import Header, TensorInfo, read_header
 from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
-from .sources.interface import RemoteSource, Source
+from .sources.interface import ListedSource, Source
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
 
@@ -205,7 +205,7 @@ def _build(
             file.close()
         shards[name] = Shard(name, header)
         facts.extend(header.facts)
-        if isinstance(source, RemoteSource):
+        if isinstance(source, ListedSource):
             facts.extend(source.facts(name))
     index = family.index
     if index is not None:

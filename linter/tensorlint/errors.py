@@ -37,3 +37,9 @@ class UnfinishedError(TensorlintError):
     """The run could not finish: a file vanished, shrank or could not be read."""
 
     exit_code = 4
+
+
+class AccessError(UnfinishedError):
+    """The Hub does not show it: no such model or revision, private, gated, or a token that is not accepted."""
+
+    exit_code = 2

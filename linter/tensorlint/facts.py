@@ -57,6 +57,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
     "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
     "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
+    "stored-size": FactKind(
+        "The stored content has another size than the Hub's listing or the LFS pointer states.",
+        ("stated", "actual", "where"),
+    ),
     "misaligned": FactKind(
         "Tensors do not start on a multiple of their element size.",
         ("tensors", "of", "header_bytes", "bytes"),
@@ -162,6 +166,26 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-experts": FactKind(
         "Experts that the configuration counts are not there.",
         ("module", "experts", "present", "count", "key"),
+    ),
+    "extra-experts": FactKind(
+        "There are more experts than the configuration counts.", ("module", "present", "count", "key")
+    ),
+    "format-contradiction": FactKind(
+        "A group of a declaration states another format than the declaration itself.",
+        ("stated", "group", "found", "where"),
+    ),
+    "one-sided": FactKind("Only one of the two files that an exporter writes declares quantization.", ("version",)),
+    "head-not-ignored": FactKind(
+        "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
+    ),
+    "group-index": FactKind(
+        "A group index does not assign the columns to the groups.", ("module", "problem", "groups", "columns")
+    ),
+    "logical-shape": FactKind(
+        "The stored logical shape is not that of the packed weight.", ("module", "stated", "found", "packed")
+    ),
+    "odd-type": FactKind(
+        "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
     ),
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),

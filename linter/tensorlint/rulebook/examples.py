@@ -9,7 +9,8 @@
         says: "4 of 128 block scales are NaN"
 
 A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`,
-`{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, pad: false, cut: 1, append: "00"}`.
+`{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, pad: false, cut: 1, append: "00"}`;
+`{tensors: {...}, stated: 99}` is a shard for which a listing states another size.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _FORMS: Mapping[str, Collection[str]] = {
     "raw": ("raw",),
     "text": ("text",),
     "header": ("header", "data", "length", "append", "cut"),
-    "tensors": ("tensors", "metadata", "pad", "append", "cut"),
+    "tensors": ("tensors", "metadata", "pad", "append", "cut", "stated"),
 }
 
 
@@ -55,6 +56,7 @@ def read_example(item: Item, what: str, need_says: bool) -> Example:
     keys = item.mapping(f"an example of {what}")
     says = ""
     files: dict[str, bytes | None] = {}
+    stated: dict[str, int] = {}
     for name, value in keys.items():
         if name == "says":
             if not need_says:
@@ -68,6 +70,8 @@ def read_example(item: Item, what: str, need_says: bool) -> Example:
             files[name] = None
         elif name.endswith(".safetensors"):
             files[name] = _shard(value)
+            if (form := value.mapping("a shard", empty=True)).keys() >= {"tensors", "stated"}:
+                stated[name] = form["stated"].whole("`stated`", 0, MAX_LENGTH)
         elif value.is_map and value.mapping("this", empty=True).keys() & {"raw", "text"}:
             files[name] = _raw(value)
         else:
@@ -76,7 +80,7 @@ def read_example(item: Item, what: str, need_says: bool) -> Example:
         item.fail("a bad example says what must be said about it", 'add `says: "..."` with a piece of the message')
     if not files:
         item.fail("an example has at least one file", 'such as `model.safetensors: {a.weight: "F32[4]"}`')
-    return Example(files, says, f"{item.text.path}:{item.node.start_mark.line + 1}")
+    return Example(files, says, f"{item.text.path}:{item.node.start_mark.line + 1}", stated)
 
 
 def _raw(item: Item) -> bytes:

@@ -78,11 +78,15 @@ class Scope:
 
 @dataclass(frozen=True)
 class Example:
-    """One example of a rule or scheme file: files of a small checkpoint, and what must be said about it."""
+    """One example of a rule or scheme file: files of a small checkpoint, and what must be said about it.
+
+    `stated` holds sizes in bytes that a listing gives, for files where it contradicts the content.
+    """
 
     files: Mapping[str, bytes | None]
     says: str = ""
     place: str = ""
+    stated: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

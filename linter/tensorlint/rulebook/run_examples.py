@@ -61,6 +61,6 @@ def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
 
 def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:
     try:
-        return check(MemorySource(example.files), book, rules)
+        return check(MemorySource(example.files, stated=example.stated), book, rules)
     except NoCheckpointError:
         return None

@@ -36,7 +36,7 @@ class Blob:
     def read_into(self, offset: int, buffer: memoryview, may_end: bool = False) -> int:
         """Fill `buffer` from `offset`; returns the number of bytes, fewer only with `may_end`, at the file's end.
 
-        Raises UnfinishedError when the bytes cannot be had, UsageError when the Hub refuses them.
+        Raises UnfinishedError when the bytes cannot be had, AccessError when the Hub refuses them.
         """
         client = self._client
         done = tries = hops = renewals = 0

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import TensorlintError, UnfinishedError, UsageError
+from ..errors import AccessError, TensorlintError, UnfinishedError
 from . import transport
 from .transport import Reply
 
@@ -200,25 +200,25 @@ class Client:
         if code == "GatedRepo":
             page = f"{self.endpoint}/{repo}"
             if self.has_token:
-                return UsageError(f"{repo} is gated and your account has no access to it", f"ask for it at {page}")
-            return UsageError(
+                return AccessError(f"{repo} is gated and your account has no access to it", f"ask for it at {page}")
+            return AccessError(
                 f"{repo} is gated and no token was found", f"accept its terms at {page}, then run `hf auth login`"
             )
         if code == "RevisionNotFound":
             hint = f"the branches, tags and commits are at {self.endpoint}/{repo}/tree/main"
-            return UsageError(f"{repo} has no revision {revision or 'main'}", hint)
+            return AccessError(f"{repo} has no revision {revision or 'main'}", hint)
         if status == 401 and "credentials" in said.lower():
-            return UsageError("the Hub does not accept your token", "run `hf auth login` again, or unset HF_TOKEN")
+            return AccessError("the Hub does not accept your token", "run `hf auth login` again, or unset HF_TOKEN")
         if code == "RepoNotFound" or (status in (401, 404) and code != "EntryNotFound"):
             if self.has_token:
                 hint = "check the name; `hf auth whoami` shows which account asks"
-                return UsageError(f"there is no model {repo} on the Hub, or your account may not see it", hint)
+                return AccessError(f"there is no model {repo} on the Hub, or your account may not see it", hint)
             hint = "check the name; for a private model run `hf auth login`"
-            return UsageError(f"there is no model {repo} on the Hub, or it is private", hint)
+            return AccessError(f"there is no model {repo} on the Hub, or it is private", hint)
         if status == 403:
             reason = f": {said}" if said else ""
             hint = "check what your token may read at https://huggingface.co/settings/tokens"
-            return UsageError(f"the Hub refuses access to {subject}{reason}", hint)
+            return AccessError(f"the Hub refuses access to {subject}{reason}", hint)
         return UnfinishedError(f"the Hub answered {status} for {subject}" + (f": {said}" if said else ""))
 
 

@@ -55,7 +55,7 @@ class Listing:
 def connect(where: RemoteTarget, patience: Patience | None = None) -> tuple[Client, Listing]:
     """Resolve a revision once and list its files, with the user's token (huggingface_hub's lookup) and HF_ENDPOINT.
 
-    Raises UsageError for what the Hub does not show (no such model, revision or right), UnfinishedError for the rest.
+    Raises AccessError for what the Hub does not show (no such model, revision or right), UnfinishedError for the rest.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined,unused-ignore]

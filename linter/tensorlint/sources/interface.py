@@ -47,15 +47,20 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class RemoteSource(Source, Protocol):
+class ListedSource(Source, Protocol):
+    """A source whose listing states sizes of its own, which may contradict what is stored."""
+
+    def facts(self, name: str) -> Iterable[Fact]:
+        """What is odd about how a file is stored."""
+
+
+@runtime_checkable
+class RemoteSource(ListedSource, Protocol):
     """A source whose bytes come over a network, where it pays to say early what will be read."""
 
     @property
     def fetched(self) -> int:
         """Content bytes that came over the network so far."""
-
-    def facts(self, name: str) -> Iterable[Fact]:
-        """What is odd about how a file is stored."""
 
     def prefetch(self, ranges: Mapping[str, Sequence[tuple[int, int]]]) -> None:
         """Planned byte ranges [begin, end) by file, in the order in which they will be read."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import UnfinishedError
+from ..facts import Fact
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class MemorySource:
 
     contents: Mapping[str, bytes | None]
     target: str = "(memory)"
+    stated: Mapping[str, int] = field(default_factory=dict)  # sizes that a listing gives, where they differ
 
     def files(self) -> Mapping[str, int]:
         """Names and sizes."""
@@ -49,6 +51,13 @@ class MemorySource:
     def broken_links(self) -> Iterable[str]:
         """Names whose content is None."""
         return tuple(name for name, data in self.contents.items() if data is None)
+
+    def facts(self, name: str) -> Iterable[Fact]:
+        """The size that a listing states, where it is not that of the content."""
+        actual = self.files()[name]
+        if self.stated.get(name, actual) != actual:
+            values = {"stated": self.stated[name], "actual": actual, "where": "its LFS pointer"}
+            yield Fact("stored-size", name, values=values)
 
     def open(self, name: str) -> MemoryFile:
         """Open one file."""

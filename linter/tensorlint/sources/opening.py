@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import TensorlintError
+from ..errors import AccessError, TensorlintError
 from .interface import RemoteSource, Source
 from .local import LocalSource
 from .targets import RemoteTarget, bare_name, choose
@@ -16,7 +16,7 @@ def open_target(target: str, use_cache: bool = True) -> Source:
     """The source a target stands for. Its `origin` says in words which of several meanings was taken.
 
     huggingface_hub is imported only for a model on the Hub. Raises NoCheckpointError where there is nothing, UsageError
-    for a malformed target or what the Hub does not show, UnfinishedError when the Hub cannot be read.
+    for a malformed target, AccessError for what the Hub does not show, UnfinishedError when it cannot be read.
     """
     meant = choose(target)
     if isinstance(meant, RemoteTarget):
@@ -45,6 +45,8 @@ def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
     try:
         client, listing = connect(where)
     except TensorlintError as error:
+        if isinstance(error, AccessError) and bare_name(target):
+            raise AccessError(error.message, f"nothing of that name is here either; {error.hint}") from error
         downloaded = any_snapshot(where.repo, where.revision)
         if error.exit_code == 4 and downloaded is not None:
             raise type(error)(error.message, f"a download is here: tensorlint check {downloaded}") from error

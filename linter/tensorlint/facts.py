@@ -71,6 +71,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     "large-header": FactKind("The header is close to the limit of readers.", ("bytes", "limit", "tensors")),
     "index-unreadable": FactKind("The index cannot be used.", ("problem",)),
     "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
+    "index-no-metadata": FactKind("The index has no `metadata`.", ()),
     "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
     "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of")),
     "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),

@@ -27,7 +27,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about what is missing; only for whole checkpoints of decoder models."""
     checkpoint = view.checkpoint
     config = checkpoint.model_config
-    if not checkpoint.whole or not view.layers or any("lora" in m.scheme.name for m in view.modules.values()):
+    if not checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
         return
     if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
         return

@@ -61,7 +61,7 @@ STATED = set(re.findall(r'Fact\(\s*"([a-z0-9-]+)"', inspect.getsource(index_modu
 # name: (index, files, facts)
 DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
     "whole": (mapped({}, total_size=3), WHOLE, []),
-    "no metadata": ({"weight_map": MAP}, WHOLE, []),
+    "no metadata": ({"weight_map": MAP}, WHOLE, [fact("index-no-metadata")]),
     "byte order mark": ("\ufeff" + json.dumps(mapped({})), WHOLE, []),
     "missing shard": (
         mapped({}),
@@ -90,22 +90,22 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         [fact("missing-shard", "c", shard=TWO, tensors=1, of=3)],
     ),
     "tensor twice": (
-        f'{{"weight_map":{{"a":"{ONE}","a":"{ONE}","b":"{ONE}","c":"{TWO}"}}}}',
+        f'{{"metadata":{{}},"weight_map":{{"a":"{ONE}","a":"{ONE}","b":"{ONE}","c":"{TWO}"}}}}',
         WHOLE,
         [fact("index-duplicate-key", "a", key="a")],
     ),
     "weight map twice": (
-        f'{{"weight_map":{{}},"weight_map":{json.dumps(MAP)}}}',
+        f'{{"metadata":{{}},"weight_map":{{}},"weight_map":{json.dumps(MAP)}}}',
         WHOLE,
         [fact("index-duplicate-key", key="weight_map")],
     ),
     "name is a number": (
-        {"weight_map": {**MAP, "d": 1}},
+        {"metadata": {}, "weight_map": {**MAP, "d": 1}},
         WHOLE,
         unusable("`weight_map` gives no file name for `d`", "d"),
     ),
     "not JSON, beside shards": ("}", WHOLE, unusable("it is not JSON: Expecting value")),
-    "no tensors, beside a shard": ({"weight_map": {}}, {ONE: WHOLE[ONE]}, [unlisted(ONE, 2)]),
+    "no tensors, beside a shard": ({"metadata": {}, "weight_map": {}}, {ONE: WHOLE[ONE]}, [unlisted(ONE, 2)]),
     "empty": ("", {}, unusable("it is empty")),
     "not JSON": ("{", {}, unusable("it is not JSON: Expecting property name enclosed in double quotes")),
     "NaN": ('{"weight_map":{"a":NaN}}', {}, unusable("it is not JSON: `NaN` is not JSON")),

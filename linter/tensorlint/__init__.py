@@ -1,8 +1,11 @@
 """tensorlint: a linter for quantized safetensors checkpoints.
 
-import tensorlint
-report = tensorlint.check("path/to/checkpoint")
-for finding in report.findings: print(finding.severity, finding.rule, finding.message)
+As a library::
+
+    import tensorlint
+    report = tensorlint.check("path/to/checkpoint")
+    for finding in report.findings:
+        print(finding.severity, finding.rule, finding.message)
 """
 
 from __future__ import annotations

@@ -11,12 +11,13 @@ import numpy as np
 from .dtypes import Encoding, code_table
 from .facts import Fact
 from .findings import MAX_LOCATIONS, Evidence, Finding, Location
-from .measures.interface import COUNTED, Measures, total
+from .measures.interface import COUNTED, WORDS, Measures, total
 from .names import short
 from .producers import known_defect
 from .rulebook import message
 from .rulebook.model import Rule
 from .schemes.recognise import Module
+from .selection import Selection
 from .sources.interface import Source
 from .view import TensorUnit, View
 
@@ -67,6 +68,8 @@ def tensor_lookup(unit: TensorUnit, measures: Measures | None, params: Mapping[s
     def lookup(name: str) -> Any:
         if name.endswith("_share") and measures is not None and name[:-6] in COUNTED:
             return getattr(measures, name[:-6]) / measures.count if measures.count else 0.0
+        if name in WORDS and name not in params and measures is not None:
+            return measures.value(name)
         own = {
             "tensor": tensor.name,
             "file": tensor.shard,
@@ -88,14 +91,11 @@ def tensor_lookup(unit: TensorUnit, measures: Measures | None, params: Mapping[s
 
 def apply_tensors(rules: Iterable[Rule], view: View, measured: Measured, checkpoint: str) -> Iterator[Draft]:
     """Tensors that do not meet a rule."""
-    wanted = [r for r in rules if r.each == "tensor"]
+    selection = Selection(rules)
     for unit in view.units:
-        scope = unit.scope
         found = measured.get((unit.tensor.shard, unit.tensor.name))
-        for rule in wanted:
+        for rule in selection.of(unit).rules:
             if rule.words and (found is None or not found.count):
-                continue
-            if not rule.scope.covers(**scope):  # type: ignore[arg-type]
                 continue
             lookup = tensor_lookup(unit, found, rule.params)
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):

@@ -122,7 +122,7 @@ class _Family:
     """Shards of one folder that share a stem, while they are being sorted out."""
 
     stem: str
-    index: str | None = None
+    index: Index | None = None
     shards: list[str] = field(default_factory=list)
 
 
@@ -161,8 +161,12 @@ def _families(folder: str, shards: list[str], indexes: list[str], source: Source
     for name in indexes:
         stem = name[len(folder) : -len(INDEX_SUFFIX)]
         family = families.setdefault(stem, _Family(stem))
-        family.index = name
-        listed = {folder + f for f in read_index(source.open(name)).files}
+        file = source.open(name)
+        try:
+            family.index = read_index(file)
+        finally:
+            file.close()
+        listed = {folder + f for f in family.index.files}
         for shard in shards:
             if shard in listed and shard not in claimed:
                 claimed.add(shard)
@@ -203,12 +207,9 @@ def _build(
         facts.extend(header.facts)
         if isinstance(source, ListedSource):
             facts.extend(source.facts(name))
-    index = None
-    if family.index:
-        file = source.open(family.index)
-        index = read_index(file)
-        file.close()
-        facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, set(source.files())))
+    index = family.index
+    if index is not None:
+        facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, source.files().keys()))
     elif not partial:
         facts.extend(_numbering(folder, family))
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)

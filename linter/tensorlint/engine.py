@@ -20,6 +20,7 @@ from .measures.scan import Progress, scan
 from .rulebook.library import Book
 from .rulebook.model import Rule
 from .schemes.recognise import Recogniser
+from .selection import Selection
 from .sources.interface import RemoteSource, Source
 from .view import TensorUnit, View
 
@@ -56,10 +57,9 @@ def prepare(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> tu
     for checkpoint in find_checkpoints(source):
         view = View(checkpoint, book, recogniser)
         needs: list[Need] = []
+        needs.extend(_tensor_needs(rules, view, depth, skipped))
         for rule in rules:
-            if rule.each == "tensor" and rule.words:
-                needs.extend(_tensor_needs(rule, view, depth, skipped))
-            elif rule.each == "module" and rule.words:
+            if rule.each == "module" and rule.words:
                 needs.extend(_module_needs(rule, view, depth, skipped))
         checks = []
         facts = {rule.fact: rule.id for rule in rules if rule.fact}
@@ -92,15 +92,19 @@ def _in_reach(unit: TensorUnit, depth: str) -> bool:
     return depth == "full" or (depth == "scales" and unit.scale_like)
 
 
-def _tensor_needs(rule: Rule, view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:
-    words = rule.words.get("", frozenset())
+def _tensor_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:
+    selection = Selection(r for r in rules if r.words)
     for unit in view.units:
-        if not unit.tensor.nbytes or not rule.scope.covers(**unit.scope):  # type: ignore[arg-type]
+        if not unit.tensor.nbytes:
+            continue
+        selected = selection.of(unit)
+        if not selected.rules:
             continue
         if _in_reach(unit, depth):
-            yield Need(unit.tensor, unit.encoding, words)
+            yield Need(unit.tensor, unit.encoding, selected.words)
         else:
-            skipped[rule.id] = _reason("scales" if unit.scale_like else "full")
+            reason = _reason("scales" if unit.scale_like else "full")
+            skipped.update((rule.id, reason) for rule in selected.rules)
 
 
 def _module_needs(rule: Rule, view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:

@@ -71,6 +71,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     "large-header": FactKind("The header is close to the limit of readers.", ("bytes", "limit", "tensors")),
     "index-unreadable": FactKind("The index cannot be used.", ("problem",)),
     "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
+    "index-no-metadata": FactKind("The index has no `metadata`.", ()),
     "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
     "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of")),
     "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),
@@ -165,6 +166,26 @@ CATALOGUE: Mapping[str, FactKind] = {
     "missing-experts": FactKind(
         "Experts that the configuration counts are not there.",
         ("module", "experts", "present", "count", "key"),
+    ),
+    "extra-experts": FactKind(
+        "There are more experts than the configuration counts.", ("module", "present", "count", "key")
+    ),
+    "format-contradiction": FactKind(
+        "A group of a declaration states another format than the declaration itself.",
+        ("stated", "group", "found", "where"),
+    ),
+    "one-sided": FactKind("Only one of the two files that an exporter writes declares quantization.", ("version",)),
+    "head-not-ignored": FactKind(
+        "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
+    ),
+    "group-index": FactKind(
+        "A group index does not assign the columns to the groups.", ("module", "problem", "groups", "columns")
+    ),
+    "logical-shape": FactKind(
+        "The stored logical shape is not that of the packed weight.", ("module", "stated", "found", "packed")
+    ),
+    "odd-type": FactKind(
+        "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
     ),
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),

@@ -22,6 +22,7 @@ from .sources.interface import File
 
 HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
 LARGE_HEADER = 50_000_000
+MAX_FACTS = 10_000  # per header
 _USIZE = 1 << 64
 
 
@@ -65,6 +66,15 @@ class Header:
     unusable: frozenset[str] = frozenset()  # names that stand in the header but whose bytes cannot be used
 
 
+class _Bounded(list[Fact]):
+    """Facts up to a number that nobody reads to the end: a hostile header can state millions."""
+
+    def append(self, fact: Fact) -> None:
+        """Keep a fact, unless there are too many."""
+        if len(self) < MAX_FACTS:
+            super().append(fact)
+
+
 def read_header(file: File) -> Header:
     """Read the header of one shard.
 
@@ -72,7 +82,7 @@ def read_header(file: File) -> Header:
     """
     size = file.size
     head = file.read(0, min(size, 1024))
-    facts: list[Fact] = []
+    facts: list[Fact] = _Bounded()
 
     def unreadable(fact: Fact) -> Header:
         placed = Fact(fact.kind, file.name, fact.tensor, fact.offset, fact.values)

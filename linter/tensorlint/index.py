@@ -8,7 +8,7 @@ Facts: huggingface_hub and transformers write and need `metadata` and `weight_ma
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
@@ -38,7 +38,7 @@ class Index:
         """Safe file names the index points at."""
         return frozenset(f for f in set(self.weight_map.values()) if not escapes(f))
 
-    def check(self, folder: str, shards: Mapping[str, Header], present: set[str]) -> Iterator[Fact]:
+    def check(self, folder: str, shards: Mapping[str, Header], present: Collection[str]) -> Iterator[Fact]:
         """Facts about the index against shard headers; `present` are all files of the source."""
         yield from self.facts
         if not self.readable:
@@ -146,5 +146,7 @@ def read_index(file: File) -> Index:
         problem = f"`weight_map` gives no file name for `{wrong[0][:120]}`"
         facts.append(Fact("index-unreadable", file.name, wrong[0], values={"problem": problem}))
     metadata = top.get("metadata")
+    if not isinstance(metadata, Pairs):
+        facts.append(Fact("index-no-metadata", file.name))
     entries = {k: v for k, v in weight_map.items() if isinstance(v, str)}
     return Index(file.name, entries, metadata if isinstance(metadata, Pairs) else {}, tuple(facts))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tensorlint.errors import RuleFileError
 from tensorlint.rulebook.kinds import kind_of
 from tensorlint.rulebook.language import load_rule

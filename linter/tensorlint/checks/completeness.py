@@ -15,6 +15,7 @@ STATES = (
     "extra-layer",
     "missing-module",
     "missing-experts",
+    "extra-experts",
     "missing-embedding",
     "missing-norm",
     "missing-head",
@@ -26,7 +27,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about what is missing; only for whole checkpoints of decoder models."""
     checkpoint = view.checkpoint
     config = checkpoint.model_config
-    if not checkpoint.whole or not view.layers or any("lora" in m.scheme.name for m in view.modules.values()):
+    if not checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
         return
     if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
         return
@@ -75,44 +76,76 @@ def _plain(layer: Layer) -> frozenset[str]:
 
 
 def _templates(view: View) -> Iterator[Fact]:
-    """Layers that lack a plain tensor which nearly all layers of their kind have."""
-    # Parts of quantized modules are the contract's business: only unquantized tensors are compared here.
-    quantized = {t.name for m in view.quantized for t in m.parts.values()} | {
-        t.name for m in view.companions for t in m.parts.values()
-    }
-    modules = {m.name for m in view.quantized}
-    rows: list[tuple[Layer, frozenset[str]]] = []
+    """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
+    rows = [(layer, _stored(view, layer)) for layer in _counted(view)]
+    said: set[str] = set()
+    for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
+        part = [(layer, _block(names, block), _blocks(names)) for layer, names in rows]
+        for fact in _compare(view, [r for r in part if r[1]], block == ""):
+            if fact.tensor not in said:
+                said.add(fact.tensor)
+                yield fact
+
+
+def _counted(view: View) -> Iterator[Layer]:
+    """Layers that the configuration counts: those for multi-token prediction have tensors of their own."""
     counted = view.anatomy.count(view.checkpoint.model_config, "layers")
-    for layer in view.layers:
-        if counted and layer.number >= counted[1]:
-            continue  # layers for multi-token prediction have tensors of their own
-        start = f"{layer.prefix}.{layer.number}."
-        names = {n for n in _plain(layer) if start + n not in quantized}
-        # A module counts by its name, however it is stored.
-        names = {
-            n for n in names if not n.endswith((".weight", ".bias")) or start + n.rpartition(".")[0] not in modules
-        }
-        stored = {m[len(start) :] for m in modules if m.startswith(start) and not _EXPERT.match(m[len(start) :])}
-        plain = {n.removesuffix(".weight") if n.endswith(".weight") else n for n in names}
-        rows.append((layer, frozenset(plain | stored)))
+    return (layer for layer in view.layers if not counted or layer.number < counted[1])
+
+
+def _stored(view: View, layer: Layer) -> frozenset[str]:
+    """What a layer holds: modules by name, however they are stored, and tensors outside of modules."""
+    start = f"{layer.prefix}.{layer.number}."
+    found = set()
+    for name in _plain(layer):
+        module = view.unit_of[start + name].module
+        companion = module is not None and module.scheme.companion
+        if module is not None and module.scheme.quantized and not name.endswith(".bias"):
+            found.add(module.name[len(start) :])
+        elif not companion:
+            found.add(name.removesuffix(".weight"))
+    return frozenset(found)
+
+
+def _blocks(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(n.partition(".")[0] for n in names if "." in n)
+
+
+def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
+    """The names of one block (`self_attn`, `mlp`), of none (the norms), or all of them."""
+    if block is None:
+        return names
+    return frozenset(n for n in names if (n.partition(".")[0] if "." in n else "") == block)
+
+
+_Row = tuple[Layer, frozenset[str], frozenset[str]]
+
+
+def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
     types = view.checkpoint.model_config.get("layer_types")
-    for number, (layer, mine) in enumerate(rows):
+    for layer, mine, blocks in rows:
         others = [
             (other, theirs)
-            for position, (other, theirs) in enumerate(rows)
-            if position != number and mine < theirs and _same_type(types, layer.number, other.number)
+            for other, theirs, their_blocks in rows
+            if other is not layer and mine < theirs and (not same_blocks or blocks == their_blocks)
         ]
+        alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
+        if not alike_types and any(
+            o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows
+        ):
+            continue  # the others of its type are no larger
+        others = alike_types or others
         if not others:
             continue
         template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
-        alike = sum(theirs == mine for _, theirs in rows)
+        alike = sum(theirs == mine for _, theirs, _ in rows)
         missing = sorted(template - mine)
         # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
         if alike > max(1, count) or (alike > 1 and alike >= count) or len(missing) > max(2, len(template) // 3):
             continue
+        giver = next(o for o, theirs in others if theirs == template)
         for name in missing:
             whole = f"{layer.prefix}.{layer.number}.{name}"
-            giver = next(o for o, theirs in others if theirs == template)
             suffix = "" if name in giver.tensors else ".weight"
             if view.anatomy.optional(whole + suffix) or whole + suffix in view.checkpoint.unreadable_names:
                 continue
@@ -143,6 +176,12 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     counted = view.anatomy.count(config, "experts")
     usual = Counter(max(numbers) + 1 for numbers in rows.values()).most_common(1)[0][0]
     key, count = counted if counted and counted[1] > 0 else ("the other layers", usual)
+    rows.update((module, set()) for module in _without_experts(view, rows))
+    most = max(max(numbers, default=0) + 1 for numbers in rows.values())
+    if most > count and all(len(numbers) in (0, most) for numbers in rows.values()):
+        module = next(iter(rows))
+        said = {"module": module, "present": most, "count": count, "key": key}
+        yield Fact("extra-experts", view.checkpoint.path("config.json"), f"{module}.{count}.*", values=said)
     for module, numbers in rows.items():
         missing = [n for n in range(min(count, 100_000)) if n not in numbers]
         if missing:
@@ -160,6 +199,18 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
                 values=values,
             )
     yield from _expert_parts(view, rows)
+
+
+def _without_experts(view: View, rows: Mapping[str, set[int]]) -> Iterator[str]:
+    """Counted layers that have a router where the other layers have one beside their experts, but no experts."""
+    ends = {re.sub(r"^.*?\.\d+\.", "", module) for module in rows}
+    for layer in _counted(view):
+        for end in ends:
+            module = f"{layer.prefix}.{layer.number}.{end}"
+            parent = end.rpartition(".")[0]
+            stacked = any(name.startswith(end + ".") for name in layer.tensors)
+            if module not in rows and not stacked and parent and f"{parent}.gate.weight" in layer.tensors:
+                yield module
 
 
 def _expert_parts(view: View, rows: Mapping[str, set[int]]) -> Iterator[Fact]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..facts import Fact
 from ..names import canonical
+from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.recognise import Module
 from ..view import View
@@ -25,6 +26,9 @@ STATES = (
     "broken-pattern",
     "declarations-differ",
     "frozen-status",
+    "format-contradiction",
+    "one-sided",
+    "head-not-ignored",
 )
 
 
@@ -47,10 +51,44 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     yield from _lists(view, main)
     for other in view.declared.all[1:]:
         yield from _differences(main, other)
+    yield from _one_sided(view, main)
+    yield from _formats(main)
     status = main.get("status")
     if status in ("frozen", "initialized", "calibration") and view.quantized:
         values = {"status": status, "where": f"{main.where}.quantization_status"}
         yield Fact("frozen-status", main.file, values=values)
+
+
+# From this version on ModelOpt writes config.json and hf_quant_config.json alike (modelopt/torch/export/
+# convert_hf_config.py); transformers and others read the first one only.
+_BOTH_SINCE = (0, 31)
+
+
+def _one_sided(view: View, main: Declaration) -> Iterator[Fact]:
+    """hf_quant_config.json alone declares what its exporter writes into config.json too."""
+    checkpoint = view.checkpoint
+    if main.file != checkpoint.path("hf_quant_config.json") or "model_type" not in checkpoint.config("config.json"):
+        return
+    where = checkpoint.path("config.json")
+    for _, method in view.declared.unknown:
+        values = {"field": "method", "first": method, "second": main.method, "other": main.file, "where": "top"}
+        yield Fact("declarations-differ", where, values=values)
+        return
+    producer = checkpoint.config("hf_quant_config.json").get("producer")
+    version = str(producer.get("version", "")) if isinstance(producer, dict) else ""
+    if view.quantized and numbers(version) >= _BOTH_SINCE:
+        yield Fact("one-sided", where, values={"version": version[:40]})
+
+
+def _formats(main: Declaration) -> Iterator[Fact]:
+    """A format for all groups that none of the groups has."""
+    stated = main.get("format")
+    for group in main.groups or ():
+        found = group.values.get("format")
+        if isinstance(stated, str) and found and found != stated and stated != "mixed-precision":
+            values = {"stated": stated, "group": group.name, "found": found, "where": main.where}
+            yield Fact("format-contradiction", main.file, values=values)
+            return
 
 
 def _undeclared(view: View) -> Iterator[Fact]:
@@ -106,6 +144,9 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     yield from _compare(module, expected, main, values, place)
 
 
+_STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
+
+
 def _compare(
     module: Module, expected: Expectation, main: Declaration, values: Mapping[str, Any], place: str
 ) -> Iterator[Fact]:
@@ -124,7 +165,7 @@ def _compare(
         return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
-    if label and strategy and strategy != label and {label, str(strategy)} <= {"tensor", "channel", "block", "group"}:
+    if label and strategy and strategy != label and {label, str(strategy)} <= _STRATEGIES:
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
@@ -191,6 +232,19 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("declaration-left", main.file, values=values)
         return
     yield from missed
+    if found_any and main.dialect.lists == "complete" and main.layers is None:
+        yield from _head(view, main)
+
+
+def _head(view: View, main: Declaration) -> Iterator[Fact]:
+    """An output head in plain floats that loaders expect quantized."""
+    for name, module in view.modules.items():
+        weight = module.parts.get("weight")
+        if name.rpartition(".")[2] != "lm_head" or module.scheme.quantized or weight is None:
+            continue
+        if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
+            values = {"module": name, "dtype": weight.dtype, "where": main.where}
+            yield Fact("head-not-ignored", main.file, weight.name, values=values)
 
 
 def _covered_elsewhere(main: Declaration, module: str) -> bool:

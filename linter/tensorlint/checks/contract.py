@@ -70,8 +70,10 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
         values.update(suffix=part.suffix, have=have, of=len(siblings), declared="")
         kind = "orphan-part" if part.name == "weight" else "missing-part"
         if kind == "orphan-part":
-            present = next(iter(module.parts.values()))
-            found = {**values, "part": next(iter(module.parts)), "weight_dtype": "missing"}
+            scales = (p for p in module.parts if module.scheme.parts[p].scales == "weight")
+            first = next(scales, next(iter(module.parts)))
+            present = module.parts[first]
+            found = {**values, "part": first, "weight_dtype": "missing"}
             yield Fact("orphan-part", present.shard, present.name, values=found)
         else:
             yield Fact(kind, _file(module), name, values=values)
@@ -79,14 +81,13 @@ def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]
     tensor = module.parts[problem.part]
     if problem.kind == "dtype":
         if part.name == "weight" and tensor.dtype in ("BF16", "F16", "F32"):
-            others = [t for p, t in module.parts.items() if p != "weight"]
+            others = sorted(
+                (p for p in module.parts if p != "weight"), key=lambda p: module.scheme.parts[p].scales != "weight"
+            )
             if others:
-                found = {
-                    **values,
-                    "part": next(p for p in module.parts if p != "weight"),
-                    "weight_dtype": tensor.dtype,
-                }
-                yield Fact("orphan-part", others[0].shard, others[0].name, values=found)
+                first = others[0]
+                found = {**values, "part": first, "weight_dtype": tensor.dtype}
+                yield Fact("orphan-part", module.parts[first].shard, module.parts[first].name, values=found)
                 return
         values.update(found=tensor.dtype, wanted=" or ".join(part.dtypes))
         yield Fact("wrong-dtype", tensor.shard, tensor.name, values=values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..facts import Fact
@@ -20,7 +21,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Groups whose quantized members are stored in different ways."""
     for group in view.fused_groups:
         stored = [m for m in group if m.scheme.quantized and not m.problems]
-        ways = {(m.scheme.name, m.env.get("b"), m.env.get("g"), m.labels.get("weight_scale")) for m in stored}
+        ways = set(map(_way, stored))
         if len(ways) > 1:
             schemes = [
                 m.scheme.name
@@ -28,9 +29,20 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
                 + (f" per {m.labels['weight_scale']}" if "weight_scale" in m.labels else "")
                 for m in stored
             ]
-            first = stored[0].parts["weight"] if "weight" in stored[0].parts else next(iter(stored[0].parts.values()))
+            odd = _odd(view, stored)
+            first = odd.parts["weight"] if "weight" in odd.parts else next(iter(odd.parts.values()))
             values = {"modules": short(m.name for m in stored), "schemes": schemes}
             yield Fact("fused-schemes-differ", first.shard, first.name, values=values)
+
+
+def _way(module: Module) -> tuple[object, ...]:
+    return module.scheme.name, module.env.get("b"), module.env.get("g"), module.labels.get("weight_scale")
+
+
+def _odd(view: View, group: list[Module]) -> Module:
+    """The member that is stored in the way which is rarest in the group and among the siblings of its members."""
+    ways = Counter(_way(m) for m in group for m in view.siblings.get(m.pattern, (m,)) if m.scheme.quantized)
+    return min(group, key=lambda m: ways[_way(m)])
 
 
 def _scalar_parts(group: Iterable[Module]) -> Iterator[tuple[str, list[tuple[Module, Need]]]]:

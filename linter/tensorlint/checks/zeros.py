@@ -125,7 +125,7 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit) -> tuple[int
     try:
         for at in range(0, scale.nbytes, 1 << 20):
             piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
-            for position in (np.flatnonzero((piece & 0x7F) == 0) + at).tolist():
+            for position in (np.flatnonzero((piece & 0x7F) == 0)[:_MAX_CHECKED] + at).tolist():
                 block = weights.read(weight.tensor.begin + position * width, width)
                 checked += 1
                 if any(b & mask for b in block):

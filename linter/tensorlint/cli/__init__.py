@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
 from .. import __version__
-from ..errors import TensorlintError
+from ..errors import TensorlintError, UsageError
+from .complain import complain, complain_about_usage
 
 # command -> one line for `--help`; the module of the same name holds it as `command`
 COMMANDS: Mapping[str, str] = {
@@ -44,14 +49,37 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`tensorlint PATH` means `tensorlint check PATH`."""
-        if (
-            args
-            and args[0] not in COMMANDS
-            and not (args[0].startswith("-") and args[0] in ("-h", "--help", "--version", "-V"))
-        ):
+        """`tensorlint PATH` means `tensorlint check PATH`; a mistyped command is no path."""
+        if args and args[0] not in (*COMMANDS, "-h", "--help", "--version", "-V"):
+            _refuse_slip(args[0])
             args = ["check", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Ctrl-C and a closed pipe are kept from click, which would print more and exit with 1."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise _Ended(130, "interrupted") from None
+        except BrokenPipeError:
+            raise _Ended(141, "") from None
+        return code
+
+
+class _Ended(Exception):
+    """The run was ended from outside; `code` is the shell's for that."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _refuse_slip(word: str) -> None:
+    """Raise UsageError for a word that is nearly a command and nothing that could be checked."""
+    near = difflib.get_close_matches(word, COMMANDS, 1, 0.7)
+    if near and re.fullmatch(r"[a-z-]+", word) and not Path(word).exists():
+        raise UsageError(f"there is no command or file `{word}`", f"did you mean `tensorlint {near[0]}`?")
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -64,39 +92,46 @@ def cli() -> None:
     tensorlint check DIR --depth scales             headers and scales only: fast
     tensorlint check DIR -f json > report.json      the whole report for other tools
     tensorlint explain scales/nan                   what a rule means and what to do
+    tensorlint test --rules my-rules/               run the examples in your own rules
 
     Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or rule file, 3 nothing to check,
-    4 could not finish.
+    4 could not finish, 130 interrupted.
     """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns (and exits with) the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        code = cli.main(args=list(argv) if argv is not None else None, prog_name="tensorlint", standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="tensorlint", standalone_mode=False)
         code = code if isinstance(code, int) else 0
     except TensorlintError as error:
-        _complain(error.message, error.hint)
+        complain(error.message, error.hint)
         code = error.exit_code
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        code = 130
     except click.ClickException as error:
-        error.show()
+        complain_about_usage(error)
         code = 2
-    except KeyboardInterrupt:
+    except _Ended as error:
+        code = error.code
+        if str(error):
+            click.echo(str(error), err=True)
+        else:  # the reader of our output went away (`| head`): nothing is wrong, and nobody is left to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); nothing is wrong with the checkpoint.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+    except (OSError, MemoryError) as error:
+        complain(f"could not finish: {error or 'out of memory'}", "")
+        code = 4
+    except Exception as error:
+        if os.environ.get("TENSORLINT_TRACEBACK"):
+            raise
+        hint = "this is a mistake in tensorlint: please report it, with what TENSORLINT_TRACEBACK=1 shows"
+        complain(f"could not finish: {type(error).__name__}: {error}", hint)
+        code = 4
     if argv is None:
         sys.exit(code)
     return code
-
-
-def _complain(message: str, hint: str) -> None:
-    click.echo(click.style("error", fg="red", bold=True) + f": {message}", err=True)
-    if hint:
-        click.echo(f"  {hint}", err=True)

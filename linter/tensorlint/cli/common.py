@@ -16,7 +16,8 @@ rules_option: Callable[[Any], Any] = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Add your own rules and schemes: a YAML file or a folder. Repeatable.",
+    help="Add your own rules and schemes: a YAML file or a folder. One with the name of a shipped one (its path below "
+    "the folder) replaces it. Repeatable.",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -9,8 +10,9 @@ import click
 from ..errors import UsageError
 from ..facts import catalogue
 from ..rulebook.library import Book
+from ..rulebook.message import printable
 from ..rulebook.model import Rule
-from ..rulebook.place import suggest
+from ..rulebook.place import nearest
 from ..rulebook.vocabulary import words
 from ..schemes.model import Scheme
 from ..schemes.shapes import show
@@ -29,7 +31,7 @@ def command(name: str, extra_rules: tuple[Path, ...]) -> int:
     tensorlint explain ceiling_share
     """
     book = book_with(extra_rules)
-    click.echo(explain(name, book))
+    click.echo("\n".join(printable(line) for line in explain(name, book).split("\n")))
     return 0
 
 
@@ -40,20 +42,30 @@ def explain(name: str, book: Book) -> str:
     if name in book.schemes:
         return _scheme(book.schemes[name])
     known = {w.name: w for w in words()}
+    ends = [r for r in book.rules if r.rpartition("/")[2] == name]
     if name in known:
-        return f"{name}  ({known[name].where})\n\n{known[name].meaning}"
+        also = f"\n\nRules of this name: {', '.join(ends)}" if ends else ""
+        return f"{name}  ({known[name].where})\n\n{known[name].meaning}{also}"
     if name in catalogue():
         fact = catalogue()[name]
         users = [r.id for r in book.rules.values() if r.fact == name]
         fields = ", ".join(fact.fields) or "none"
         return f"{name}  (fact)\n\n{fact.summary}\nFields: {fields}\nRules: {', '.join(users) or 'none'}"
-    ends = [r for r in book.rules if r.rpartition("/")[2] == name]
     if len(ends) == 1:
         return _rule(book.rules[ends[0]])
+    if ends:
+        raise UsageError(f"there are several rules `{name}`", "one of: " + ", ".join(ends))
     raise UsageError(
         f"there is no rule, scheme, fact or word `{name}`",
-        suggest(name, [*book.rules, *book.schemes, *known]),
+        _hint(name, book, known),
     )
+
+
+def _hint(name: str, book: Book, known: Iterable[str]) -> str:
+    """The nearest name; also when only the last part of a rule's name is meant."""
+    last = {rule.rpartition("/")[2]: rule for rule in book.rules}
+    near = nearest(name, [*book.rules, *book.schemes, *known, *catalogue()]) or last.get(nearest(name, last), "")
+    return f"did you mean `{near}`?" if near else "`tensorlint rules` lists the rules"
 
 
 def _rule(rule: Rule) -> str:

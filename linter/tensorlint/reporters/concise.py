@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ..apply import patterns
 from ..findings import Report
+from ..rulebook.message import printable
 from .interface import Options
+from .layout import agreed
 from .text import coverage, verdict
 
 
 def render(report: Report, options: Options) -> str:
-    """`file: tensor: severity[rule] message`, one line each."""
+    """`file: tensor: severity[rule] message`, one line each; then verdict and coverage in one line each."""
     rows = []
     for f in report.findings:
         if f.severity == "note" and not options.notes:
@@ -18,5 +20,7 @@ def render(report: Report, options: Options) -> str:
         names = [n for n in patterns(f) if n != file]
         where = f"{file}: {names[0]}" if names else file
         more = f" (+{len(names) - 1} more)" if len(names) > 1 else ""
-        rows.append(f"{where}{more}: {f.severity}[{f.rule}] {f.message}")
-    return "\n".join([*rows, verdict(report), coverage(report)]) + "\n"
+        rows.append(printable(f"{where}{more}: {f.severity}[{f.rule}] {agreed(f.message)}"))
+    if report.stopped:
+        rows.append(printable(f"stopped: {report.stopped}"))
+    return "\n".join([*rows, verdict(report, options.notes), "; ".join(coverage(report))]) + "\n"

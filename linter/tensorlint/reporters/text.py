@@ -2,125 +2,115 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from ..apply import patterns
-from ..findings import Evidence, Finding, Report
+from ..findings import Finding, Report
+from ..rulebook.message import printable as clean
 from ..rulebook.message import size
+from .evidence import rows as evidence_rows
 from .interface import Options
+from .layout import Ink, agreed, plural, wrapped
 
-_STYLES = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "dim": "2", "good": "1;32"}
 _SHOWN_NAMES = 4
-
-
-class _Ink:
-    """ANSI styles, or none."""
-
-    def __init__(self, on: bool) -> None:
-        self.on = on
-
-    def __call__(self, text: str, style: str) -> str:
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.on and text else text
-
-
-def clean(text: str) -> str:
-    """Text from a file without control characters: names come from strangers and may hold escape sequences."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+_BAR = 6  # columns of "   |  "
 
 
 def render(report: Report, options: Options) -> str:
-    """Findings, most severe first, and three closing lines."""
-    ink = _Ink(options.color)
+    """Findings, most severe first, then what was checked, the verdict, what was read and what was not looked at."""
+    ink = Ink(options.color)
     rows: list[str] = []
     shown = [f for f in report.findings if f.severity != "note" or options.notes]
     cut = shown[: options.limit] if options.limit else shown
     for finding in cut:
-        rows.extend(_finding(finding, ink, len(report.checkpoints) > 1))
+        rows.extend(_finding(finding, ink, options.width))
         rows.append("")
     if len(cut) < len(shown):
-        rows += [f"... and {len(shown) - len(cut)} more findings (--limit 0 shows all)", ""]
+        rows += [f"... and {plural(len(shown) - len(cut), 'more finding')} (--limit 0 shows all)", ""]
     if report.stopped:
-        rows += [ink("stopped", "error") + f": {clean(report.stopped)}", ""]
-    rows.append(ink(clean(_what(report)), "bold"))
-    rows.append(_verdict_ink(report, ink))
-    rows.append(coverage(report))
+        text = "\n  ".join(wrapped(clean(report.stopped), options.width, 9, 2))
+        rows += [ink("stopped", "error") + f": {text}", ""]
+    rows.append(ink("\n  ".join(wrapped(clean(_what(report)), options.width, 0, 2)), "bold"))
+    rows.append(_verdict_ink(report, ink, options.notes))
+    for line in coverage(report):
+        rows.append("\n  ".join(wrapped(line, options.width, 0, 2)))
     return "\n".join(rows) + "\n"
 
 
-def _finding(f: Finding, ink: _Ink, several: bool) -> Iterator[str]:
-    yield f"{ink(f'{f.severity}[{f.rule}]', f.severity)}: {ink(clean(f.message), 'bold')}"
-    first = f.locations[0] if f.locations else None
-    if first is not None:
-        names = [clean(n) for n in patterns(f)]
-        if not first.tensor:
-            names = names[1:] if names[:1] == [clean(first.file)] else [n for n in names if n != clean(first.file)]
-        files = sorted({loc.file for loc in f.locations})
-        more = f" (+{len(files) - 1} more files)" if len(files) > 1 and first.tensor else ""
-        place = clean(first.file) + more
-        if first.byte_offset is not None and f.count == 1:
-            place += f", byte {first.byte_offset:,}"
-        yield f"  {ink('-->', 'dim')} {place}"
-        for name in names[:_SHOWN_NAMES]:
-            yield f"      {name}"
-        if len(names) > _SHOWN_NAMES:
-            yield f"      ... {len(names) - _SHOWN_NAMES} more patterns"
-        if f.count > 1:
-            yield f"      {f.count:,} {'tensors' if first.tensor else 'places'}{_where(f)}"
+def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
+    head = f"{f.severity}[{f.rule}]: "
+    first, *more_lines = wrapped(agreed(clean(f.message)), width, len(head), 2)
+    yield ink(head[:-2], f.severity) + ": " + ink(first, "bold")
+    for line in more_lines:
+        yield "  " + ink(line, "bold")
+    yield from _place(f, ink, width)
     bar = "   " + ink("|", "dim")
     if f.evidence:
         yield bar
-        for row in _bytes(f.evidence, f.count):
+        for row in evidence_rows(f.evidence, f.count > 1, width - _BAR):
             yield f"{bar}  {row}".rstrip()
         yield bar
-    equals = "   " + ink("=", "dim")
-    for label, text in (("effect", f.effect), ("fix", f.remedy), ("known", f.note)):
+    see = f"; see {', '.join(clean(s) for s in f.see[:3])}" if f.see else ""
+    more = f"tensorlint explain {f.rule}{see}"
+    for label, text in (("effect", f.effect), ("fix", f.remedy), ("known", f.note), ("more", more)):
         if text:
-            yield f"{equals} {ink(label, 'bold')}: {clean(text)}"
-    see = f"; see {', '.join(f.see[:3])}" if f.see else ""
-    yield f"{equals} {ink('more', 'bold')}: tensorlint explain {f.rule}{see}"
+            lines = wrapped(clean(text), width, 7 + len(label), 7)
+            yield f"   {ink('=', 'dim')} {ink(label, 'bold')}: {lines[0]}"
+            yield from (" " * 7 + line for line in lines[1:])
+
+
+def _place(f: Finding, ink: Ink, width: int) -> Iterator[str]:
+    """The file, the names the finding is about as patterns, and how many there are."""
+    if not f.locations:
+        return
+    first = f.locations[0]
+    names = [clean(n) for n in patterns(f)]
+    if not first.tensor:
+        names = [] if len(names) == 1 else names
+    files = {loc.file for loc in f.locations}
+    place = clean(first.file)
+    if first.tensor and len(files) > 1:
+        place += f" and {plural(len(files) - 1, 'more file')}"
+    elif not first.tensor and len(files) > 1:
+        place = plural(len(files), "file")
+    if first.byte_offset is not None and f.count == 1:
+        place += f", byte {first.byte_offset:,}"
+    yield f"  {ink('-->', 'dim')} {place}"
+    for name in names[:_SHOWN_NAMES]:
+        yield f"      {name}"
+    if len(names) > _SHOWN_NAMES:
+        yield f"      ... and {plural(len(names) - _SHOWN_NAMES, 'more pattern')}"
+    if f.count > 1:
+        text = f"{f.count:,} {'tensors' if first.tensor else 'places'}{_where(f)}"
+        yield "      " + "\n        ".join(wrapped(text, width, 6, 8))
 
 
 def _where(f: Finding) -> str:
     """The first bad element of each of a few tensors."""
     if f.count > _SHOWN_NAMES or any(loc.index is None or loc.byte_offset is None for loc in f.locations):
         return ""
+    if not any(loc.index for loc in f.locations):
+        return ", at bytes " + ", ".join(f"{loc.byte_offset:,}" for loc in f.locations)
     return ", first at " + ", ".join(f"{list(loc.index or ())} (byte {loc.byte_offset:,})" for loc in f.locations)
 
 
-def _bytes(e: Evidence, count: int) -> Iterator[str]:
-    shape = ", ".join(map(str, e.shape))
-    if count > 1:
-        yield f"{clean(e.tensor)}"
-    yield f"{e.dtype} [{shape}]"
-    marked = sorted(e.marked)
-    last = e.start[-1] if e.start else 0
-    where = ""
-    if len(e.start) >= 2:
-        row = e.start[-2] if len(e.start) == 2 else list(e.start[:-1])
-        where = f"row {row}, columns {last}..{last + len(e.elements) - 1}   "
-    elif e.start:
-        where = f"elements {last}..{last + len(e.elements) - 1}   "
-    yield where + " ".join(e.elements)
-    carets = " ".join(("^" if i in e.marked else " ") * len(x) for i, x in enumerate(e.elements))
-    end = max(marked, default=0)
-    yield " " * len(where) + " ".join(carets.split(" ")).rstrip() + f"  {e.note}" if end or marked else e.note
-
-
 def _what(report: Report) -> str:
-    schemes = ", ".join(f"{name} ({count} modules)" for name, count in report.schemes.items()) or "not quantized"
-    files = "1 shard" if report.shards == 1 else f"{report.shards:,} shards"
+    schemes = ", ".join(f"{name} ({plural(count, 'module')})" for name, count in report.schemes.items())
+    if not schemes:
+        schemes = "not quantized"
+        if report.stopped or any("could not be read" in g for g in report.gaps):
+            schemes = "nothing quantized in what could be read"
+        if any("no known scheme" in g for g in report.gaps):
+            schemes = "no known scheme"
     many = f", {len(report.checkpoints)} checkpoints" if len(report.checkpoints) > 1 else ""
-    return f"{report.target}: {schemes}, {report.tensors:,} tensors, {files}{many}"
+    return f"{report.target}: {schemes}, {plural(report.tensors, 'tensor')}, {plural(report.shards, 'shard')}{many}"
 
 
-def _plural(n: int, word: str) -> str:
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
-
-
-def verdict(report: Report) -> str:
+def verdict(report: Report, notes: bool = True) -> str:
     """What was found, in one line; never more than was looked at."""
     counts = [(report.count(s), s) for s in ("error", "warning", "note")]
-    said = ", ".join(_plural(n, s) for n, s in counts if n)
+    said = ", ".join(plural(n, s) + (" (not shown)" if s == "note" and not notes else "") for n, s in counts if n)
     if report.stopped:
         return f"not finished: {said or 'nothing found before it stopped'}"
     if said:
@@ -128,25 +118,32 @@ def verdict(report: Report) -> str:
     return "no findings" if report.complete else "no findings in what was checked"
 
 
-def _verdict_ink(report: Report, ink: _Ink) -> str:
+def _verdict_ink(report: Report, ink: Ink, notes: bool) -> str:
     style = next((s for s in ("error", "warning", "note") if report.count(s)), "good" if report.complete else "bold")
-    return ink(verdict(report), style)
+    return ink(verdict(report, notes), style)
 
 
-def coverage(report: Report) -> str:
-    """What was read and what was not checked, in one line."""
-    ran = f"{_plural(len(report.rules_run), 'rule')} on {_DEPTHS[report.depth]}"
+def coverage(report: Report) -> list[str]:
+    """What was read, which rules did not run and why, and what could not be looked at: a line for each."""
+    ran = f"{plural(len(report.rules_run), 'rule')} on {_DEPTHS[report.depth]}"
     read = f"read {size(report.bytes_read)} of {size(report.bytes_total)} in {report.seconds:.1f} s"
     read += f" from {clean(report.origin)}" if report.origin else ""
-    rest = []
+    rows = [f"{'began to check' if report.stopped else 'checked'} {ran}: {read}"]
     if report.rules_skipped:
-        reasons = sorted(set(report.rules_skipped.values()))
-        rest.append(f"{_plural(len(report.rules_skipped), 'rule')} not run: {'; '.join(reasons)}")
-    if report.gaps:
-        rest.append(
-            "not checked: " + "; ".join(clean(g) for g in report.gaps[:3]) + (" ..." if len(report.gaps) > 3 else "")
+        reasons = Counter(report.rules_skipped.values()).most_common()
+        said = ", ".join(
+            f"{plural(n, 'rule')} {_number(n, reason)}" for reason, n in sorted(reasons, key=lambda r: r[0])
         )
-    return "; ".join([f"checked {ran}: {read}", *rest])
+        rows.append(f"not run: {said}")
+    if report.gaps:
+        more = f"; and {len(report.gaps) - 3:,} more" if len(report.gaps) > 3 else ""
+        rows.append("not checked: " + "; ".join(agreed(clean(g)) for g in report.gaps[:3]) + more)
+    return rows
+
+
+def _number(n: int, reason: str) -> str:
+    """`needs the scales` after several rules: `need the scales`."""
+    return clean("need" + reason[5:] if n > 1 and reason.startswith("needs ") else reason)
 
 
 _DEPTHS = {"headers": "headers only", "scales": "headers and scales", "full": "everything"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ def compile_expression(text: str, resolve: Callable[[str], Field]) -> tuple[Call
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters", "split it into two rules")
+    if "#" in re.sub(r"'[^']*'|\"[^\"]*\"", "", text):
+        raise ExpressionError("an expression has no comment", "write it behind the value, in the file", "#")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

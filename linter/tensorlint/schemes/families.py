@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cached_property
 from typing import Any
 
 from ..names import canonical
@@ -12,6 +14,7 @@ from ..rulebook.yamltext import Item
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
+    "plain_norm",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
@@ -45,14 +48,19 @@ class Anatomy:
         found = self._cache.get(module)
         if found is None:
             plain = canonical(module)
-            found = frozenset(
-                role
-                for family in self.families
-                for role, globs in family.roles.items()
-                if any(fnmatchcase(module, g) or fnmatchcase(plain, g) for g in globs)
-            )
+            names = (module,) if plain == module else (module, plain)
+            found = frozenset(role for role, pattern in self._roles if any(pattern.match(n) for n in names))
             self._cache[module] = found
         return found
+
+    @cached_property
+    def _roles(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        """One pattern for all globs of a role."""
+        globs: dict[str, list[str]] = {}
+        for family in self.families:
+            for role, more in family.roles.items():
+                globs.setdefault(role, []).extend(more)
+        return tuple((role, re.compile("|".join(map(translate, more)))) for role, more in globs.items())
 
     @property
     def fused(self) -> tuple[tuple[str, ...], ...]:

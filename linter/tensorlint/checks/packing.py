@@ -1,0 +1,83 @@
+"""What tells a reader how packed integers are laid out: group indices and logical shapes.
+
+Group indices map each column to its group (GPTQModel gptqmodel/nn_modules/qlinear/__init__.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..schemes.recognise import Module
+from ..view import View
+
+STATES = ("group-index", "logical-shape")
+_MAX_BYTES = 64 << 20  # larger indices are not looked at
+_INTEGERS: Mapping[str, str] = {"I32": "<i4", "I64": "<i8", "U8": "|u1"}
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Nothing is measured; these small tensors are read as they are."""
+    yield from ()
+
+
+def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Facts about every packed module whose parts have the right dtypes and shapes."""
+    for module in view.quantized:
+        if module.problems:
+            continue
+        yield from _group_index(view, module)
+        yield from _logical_shape(view, module)
+
+
+def _read(view: View, tensor: TensorInfo, dtype: str) -> npt.NDArray[Any]:
+    file = view.checkpoint.source.open(tensor.shard)
+    try:
+        return np.frombuffer(file.read(tensor.begin, tensor.nbytes), dtype)
+    finally:
+        file.close()
+
+
+def _group_index(view: View, module: Module) -> Iterator[Fact]:
+    tensor, columns, size = module.parts.get("group_index"), module.env.get("K"), module.env.get("g")
+    if tensor is None or not columns or not size or tensor.nbytes > _MAX_BYTES or tensor.dtype != "I32":
+        return
+    values = _read(view, tensor, "<i4")
+    groups = -(-columns // size)
+    if not values.size or groups < 2:
+        return
+    if (lowest := int(values.min())) < 0:
+        problem = f"it has negative entries, the lowest is {lowest}"
+    elif int(values.max()) >= groups or int(values.max()) == lowest:
+        return  # beyond the groups, or constant: rules of their own say so
+    else:
+        counts = np.bincount(values, minlength=groups)
+        problem = f"group {int(counts.argmax())} has {int(counts.max())} columns" if counts.max() > size else ""
+    if problem:
+        said = {"module": module.name, "problem": problem, "groups": groups, "columns": columns}
+        yield Fact("group-index", tensor.shard, tensor.name, values=said)
+
+
+def _logical_shape(view: View, module: Module) -> Iterator[Fact]:
+    """compressed-tensors: the shape before packing, by which readers unpack."""
+    tensor, weight = module.parts.get("logical_shape"), module.parts.get("weight")
+    bits = module.env.get("b")
+    if tensor is None or weight is None or bits is None or weight.dtype != "I32" or tensor.dtype not in _INTEGERS:
+        return
+    stated = [int(v) for v in _read(view, tensor, _INTEGERS[tensor.dtype])]
+    if len(stated) != len(weight.shape) or not stated:
+        return
+    rows, columns = stated[:-1], stated[-1]
+    # The dense layout and, before 0.17, one that leaves unused bits in each word (compressed_tensors pack_quantized).
+    words = {-(-columns * bits // 32), -(-columns // (32 // bits))}
+    if rows != list(weight.shape[:-1]) or weight.shape[-1] not in words:
+        found = [*weight.shape[:-1], weight.shape[-1] * 32 // bits]
+        values = {"module": module.name, "stated": stated, "found": found, "packed": list(weight.shape)}
+        yield Fact("logical-shape", tensor.shard, tensor.name, values=values)

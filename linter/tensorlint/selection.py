@@ -1,0 +1,53 @@
+"""Which rules look at a tensor, decided once for all tensors that differ in nothing but their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from .rulebook.model import Rule, Scope
+from .view import TensorUnit
+
+_NAMES = frozenset({"tensor", "module"})  # the properties of a unit that hardly any two share
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Rules that look at a tensor, and the words they need measured."""
+
+    rules: tuple[Rule, ...]
+    words: frozenset[str]
+
+
+class Selection:
+    """Sorts the rules about tensors by the units they look at."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(r for r in rules if r.each == "tensor")
+        self._known: dict[tuple[object, ...], tuple[Selected, bool]] = {}
+
+    def of(self, unit: TensorUnit) -> Selected:
+        """The rules whose scope covers a unit, in their order."""
+        scope = unit.scope
+        alike = tuple([value for name, value in scope.items() if name not in _NAMES])
+        known = self._known.get(alike)
+        if known is None:
+            rules = [r for r in self._rules if _nameless(r.scope).covers(**scope)]  # type: ignore[arg-type]
+            known = self._known[alike] = _selected(rules), any(_named(r.scope) for r in rules)
+        selected, by_name = known
+        if not by_name:
+            return selected
+        return _selected(r for r in selected.rules if not _named(r.scope) or r.scope.covers(**scope))  # type: ignore[arg-type]
+
+
+def _named(scope: Scope) -> bool:
+    return bool(scope.tensors or scope.modules or scope.not_modules)
+
+
+def _nameless(scope: Scope) -> Scope:
+    return replace(scope, tensors=(), modules=(), not_modules=())
+
+
+def _selected(rules: Iterable[Rule]) -> Selected:
+    rules = tuple(rules)
+    return Selected(rules, frozenset().union(*(r.words.get("", ()) for r in rules)))

@@ -145,7 +145,7 @@ def test_the_token_of_hf_auth_login_is_found(
     assert remote().files()
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     "missing without a token": ("org/none", {}, "", "no model org/none on the Hub, or it is private", "hf auth login"),
     "missing with a token": ("org/none", {}, "hf_known", "or your account may not see it", "hf auth whoami"),
     "private without a token": ("org/model", {"private": True}, "", "or it is private", "hf auth login"),

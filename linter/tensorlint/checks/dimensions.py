@@ -34,6 +34,8 @@ def _embedding(view: View) -> Iterator[Fact]:
         module = view.modules.get(f"{base}.{name}".lstrip(".")) or view.modules.get(name)
         if module is None or module.problems or module.shape is None or "weight" not in module.parts:
             continue
+        if module.scheme.quantized and view.declared.main is None:
+            continue  # how many values a packed word holds may be a guess
         rows, columns = module.shape
         if (
             name == "embed_tokens"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ..errors import NoCheckpointError, UsageError
 
@@ -27,6 +27,7 @@ _PAGE = re.compile(
     rf"https?://(?P<host>[^/]+)/(?P<repo>{_WORD}/{_WORD})"
     r"(?:/(?:tree|blob|resolve)/(?P<revision>refs/(?:pr|convert)/[^/\s]+|[^/\s]+)(?:/(?P<path>[^?#]*))?)?/?(?:[?#].*)?"
 )
+_REFS = re.compile(r"refs/(?:pr|convert)/[^/\s]+")
 _OTHER_KINDS = re.compile(r"hf://(datasets|spaces|buckets|kernels)/")
 _LONGEST = 96
 
@@ -40,7 +41,8 @@ class RemoteTarget:
     path: str = ""
 
     def __str__(self) -> str:
-        at = "" if self.revision == "main" else f"@{self.revision}"
+        revision = self.revision if _REFS.fullmatch(self.revision) else quote(self.revision, safe="")
+        at = "" if self.revision == "main" else f"@{revision}"
         return f"hf://{self.repo}{at}" + (f"/{self.path}" if self.path else "")
 
 

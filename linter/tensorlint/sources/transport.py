@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-_PIECE = 256 << 10  # bytes asked of the socket at a time
+_PIECE = 16 << 10  # bytes; of a connection that breaks, the last piece is lost
 _NETWORK = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "ssl", "socket", "http"})
 
 
@@ -45,7 +45,7 @@ def get(url: str, headers: Mapping[str, str], connect: float, silence: float) ->
     if callable(getattr(session, "stream", None)):
         timeout = (connect, silence, silence, silence)
         with session.stream("GET", url, headers=headers, follow_redirects=False, timeout=timeout) as answer:
-            yield Reply(answer.status_code, _lower(answer.headers), answer.iter_raw(_PIECE))
+            yield Reply(answer.status_code, _lower(answer.headers), answer.iter_raw())
         return
     answer = session.get(url, headers=headers, allow_redirects=False, stream=True, timeout=(connect, silence))
     try:

@@ -48,7 +48,6 @@ from huggingface_hub import (
     CommitScheduler,
     HfApi,
     HfFileSystem,
-    ModelHubMixin,
     create_commit,
     preupload_lfs_files,
     upload_file,
@@ -56,6 +55,10 @@ from huggingface_hub import (
 )
 
 import tensorlint.gate
+
+ModelHubMixin: Any = None
+with contextlib.suppress(ImportError):  # in 0.x it needs torch where safetensors is installed
+    from huggingface_hub import ModelHubMixin
 
 Way = Callable[[str, Path], Any]
 WAYS: dict[str, Way] = {}
@@ -222,7 +225,7 @@ def file_system_put(repo: str, folder: Path) -> None:
     HfFileSystem(skip_instance_cache=True).put_file(str(folder / NAME), f"{repo}/{NAME}")
 
 
-@way()
+@way(when=ModelHubMixin is not None)
 def model_hub_mixin(repo: str, folder: Path) -> None:
     class Model(ModelHubMixin):  # type: ignore[misc,unused-ignore]
         def _save_pretrained(self, save_directory: Path) -> None:

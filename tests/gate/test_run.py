@@ -201,7 +201,7 @@ def test_install_in_a_guarded_script_changes_nothing(hub: Hub, env: dict[str, st
 
 
 def test_any_part_of_huggingface_hub_may_be_imported_first(hub: Hub, env: dict[str, str]) -> None:
-    for part in ("_commit_scheduler", "_commit_api", "hf_file_system", "hub_mixin", "cli.hf", "utils._http"):
+    for part in ("_commit_scheduler", "_commit_api", "hf_file_system", "cli.hf", "utils._http"):
         script = f"import huggingface_hub.{part}, huggingface_hub.hf_api as h; print(h.HfApi.create_commit.__module__)"
         done = tensorlint_("run", "--", sys.executable, "-c", script, env=env)
         assert done.returncode == 0, done.stderr

@@ -10,9 +10,10 @@ from typing import Any
 
 from . import entries, points, wire
 from .change import Change, Verdict
+from .errors import GateError
 from .points import Point
 from .policy import Policy, from_environment, in_context, set_process
-from .review import use
+from .review import say, use
 
 _ENTRIES: tuple[tuple[Point, Callable[[Any], Any]], ...] = (
     (points.COMMIT, entries.commit),
@@ -60,6 +61,17 @@ def lint_here(change: Change) -> Verdict:
     return judge(change)
 
 
+def ready(policy: Policy, linter: Callable[[Change], Verdict] = lint_here, scheduling: bool = True) -> None:
+    """Attach for a policy; where that cannot be done, say so if TENSORLINT_GATE=off, else raise GateError."""
+    off = from_environment(policy).mode == "off"
+    try:
+        attach(linter, scheduling)
+    except GateError as error:
+        if not off:
+            raise
+        say(f"tensorlint: the gate is off, uploads are not checked ({error.message})")
+
+
 def install(*, mode: str = "enforce", accept: Iterable[tuple[str, str]] = (), buckets: bool = False) -> None:
     """Check every upload of this process from now on.
 
@@ -69,8 +81,7 @@ def install(*, mode: str = "enforce", accept: Iterable[tuple[str, str]] = (), bu
     UploadBlocked.
     """
     policy = Policy(mode, tuple(accept), buckets)
-    from_environment(policy)
-    attach(lint_here)
+    ready(policy)
     set_process(policy)
 
 
@@ -81,7 +92,6 @@ def guard(*, mode: str = "enforce", accept: Iterable[tuple[str, str]] = (), buck
     Settings and errors are those of `install`. Threads that the block starts itself are not included: use `install`.
     """
     policy = Policy(mode, tuple(accept), buckets)
-    from_environment(policy)
-    attach(lint_here)
+    ready(policy)
     with in_context(policy):
         yield

@@ -60,7 +60,7 @@ def commit(old: Function) -> Function:
         operations = given["operations"] = list(given["operations"])
         adds = [o for o in operations if hasattr(o, "path_or_fileobj")]
         copied = tuple(o.path_in_repo for o in operations if hasattr(o, "src_path_in_repo") and gated(o.path_in_repo))
-        deleted = tuple(o.path_in_repo for o in operations if o not in adds and hasattr(o, "is_folder"))
+        deleted = tuple(o.path_in_repo for o in operations if hasattr(o, "is_folder"))
         files, gone = contents(adds)
         change = _change(self, given, deletions=deleted, unseen=copied)
         with entered(change, files, gone) as lines:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
+from ..cli.progress import bar
 from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, TensorlintError, UnfinishedError
 from ..findings import Finding, Report
@@ -71,7 +72,8 @@ def _report(change: Change, base: Base, fresh: set[str]) -> Report:
     rules = book.select((), ())
     jobs, skipped = prepare(source, book, rules, "full")
     kept = [_reading(job, source, fresh) for job in jobs]
-    report = check(source, book, rules, "full", None, (kept, skipped))
+    with bar(sum(job.plan.bytes for job in kept), change.repo, None) as advance:
+        report = check(source, book, rules, "full", advance, (kept, skipped))
     shards = {name for job in jobs for name in job.view.checkpoint.shards}
     staying = sum(not source.is_local(name) for name in shards)
     gaps = list(report.gaps)

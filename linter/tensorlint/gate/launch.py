@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from .arming import attach, lint_here
+from .arming import lint_here, ready
 from .errors import GateError, UploadBlocked
 from .outside import caller
-from .points import version
-from .policy import MODE_VARIABLE, Policy, from_environment, set_process
+from .policy import Policy, set_process
 
 BOOT = Path(__file__).parent / "boot"
 PYTHON = "TENSORLINT_RUN_PYTHON"  # the interpreter that has tensorlint
@@ -46,16 +45,9 @@ def arm() -> None:
     """
     _one_line_for_refusals()
     policy = Policy(buckets=bool(os.environ.get(BUCKETS)))
-    try:
-        from_environment(policy)
-        here = sys.prefix == os.environ.get(PREFIX)
-        version()
-        attach(lint_here if here else caller(os.environ[PYTHON], plain_environment(os.environ)), scheduling=False)
-    except GateError:
-        if os.environ.get(MODE_VARIABLE, "").strip().lower() != "off":
-            raise
-        print(f"tensorlint: {MODE_VARIABLE}=off, uploads are not checked", file=sys.stderr)
-        return
+    here = sys.prefix == os.environ.get(PREFIX)
+    linter = lint_here if here else caller(os.environ[PYTHON], plain_environment(os.environ))
+    ready(policy, linter, scheduling=False)
     set_process(policy)
 
 

@@ -131,7 +131,8 @@ def check(
 ) -> Report:
     """Check everything at a source.
 
-    `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
+    `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file
+    that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
     """
     started = time.monotonic() if started is None else started
     rules = tuple(rules)

@@ -267,16 +267,11 @@ def test_a_defect_causes_its_fact_and_no_second_one(name: str) -> None:
     assert found.readable
 
 
-def test_a_large_header_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(header_module, "LARGE_HEADER", 40)
-    assert read(one()).facts == (fact("large-header", "", 0, bytes=53, limit=HEADER_CAP, tensors=1),)
-
-
 def test_every_kind_that_the_reader_states_has_a_row() -> None:
     source = inspect.getsource(header_module) + inspect.getsource(sniff_module)
     stated = set(re.findall(r'[fF]act\(\s*"([a-z0-9-]+)"', source))
     rows = {f.kind for _, f in UNREADABLE.values()} | {f.kind for _, fs, _ in READABLE.values() for f in fs}
-    assert stated == rows | {"large-header"}
+    assert stated == rows
     assert stated <= CATALOGUE.keys()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import Encoding, code_table
+from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Evidence, Finding, Location
+from .findings import MAX_LOCATIONS, Finding, Location
 from .measures.interface import COUNTED, WORDS, Measures, total
 from .names import short
 from .producers import known_defect
@@ -216,7 +216,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         count=len(group),
         values=values,
         locations=tuple(d.location for d in group[:MAX_LOCATIONS]),
-        evidence=_evidence(first, source),
+        evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
         note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
     )
@@ -227,92 +227,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-_WINDOW = 4  # elements shown on either side
-
-
-def _evidence(draft: Draft, source: Source) -> Evidence | None:
-    """The stored bytes around the place a rule points at, or of a lone scalar."""
-    unit, location = draft.unit, draft.location
-    if unit is None or draft.measures is None or location.byte_offset is None:
-        return None
-    tensor = unit.tensor
-    width = max(1, unit.encoding.bits // 8)
-    stored = tensor.nbytes // width
-    if location.index is None and stored != 1:
-        return None
-    at = (location.byte_offset - tensor.begin) // width
-    columns = tensor.shape[-1] if tensor.shape else 1
-    row = at - at % columns if columns else at
-    low, high = max(row, at - _WINDOW), min(row + columns, at + _WINDOW + 4, stored)
-    try:
-        file = source.open(tensor.shard)
-        raw = file.read(tensor.begin + low * width, (high - low) * width)
-        file.close()
-    except Exception:  # the bytes are an illustration; the finding stands without them
-        return None
-    pieces = [raw[i : i + width] for i in range(0, len(raw), width)]
-    bad = _is_bad(unit.encoding, draft.rule.points_at)
-    marked = frozenset(i for i, piece in enumerate(pieces) if bad(piece)) or frozenset({at - low})
-    start = (
-        tuple(int(i) for i in np.unravel_index(low, tensor.shape)) if tensor.shape and stored == tensor.elements else ()
-    )
-    note = _explain(unit.encoding, pieces[min(marked)], draft.rule.points_at)
-    elements = tuple(p[::-1].hex() for p in pieces)
-    return Evidence(tensor.name, tensor.dtype, tensor.shape, start, elements, marked, note)
-
-
-def _is_bad(encoding: Encoding, word: str) -> Callable[[bytes], bool]:
-    from .measures.cpu import CpuKernel  # the same kernel that counted them decides which ones are shown
-
-    kernel = CpuKernel()
-
-    def bad(piece: bytes) -> bool:
-        if word not in COUNTED:
-            return False
-        data = np.frombuffer(piece, np.uint8)
-        return bool(kernel.measure(data, encoding, frozenset({word}), 0, 0).value(word))
-
-    return bad
-
-
-_NAMES = {
-    "e4m3": "E4M3",
-    "e5m2": "E5M2",
-    "e8m0": "E8M0",
-    "bf16": "BF16",
-    "f16": "F16",
-    "f32": "F32",
-    "f64": "F64",
-}
-
-
-def _explain(encoding: Encoding, piece: bytes, word: str) -> str:
-    """What the marked pattern means, with the largest number of the format beside it where the format is narrow."""
-    pattern = f"0x{piece[::-1].hex()}"
-    name = _NAMES.get(encoding.name, encoding.name)
-    if encoding.kind != "float":
-        return f"{pattern} = {int.from_bytes(piece, 'little', signed=encoding.signed)}"
-    if encoding.bits > 16:
-        value = np.frombuffer(piece, f"<f{encoding.bits // 8}")[0]
-        return f"{pattern} is {value:.6g} in {name}"
-    table = code_table(encoding)
-    code = int.from_bytes(piece, "little")
-    if encoding.bits < 8:
-        return f"byte {pattern}"
-    value = table.value[code]
-    meaning = (
-        "NaN"
-        if table.nan[code]
-        else ("-Inf" if code >> (encoding.bits - 1) else "Inf")
-        if table.inf[code]
-        else f"{value:.6g}"
-    )
-    if encoding.bits == 8 and word in ("nan", "inf"):
-        top = int(np.flatnonzero(table.ceiling & ~table.negative)[0])
-        return f"{pattern} is {meaning} in {name} (largest: 0x{top:02x} = {table.value[top]:.6g})"
-    return f"{pattern} is {meaning} in {name}"
 
 
 def patterns(finding: Finding) -> list[str]:

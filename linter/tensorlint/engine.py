@@ -127,12 +127,14 @@ def check(
     depth: str = "full",
     progress: Progress | None = None,
     jobs: tuple[list[Job], dict[str, str]] | None = None,
+    started: float | None = None,
 ) -> Report:
     """Check everything at a source.
 
-    A file that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
+    `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file
+    that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     rules = tuple(rules)
     todo, skipped = jobs or prepare(source, book, rules, depth)
     run = _Run(skipped=skipped)

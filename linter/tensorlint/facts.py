@@ -68,7 +68,6 @@ CATALOGUE: Mapping[str, FactKind] = {
     "leading-space": FactKind("The header does not begin with `{`.", ("start",)),
     "unknown-field": FactKind("A tensor's entry has fields the format does not know.", ("fields",)),
     "odd-name": FactKind("A tensor name is empty or has control characters.", ("name",)),
-    "large-header": FactKind("The header is close to the limit of readers.", ("bytes", "limit", "tensors")),
     "index-unreadable": FactKind("The index cannot be used.", ("problem",)),
     "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
     "index-no-metadata": FactKind("The index has no `metadata`.", ()),

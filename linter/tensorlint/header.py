@@ -21,7 +21,6 @@ from .sniff import sniff
 from .sources.interface import File
 
 HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
-LARGE_HEADER = 50_000_000
 MAX_FACTS = 10_000  # per header
 _USIZE = 1 << 64
 
@@ -137,8 +136,6 @@ def read_header(file: File) -> Header:
         return unreadable(fact("header-not-json", 8, reason=f"it is nested deeper than {MAX_DEPTH} levels", near=""))
     _layout(tensors, file, 8 + length, length, facts)
     whole = tuple(t for t in tensors if 8 + length <= t.begin <= t.end <= size)
-    if length > LARGE_HEADER:
-        facts.append(fact("large-header", 0, bytes=length, limit=HEADER_CAP, tensors=len(tensors)))
     unusable = names.difference(t.name for t in whole) if len(whole) < len(names) else frozenset()
     return Header(whole, metadata, tuple(facts), True, 8 + length, size, unusable)
 

@@ -78,7 +78,7 @@ def dropped() -> Iterator[tuple[Scheme, Part]]:
                 yield scheme, part
 
 
-@pytest.mark.parametrize(("scheme", "part"), dropped(), ids=lambda x: x.name)
+@pytest.mark.parametrize(("scheme", "part"), list(dropped()), ids=lambda x: x.name)
 def test_a_dropped_part_is_an_error_at_its_module(scheme: Scheme, part: Part) -> None:
     tensors = built(scheme)
     del tensors[VICTIM + part.suffix]
@@ -88,7 +88,7 @@ def test_a_dropped_part_is_an_error_at_its_module(scheme: Scheme, part: Part) ->
     assert any(t.startswith(VICTIM) for t in places)
 
 
-@pytest.mark.parametrize(("scheme", "part"), dropped(), ids=lambda x: x.name)
+@pytest.mark.parametrize(("scheme", "part"), list(dropped()), ids=lambda x: x.name)
 def test_a_retyped_part_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
     tensors = built(scheme)
     shape = tensors[VICTIM + part.suffix][1]
@@ -104,7 +104,7 @@ def shaped() -> Iterator[tuple[Scheme, Part]]:
                 yield scheme, part
 
 
-@pytest.mark.parametrize(("scheme", "part"), shaped(), ids=lambda x: x.name)
+@pytest.mark.parametrize(("scheme", "part"), list(shaped()), ids=lambda x: x.name)
 def test_a_flattened_scale_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
     tensors = built(scheme)
     dtype, shape, data = tensors[VICTIM + part.suffix]
@@ -129,7 +129,7 @@ def scales() -> Iterator[tuple[Scheme, Part]]:
                 yield scheme, part
 
 
-@pytest.mark.parametrize(("scheme", "part"), scales(), ids=lambda x: x.name)
+@pytest.mark.parametrize(("scheme", "part"), list(scales()), ids=lambda x: x.name)
 def test_a_scale_that_is_not_a_number_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
     tensors = built(scheme)
     dtype, shape, data = tensors[VICTIM + part.suffix]

@@ -130,9 +130,7 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
             if other is not layer and mine < theirs and (not same_blocks or blocks == their_blocks)
         ]
         alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
-        if not alike_types and any(
-            o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows
-        ):
+        if not alike_types and any(o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows):
             continue  # the others of its type are no larger
         others = alike_types or others
         if not others:

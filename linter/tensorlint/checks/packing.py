@@ -55,8 +55,10 @@ def _group_index(view: View, module: Module) -> Iterator[Fact]:
         return
     if (lowest := int(values.min())) < 0:
         problem = f"it has negative entries, the lowest is {lowest}"
-    elif int(values.max()) >= groups or int(values.max()) == lowest:
-        return  # beyond the groups, or constant: rules of their own say so
+    elif (highest := int(values.max())) >= groups:
+        problem = f"it names group {highest}, the last one is {groups - 1}"
+    elif highest == lowest:
+        problem = f"it puts every column into group {lowest}"
     else:
         counts = np.bincount(values, minlength=groups)
         problem = f"group {int(counts.argmax())} has {int(counts.max())} columns" if counts.max() > size else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -101,6 +103,8 @@ def command(
         raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
     book = book_with(extra_rules)
     rules = book.select(select, ignore)
+    gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
+    gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns
     options = Options(colored(color, sys.stdout), limit, fail_on, columns, not quiet)
     names = targets or (".",)
@@ -134,13 +138,14 @@ def _run(
     """The report on one target, or None where only the plan was asked for and has been printed."""
     with opened(target) as source:
         reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
+        started = time.monotonic()
         jobs = prepare(source, book, rules, reach)
         if plan:
             _print_plan(target, *jobs)
             return None
         bytes_ahead = sum(job.plan.bytes for job in jobs[0])
         with bar(bytes_ahead, target, progress) as advance:
-            return check(source, book, rules, reach, advance, jobs)
+            return check(source, book, rules, reach, advance, jobs, started)
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

@@ -74,3 +74,26 @@ class Grouping:
                 group.pop(stem + end, None)
         if not group:
             del groups[parent]
+
+
+_TELLING = ("scale", "zero", "absmax", "quant", "qweight", "packed", "g_idx", "blocks")
+_PACKED = frozenset({"U8", "I8", "I32", "U32", "I16", "U16"})
+
+
+def is_telling(suffix: str, tensor: TensorInfo) -> bool:
+    """Whether a left-over tensor hints at quantization (a scale, a packed weight)."""
+    return any(word in suffix for word in _TELLING) or tensor.dtype.startswith(("F8", "F4", "F6"))
+
+
+def looks_quantized(group: Group) -> bool:
+    """Whether a group that fits no scheme has packed or 8-bit floating-point tensors."""
+    tensors = group.values()
+    if any(t.dtype.startswith(("F8", "F4", "F6")) for t in tensors):
+        return True
+    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= 64 for t in tensors)
+    return packed and any(is_telling(s, t) for s, t in group.items())
+
+
+def describe(group: Group) -> str:
+    """The tensors of a group by suffix, dtype and number of dimensions."""
+    return ", ".join(f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items()))

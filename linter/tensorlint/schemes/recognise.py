@@ -17,8 +17,8 @@ from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
 from ..names import pattern_of
 from .declared import Declaration, allows
-from .grouping import Group, Grouping
-from .model import Part, Scheme
+from .grouping import Group, Grouping, describe, is_telling, looks_quantized
+from .model import Scheme
 from .shapes import Env, solve
 
 _MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER, _HARMLESS = 4.0, 3.0, 2.0, 1.5, 1.5, 0.25
@@ -126,8 +126,8 @@ class Recogniser:
         for name, group in groups.items():
             picked = chosen.get(name)
             if picked is None:
-                if _looks_quantized(group):
-                    unknown.append(Unknown(name, tuple(group.values()), _describe(group)))
+                if looks_quantized(group):
+                    unknown.append(Unknown(name, tuple(group.values()), describe(group)))
                 else:
                     loose.extend(group.values())
                 continue
@@ -187,7 +187,7 @@ class Recogniser:
         solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
         cost += _SHAPE * len(solution.misfits)
         left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
-        cost += sum(_LEFT_OVER if _telling_suffix(s, group[s]) else _HARMLESS for s in left)
+        cost += sum(_LEFT_OVER if is_telling(s, group[s]) else _HARMLESS for s in left)
         if cost >= _HOPELESS:
             return None
         labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
@@ -328,29 +328,3 @@ def _problems(
 
 def _needs_expectation(group: Group) -> bool:
     return not (len(group) <= 2 and all(t.dtype in PLAIN_FLOATS for t in group.values()))
-
-
-_TELLING = ("scale", "zero", "absmax", "quant", "qweight", "packed", "g_idx", "blocks")
-_PACKED = frozenset({"U8", "I8", "I32", "U32", "I16", "U16"})
-
-
-def _telling_suffix(suffix: str, tensor: TensorInfo) -> bool:
-    """Whether a left-over tensor hints at quantization (a scale, a packed weight)."""
-    return any(word in suffix for word in _TELLING) or tensor.dtype.startswith(("F8", "F4", "F6"))
-
-
-def _looks_quantized(group: Group) -> bool:
-    tensors = group.values()
-    if any(t.dtype.startswith(("F8", "F4", "F6")) for t in tensors):
-        return True
-    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= 64 for t in tensors)
-    return packed and any(_telling_suffix(s, t) for s, t in group.items())
-
-
-def _describe(group: Group) -> str:
-    return ", ".join(f"{s.lstrip('.') or '(itself)'} {t.dtype}[{len(t.shape)}-d]" for s, t in sorted(group.items()))
-
-
-def part_of(module: Module, name: str) -> Part:
-    """The contract of a part of a module."""
-    return module.scheme.parts[name]

@@ -148,6 +148,19 @@ upload_file(path_or_fileobj=io.BytesIO({file.data!r}), path_in_repo={NAME!r}, re
     assert_blocked(done, hub, file)
 
 
+def test_a_folder_named_tensorlint_beside_the_command_is_not_the_linter(
+    hub: Hub, env: dict[str, str], tmp_path: Path, foreign: tuple[str, str]
+) -> None:
+    python, packages = foreign
+    place, file = folder(tmp_path, bad=True)
+    here = tmp_path / "work"
+    (here / "tensorlint").mkdir(parents=True)
+    (here / "tensorlint" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    script = "import os, sys; os.chdir(sys.argv[2])" + SCRIPT
+    done = tensorlint_("run", "--", python, "-c", script, str(place), str(here), env={**env, "PYTHONPATH": packages})
+    assert_blocked(done, hub, file)
+
+
 def test_a_linter_that_cannot_be_called_blocks(
     hub: Hub, env: dict[str, str], tmp_path: Path, foreign: tuple[str, str]
 ) -> None:

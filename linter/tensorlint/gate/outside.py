@@ -12,10 +12,12 @@ from pathlib import Path
 from .change import Change, Content, Said, Verdict
 
 _PIECE = 4 << 20  # bytes
+# Not `-m`, which would look for tensorlint in the current folder first.
+_CALL = "import sys; sys.path[:] = filter(None, sys.path); from tensorlint.gate.worker import main; sys.exit(main())"
 
 
 def caller(python: str, environment: dict[str, str]) -> Callable[[Change], Verdict]:
-    """A linter that runs `python -m tensorlint.gate.worker` for every change.
+    """A linter that runs worker.py in another interpreter for every change.
 
     Raises OSError or ValueError where that does not work; whoever asks takes any exception for a refusal.
     """
@@ -38,7 +40,7 @@ def caller(python: str, environment: dict[str, str]) -> Callable[[Change], Verdi
             }
             # The token goes through a pipe: arguments and environments can be read by others.
             done = subprocess.run(
-                [python, "-m", "tensorlint.gate.worker"],
+                [python, "-c", _CALL],
                 input=json.dumps(asked).encode(),
                 stdout=subprocess.PIPE,
                 env=environment,

@@ -1,4 +1,4 @@
-"""`python -m tensorlint.gate.worker`: lints one change for another interpreter; JSON from stdin to stdout."""
+"""Lints one change for another interpreter: JSON from stdin to stdout."""
 
 from __future__ import annotations
 
@@ -29,6 +29,3 @@ def main() -> int:
     json.dump({"findings": findings, "text": verdict.text, "stopped": verdict.stopped}, sys.stdout)
     return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
+    "git-hook": "Check checkpoints before `git push`.",
 }
 
 
@@ -39,7 +40,7 @@ class Lazy(click.Group):
         """Import one command."""
         if name not in COMMANDS:
             return None
-        command = import_module(f".{name}", __name__).command
+        command = import_module(f".{name.replace('-', '_')}", __name__).command
         assert isinstance(command, click.Command)
         return command
 

@@ -28,4 +28,3 @@ def main() -> int:
     findings = [(f.rule, f.severity, f.message) for f in verdict.findings]
     json.dump({"findings": findings, "text": verdict.text, "stopped": verdict.stopped}, sys.stdout)
     return 0
-

@@ -65,9 +65,10 @@ def test_a_cut_body_is_continued_where_it_broke(hub: Hub, remote: Opener, run: R
     hub.create("org/model", model)
     hub.faults.add(Fault("cut", "/_cdn/", at=40_000))
     run(remote(), "headers")
-    ranges = [r.headers["range"] for r in hub.log.matching("/_cdn/")]
-    assert "bytes=40000-65535" in ranges
-    assert hub.log.sent("/_cdn/") == 4 * 65_536
+    starts = sorted(int(r.headers["range"][6:].partition("-")[0]) for r in hub.log.matching("/_cdn/"))
+    assert starts[:4] == [0] * 4
+    assert 24_000 <= starts[4] <= 40_000  # a library may lose the piece it was reading
+    assert hub.log.sent("/_cdn/") < 4 * 65_536 + 16_000
 
 
 # Faults that stay: (what strikes, a piece of the message, requests to the struck place).

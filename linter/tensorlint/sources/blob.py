@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from ..errors import TensorlintError, UnfinishedError
@@ -32,6 +34,7 @@ class Blob:
         self._resolve = url
         self._signed = ""  # where the last redirect led
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     def read_into(self, offset: int, buffer: memoryview, may_end: bool = False) -> int:
         """Fill `buffer` from `offset`; returns the number of bytes, fewer only with `may_end`, at the file's end.
@@ -48,11 +51,11 @@ class Blob:
                     )
                 buffer = buffer[: max(0, self.total - offset)]
                 continue
-            url = self._signed or self._resolve
             first, last = offset + done, offset + len(buffer) - 1
             trouble, wait = "", 0.0
+            url = ""
             try:
-                with client.open(url, {"Range": f"bytes={first}-{last}"}) as reply:
+                with self._address() as url, client.open(url, {"Range": f"bytes={first}-{last}"}) as reply:
                     if reply.location:
                         hops += 1
                         if hops > MAX_HOPS:
@@ -83,6 +86,16 @@ class Blob:
                 tries += 1
                 client.again(tries, url, f"{trouble} (reading {self.name})", wait)
         return done
+
+    @contextmanager
+    def _address(self) -> Iterator[str]:
+        """Where to read now. Only one thread at a time asks the Hub for it; the others wait for what it learns."""
+        if not self._signed:
+            with self._asking:
+                if not self._signed:
+                    yield self._resolve
+                    return
+        yield self._signed or self._resolve
 
     def _renew(self, url: str) -> None:
         with self._lock:  # another thread may have renewed it already

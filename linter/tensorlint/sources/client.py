@@ -92,9 +92,10 @@ class Client:
         return to
 
     def count(self, amount: int) -> None:
-        """Note content bytes that arrived."""
+        """Note content bytes that arrived; raises once everything was stopped, so that no thread reads on."""
         with self._lock:
             self.fetched += amount
+        self._wait_until(0.0)
 
     def pages(self, url: str) -> Iterator[Any]:
         """JSON answers of the Hub, following `Link: rel="next"`."""

@@ -30,7 +30,7 @@ def command(buckets: bool, words: tuple[str, ...]) -> int:
     \b
     tensorlint run -- python train.py
     tensorlint run -- hf upload org/model ./model
-    TENSORLINT_ACCEPT="scales/zero: pruned on purpose" tensorlint run -- python export.py
+    TENSORLINT_ACCEPT="scales/saturated: as calibrated" tensorlint run -- python export.py
     """
     from_environment(Policy())
     program = shutil.which(words[0])

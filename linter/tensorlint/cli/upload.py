@@ -19,7 +19,15 @@ from ..errors import UsageError
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...]) -> int:
-    """`hf upload` behind the gate: `DIR REPO [PATH_IN_REPO]`, and every option that hf has."""
+    """Check the repository as it would be, then run `hf upload REPO DIR [PATH_IN_REPO]` with all of its options.
+
+    A broken checkpoint is not sent: exit code 1. What lets it pass all the same is printed, and written into the
+    commit description: TENSORLINT_ACCEPT="rule: reason", TENSORLINT_GATE=warn or off.
+
+    \b
+    tensorlint upload ./model org/model
+    tensorlint upload ./model org/model --create-pr --exclude '*.bin'
+    """
     from ..gate import UploadBlocked, install
 
     if not words or {"-h", "--help"} & set(words):

@@ -23,7 +23,9 @@ from .overlay import OverlaySource
 # People upload shard by shard: what a later upload can still complete is no reason to block this one.
 _COMPLETED_LATER = frozenset({"index/missing-shard", "index/shard-gap", "index/no-index"})
 _SHOWS_GAP = frozenset({"index/missing-shard", "index/shard-gap"})
-_NEEDS_NEIGHBOURS = frozenset({"contract/missing-part", "contract/orphan-part"})
+# Rules about several tensors or about the configuration: with a part of the tensors, a module can look like another
+# scheme's, or broken. Those about bytes of one tensor or file (container, scales, weights) hold for every shard.
+_NEEDS_NEIGHBOURS = ("config/", "contract/", "fused/", "kv-cache/", "model/", "moe/")
 _SHOWN = 20  # findings
 
 
@@ -80,8 +82,7 @@ def _report(change: Change, base: Base, fresh: set[str]) -> Report:
     if staying:
         gaps.append(f"the values in {staying} shard{'s' if staying > 1 else ''} that {change.repo} holds already")
     before = _once(lambda: _places(base.before, book))
-    alone = not change.remote or bool(base.trouble)
-    findings = tuple(_weighed(report.findings, source, before, alone))
+    findings = tuple(_weighed(report.findings, source, before))
     return replace(report, findings=findings, gaps=tuple(gaps))
 
 
@@ -101,7 +102,6 @@ def _weighed(
     findings: tuple[Finding, ...],
     source: OverlaySource,
     before: Callable[[], set[tuple[str, str, str]]],
-    alone: bool,
 ) -> Iterator[Finding]:
     """Findings with the severity they have for this upload."""
     gaps = {f.checkpoint for f in findings if f.rule in _SHOWS_GAP}
@@ -110,8 +110,8 @@ def _weighed(
         if finding.severity == "error":
             if finding.rule in _COMPLETED_LATER:
                 why = "a later upload may complete it"
-            elif finding.rule in _NEEDS_NEIGHBOURS and (alone or finding.checkpoint in gaps):
-                why = "it may be in a shard that is still to come"
+            elif finding.rule.startswith(_NEEDS_NEIGHBOURS) and finding.checkpoint in gaps:
+                why = "shards are still to come"
             elif finding.locations and not any(source.is_local(loc.file) for loc in finding.locations):
                 known = before()
                 if all((finding.rule, loc.file, loc.tensor) in known for loc in finding.locations):

@@ -252,13 +252,16 @@ def test_tensorlint_upload_explains_the_order_of_its_arguments(env: dict[str, st
     assert f"the order is DIR REPO: tensorlint upload {place} {REPO}" in done.stderr
 
 
-def test_tensorlint_upload_shows_the_options_of_hf(env: dict[str, str]) -> None:
-    done = tensorlint_("upload", "--help", env=env)
-    assert done.returncode == 0
-    assert "tensorlint upload DIR REPO" in done.stdout and "--commit-message" in done.stdout
+def test_tensorlint_upload_without_arguments_says_what_it_needs(env: dict[str, str]) -> None:
+    done = tensorlint_("upload", env=env)
+    assert done.returncode == 2
+    assert "tensorlint upload DIR REPO" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["rules"], ["explain", "scales/nan"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["run", "--help"], ["upload", "--help"], ["git-hook", "--help"], ["rules"], ["explain", "scales/nan"]],
+)
 def test_commands_that_talk_to_nobody_import_no_huggingface_hub(words: list[str], env: dict[str, str]) -> None:
     script = (
         "import sys; from tensorlint.cli import main\n"

@@ -15,9 +15,9 @@ from ..errors import UsageError
 @click.command(
     "upload",
     short_help="Upload a checkpoint, after checking it.",
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    context_settings={"ignore_unknown_options": True},
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="DIR REPO [PATH_IN_REPO] [HF OPTIONS]...")
 def command(words: tuple[str, ...]) -> int:
     """Check the repository as it would be, then run `hf upload REPO DIR [PATH_IN_REPO]` with all of its options.
 
@@ -27,13 +27,10 @@ def command(words: tuple[str, ...]) -> int:
     \b
     tensorlint upload ./model org/model
     tensorlint upload ./model org/model --create-pr --exclude '*.bin'
+    hf upload --help                                the options
     """
     from ..gate import UploadBlocked, install
 
-    if not words or {"-h", "--help"} & set(words):
-        click.echo("tensorlint upload DIR REPO [PATH_IN_REPO] [options of hf upload]\n")
-        click.echo("Checks the repository as it would be, then runs `hf upload REPO DIR [PATH_IN_REPO] ...`.\n")
-        return _hf(["upload", "--help"])
     arguments = _swapped(words)
     install()
     try:

@@ -139,6 +139,8 @@ def read_index(file: File) -> Index:
     weight_map = top.get("weight_map")
     if not isinstance(weight_map, Pairs):
         return broken("it has no `weight_map`")
+    if not weight_map:
+        return broken("its `weight_map` is empty")
     facts = [Fact("index-duplicate-key", file.name, values={"key": key}) for key in top.repeated]
     facts.extend(Fact("index-duplicate-key", file.name, key, values={"key": key}) for key in weight_map.repeated)
     wrong = [k for k, v in weight_map.items() if not isinstance(v, str)]

@@ -11,7 +11,7 @@ from huggingface_hub import CommitOperationAdd, CommitScheduler, HfApi
 
 from hubserver import Hub
 from tensorlint.gate import GateError, UploadBlocked, guard, history
-from tensorlint.gate.policy import Policy, accepted, from_environment, policy_for
+from tensorlint.gate.policy import Cover, Policy, accepted, covering, from_environment, policy_for
 
 from .conftest import REPO
 from .material import CONFIG, shard
@@ -73,6 +73,21 @@ def test_settings_of_the_inner_block_hold_inside_it(hub: Hub, api: HfApi) -> Non
             upload(api)
         upload(api)
     assert hub.log.holds(BAD.marker)
+
+
+def test_a_lenient_upload_elsewhere_to_the_same_repository_softens_nothing(hub: Hub, api: HfApi) -> None:
+    with covering(REPO, Cover(Policy("off"), ())), guard(), pytest.raises(UploadBlocked):
+        upload(api)
+    assert not hub.log.writes()
+
+
+def test_threads_of_an_upload_are_under_its_policy(hub: Hub, api: HfApi) -> None:
+    found: list[Policy | None] = []
+    with covering(REPO, Cover(Policy("warn"), ())):
+        thread = threading.Thread(target=lambda: found.append(policy_for(REPO)))
+        thread.start()
+        thread.join()
+    assert found == [Policy("warn")]
 
 
 def test_warn_lets_it_pass_and_says_so_twice(

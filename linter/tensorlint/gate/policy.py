@@ -124,8 +124,10 @@ def cover_of(repo: str) -> Cover | None:
 
 def policy_for(repo: str) -> Policy | None:
     """The policy for an upload to a repository from here, or None where the gate is not armed."""
-    cover = cover_of(repo)
-    if cover is not None:
-        return cover.policy
-    policy = _context.get() or (_process[0] if _process else None)
+    policy = _context.get()
+    if policy is None:
+        cover = cover_of(repo)
+        if cover is not None:
+            return cover.policy
+        policy = _process[0] if _process else None
     return None if policy is None else from_environment(policy)

@@ -41,7 +41,7 @@ class Checkpoint:
 
     `folder` is "" for the target's own folder. `tensors` holds each name once, from the shard the index points at.
     `partial` is True when only some shards of the model were asked for; `primary` is False for further sets of weights
-    in a folder, which its config.json need not describe.
+    in a folder, which its config.json need not describe; `not_downloaded` are shards that exist on the Hub only.
     """
 
     source: Source
@@ -54,6 +54,7 @@ class Checkpoint:
     facts: tuple[Fact, ...]
     partial: bool = False
     primary: bool = True
+    not_downloaded: tuple[str, ...] = ()
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
@@ -208,12 +209,27 @@ def _build(
         if isinstance(source, ListedSource):
             facts.extend(source.facts(name))
     index = family.index
+    elsewhere: frozenset[str] = getattr(source, "not_downloaded", frozenset())
+    away: tuple[str, ...] = ()
     if index is not None:
-        facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, source.files().keys()))
-    elif not partial:
+        away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))
+        facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, {*source.files(), *away}))
+    elif not partial and not elsewhere:
         facts.extend(_numbering(folder, family))
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
-    return Checkpoint(source, folder, family.stem, shards, index, configs, texts, tuple(facts), bool(numbered), primary)
+    return Checkpoint(
+        source,
+        folder,
+        family.stem,
+        shards,
+        index,
+        configs,
+        texts,
+        tuple(facts),
+        bool(numbered) or bool(away),
+        primary,
+        away,
+    )
 
 
 def _numbering(folder: str, family: _Family) -> Iterator[Fact]:

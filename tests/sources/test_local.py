@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+import tensorlint
 from tensorlint.cli import main
 from tensorlint.engine import check, prepare
 from tensorlint.errors import UnfinishedError
+from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources import local
 from tensorlint.sources.local import LocalSource
@@ -219,3 +222,43 @@ def test_a_folder_of_too_many_files_is_refused(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(local, "MAX_FILES", 1)
     with pytest.raises(UnfinishedError, match="more than 1 files"):
         source(folder).files()
+
+
+def _download(root: Path, names: Sequence[str], tree: str | None) -> Path:
+    """A snapshot in a Hub cache that holds one of two shards, and what huggingface_hub noted of the commit."""
+    snapshot = root / "models--org--m" / "snapshots" / "c0ffee"
+    snapshot.mkdir(parents=True)
+    places = {"a.weight": "model-00001-of-00002.safetensors", "b.weight": "model-00002-of-00002.safetensors"}
+    index = {"metadata": {"total_size": 8}, "weight_map": places}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    for tensor, name in places.items():
+        if name in names:
+            (snapshot / name).write_bytes(write_shard({tensor: ("F32", (1,), b"\0\0\x80?")}))
+    if tree is not None:
+        trees = root / "models--org--m" / "trees"
+        trees.mkdir()
+        (trees / "c0ffee.json").write_text(tree)
+    return snapshot
+
+
+TREE = json.dumps({"files": {n: {} for n in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")}})
+FIRST = ["model-00001-of-00002.safetensors"]
+
+
+def test_a_partial_download_is_a_gap_not_a_broken_checkpoint(tmp_path: Path) -> None:
+    report = tensorlint.check(_download(tmp_path, FIRST, TREE))
+    assert not report.findings
+    assert report.gaps == ("1 shard of the model was not downloaded",)
+    assert not report.complete
+
+
+@pytest.mark.parametrize("tree", [None, "{", "[]", '{"files": 1}', '{"files": {}}'])
+def test_without_a_note_of_the_commit_a_missing_shard_is_missing(tmp_path: Path, tree: str | None) -> None:
+    report = tensorlint.check(_download(tmp_path, FIRST, tree))
+    assert [f.rule for f in report.findings] == ["index/missing-shard"]
+
+
+def test_a_complete_download_is_complete(tmp_path: Path) -> None:
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    report = tensorlint.check(_download(tmp_path, names, TREE))
+    assert (report.findings, report.gaps, report.complete) == ((), (), True)

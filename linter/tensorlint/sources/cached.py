@@ -6,8 +6,11 @@ are links into `blobs`, in 2.x over a second link into a store shared by reposit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+
+MAX_TREE = 64 << 20  # bytes
 
 
 def _folder(repo: str) -> Path:
@@ -24,6 +27,27 @@ def snapshot(repo: str, commit: str, needed: Mapping[str, int]) -> Path | None:
     except OSError:
         return None
     return folder if complete else None
+
+
+def listed(folder: Path) -> frozenset[str]:
+    """Every file of the commit that a downloaded folder stands for, as huggingface_hub noted it; empty where it did not.
+
+    huggingface_hub from 2.0 on writes `trees/<commit>.json` beside `snapshots`, or below `.cache/huggingface` of a
+    folder it downloaded into (huggingface_hub `_tree_cache.py`).
+    """
+    whole = folder.resolve()
+    if whole.parent.name == "snapshots":
+        trees = [whole.parent.parent / "trees" / f"{whole.name}.json"]
+    else:
+        trees = sorted((whole / ".cache" / "huggingface" / "trees").glob("*.json"))
+    # Several commits may have been downloaded into one folder: then it is not known which one is meant.
+    if len(trees) != 1 or not trees[0].is_file() or trees[0].stat().st_size > MAX_TREE:
+        return frozenset()
+    try:
+        files = json.loads(trees[0].read_bytes())["files"]
+        return frozenset(name for name in files if isinstance(name, str))
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def any_snapshot(repo: str, revision: str) -> Path | None:

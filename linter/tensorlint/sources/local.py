@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..errors import UnfinishedError
+from .cached import listed
 
 _SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "node_modules", ".venv"})
 MAX_FILES = 200_000
@@ -109,6 +110,13 @@ class LocalSource:
                         f"{self.root} holds more than {MAX_FILES:,} files", "name the checkpoint's own folder"
                     )
         return found, tuple(broken)
+
+    @cached_property
+    def not_downloaded(self) -> frozenset[str]:
+        """Files that belong to the same commit of a Hub repository, but were not downloaded with the others."""
+        if self.single is not None:
+            return frozenset()
+        return listed(self.root) - self.files().keys()
 
     def files(self) -> Mapping[str, int]:
         """Every file below the root, with its size."""

@@ -17,12 +17,13 @@ from .. import __version__
 from ..errors import TensorlintError, UsageError
 from .complain import complain, complain_about_usage
 
-# command -> one line for `--help`; the module of the same name holds it as `command`
+# command -> one line for `--help`; the module of the same name, with `_` for `-`, holds it as `command`
 COMMANDS: Mapping[str, str] = {
     "check": "Check checkpoints (the default command).",
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",
     "test": "Run the examples in rule files.",
+    "git-hook": "Check what `git push` would publish.",
 }
 
 
@@ -37,7 +38,7 @@ class Lazy(click.Group):
         """Import one command."""
         if name not in COMMANDS:
             return None
-        command = import_module(f".{name}", __name__).command
+        command = import_module(f".{name.replace('-', '_')}", __name__).command
         assert isinstance(command, click.Command)
         return command
 

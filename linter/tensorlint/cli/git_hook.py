@@ -17,6 +17,7 @@ from ..reporters import REPORTERS
 from ..reporters.interface import Options
 from .common import book_with
 from .complain import colored, complain
+from .progress import bar
 
 _MODES = ("block", "warn", "off")
 _GO_ON = (
@@ -72,6 +73,9 @@ def _run(remote: str, url: str) -> int:
     except TensorlintError as error:
         complain(error.message, error.hint)
         code = error.exit_code
+    except (OSError, MemoryError) as error:
+        complain(f"could not finish: {error or 'out of memory'}", "")
+        code = 4
     if code and mode == "block":
         click.echo(_GO_ON, err=True)
     return code if mode == "block" else 0
@@ -87,7 +91,7 @@ def _lint_all(remote: str, text: str) -> int:
         if change.files is not None and not change.files:
             continue
         book = book or book_with(())
-        report = lint(repo, change, book)
+        report = lint(repo, change, book, lambda total, label: bar(total, label, None))
         if report is not None:
             click.echo(REPORTERS["text"](report, options), nl=False, err=True, color=True)
             worst = max(worst, report.exit_code(options.fail_on))

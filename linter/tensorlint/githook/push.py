@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, UsageError
 from ..findings import Report
 from ..git import Repo
+from ..measures.scan import Progress
 from ..rulebook.library import Book
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
+
+
+Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def _new_blobs(repo: Repo, remote: str, base: str | None, commit: str) -> frozen
     return frozenset(found)
 
 
-def lint(repo: Repo, change: Change, book: Book) -> Report | None:
+def lint(repo: Repo, change: Change, book: Book, watch: Watch) -> Report | None:
     """The report on the checkpoints that a change touches, or None where it touches none.
 
     A file of which only the pointer is here is a gap when the remote has it, a finding when it does not. Raises
@@ -100,6 +106,7 @@ def lint(repo: Repo, change: Change, book: Book) -> Report | None:
     """
     if change.files is not None and not change.files:
         return None
+    started = time.monotonic()
     source = GitTree(repo, change.commit, f"{change.name} at {change.commit[:10]}")
     rules = book.select((), ())
     try:
@@ -107,7 +114,8 @@ def lint(repo: Repo, change: Change, book: Book) -> Report | None:
         jobs = list(_touched(jobs, change.files))
         if not jobs:
             return None
-        report = check(source, book, rules, "full", jobs=(jobs, skipped))
+        with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
+            report = check(source, book, rules, "full", advance, (jobs, skipped), started)
     except NoCheckpointError:
         return None
     finally:

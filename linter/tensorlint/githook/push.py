@@ -17,7 +17,6 @@ from ..rulebook.library import Book
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
 
-
 Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
 
 

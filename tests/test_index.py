@@ -105,7 +105,11 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         unusable("`weight_map` gives no file name for `d`", "d"),
     ),
     "not JSON, beside shards": ("}", WHOLE, unusable("it is not JSON: Expecting value")),
-    "no tensors, beside a shard": ({"metadata": {}, "weight_map": {}}, {ONE: WHOLE[ONE]}, unusable("its `weight_map` is empty")),
+    "no tensors, beside a shard": (
+        {"metadata": {}, "weight_map": {}},
+        {ONE: WHOLE[ONE]},
+        unusable("its `weight_map` is empty"),
+    ),
     "empty": ("", {}, unusable("it is empty")),
     "not JSON": ("{", {}, unusable("it is not JSON: Expecting property name enclosed in double quotes")),
     "NaN": ('{"weight_map":{"a":NaN}}', {}, unusable("it is not JSON: `NaN` is not JSON")),

@@ -130,7 +130,7 @@ def test_hooks_path(tmp_path, where):
     assert not clone.hook.exists()
     checkpoint(clone.root, NAN)
     clone.commit()
-    assert "push stopped" in clone.git("push", "origin", "main", ok=False).stderr
+    assert "to go on" in clone.git("push", "origin", "main", ok=False).stderr
 
 
 def test_a_python_that_is_gone_stops_the_push_and_says_how_to_go_on(clone):
@@ -174,14 +174,26 @@ def test_the_commit_counts_and_not_the_work_tree(clone):
     assert clone.at_remote() != sha
 
 
-@pytest.mark.parametrize(("gate", "passes", "says"), [("off", True, False), ("warn", True, True), ("of", False, False)])
+@pytest.mark.parametrize(
+    ("gate", "passes", "says"),
+    [("off", True, False), ("warn", True, True), ("of", False, False), ("enforce", False, True)],
+)
 def test_gate(clone, gate, passes, says):
     checkpoint(clone.root, NAN)
     clone.commit()
     done = clone.git("push", "origin", "main", ok=False, TENSORLINT_GATE=gate)
     assert (done.returncode == 0) == passes == bool(clone.at_remote())
     assert ("scales/nan" in done.stderr) == says
-    assert "push stopped" not in done.stderr
+    assert ("to go on" in done.stderr) == (gate == "enforce")
+
+
+def test_an_accepted_rule(clone):
+    checkpoint(clone.root, NAN)
+    clone.commit()
+    assert (
+        "known (TENSORLINT_ACCEPT)" in clone.git("push", "origin", "main", TENSORLINT_ACCEPT="scales/nan: known").stderr
+    )
+    assert clone.at_remote()
 
 
 def test_only_what_the_push_touches(clone):
@@ -191,7 +203,7 @@ def test_only_what_the_push_touches(clone):
     clone.git("push", "origin", "main", TENSORLINT_GATE="off")
     (clone.root / "old" / "README.md").write_text("no checkpoint")
     clone.commit()
-    assert "tensorlint" not in clone.git("push", "origin", "main").stderr
+    assert "checked" not in clone.git("push", "origin", "main").stderr
     checkpoint(clone.root / "new", 0.2)
     clone.commit()
     assert "1 shard" in clone.git("push", "origin", "main").stderr

@@ -23,7 +23,9 @@ COMMANDS: Mapping[str, str] = {
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",
     "test": "Run the examples in rule files.",
-    "git-hook": "Check what `git push` would publish.",
+    "run": "Run a command with the upload gate in it.",
+    "upload": "Upload a checkpoint, after checking it.",
+    "git-hook": "Check checkpoints before `git push`.",
 }
 
 

@@ -10,18 +10,20 @@ from pathlib import Path
 import click
 
 from ..errors import TensorlintError, UsageError
+from ..findings import Report
+from ..gate.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
 from ..git import repo_at
 from ..githook.install import install, uninstall
 from ..githook.push import changes, lint, updates
 from ..reporters import REPORTERS
 from ..reporters.interface import Options
+from ..rulebook.message import printable
 from .common import book_with
 from .complain import colored, complain
 from .progress import bar
 
-_MODES = ("block", "warn", "off")
 _GO_ON = (
-    "push stopped; `TENSORLINT_GATE=off git push` skips this check (`warn` only prints), "
+    "to go on: `TENSORLINT_GATE=off git push` skips this check (`warn` only prints), "
     "`git push --no-verify` all hooks, git-lfs's upload too"
 )
 
@@ -61,27 +63,27 @@ def _uninstall() -> None:
 @click.argument("url", default="")
 def _run(remote: str, url: str) -> int:
     """Check what git says on stdin that it will push; this is what the hook calls."""
-    mode = os.environ.get("TENSORLINT_GATE") or "block"
-    if mode not in _MODES:
-        raise UsageError(f"TENSORLINT_GATE cannot be `{mode}`", f"one of: {', '.join(_MODES)}")
-    if mode == "off":
+    policy = from_environment(Policy())
+    if policy.mode == "off":
         return 0
     if sys.stdin.isatty():
         raise UsageError("git calls this, with what it will push on stdin", "tensorlint git-hook install")
     try:
-        code = _lint_all(remote, os.fsdecode(sys.stdin.buffer.read()))
+        code = _lint_all(remote, os.fsdecode(sys.stdin.buffer.read()), policy)
     except TensorlintError as error:
         complain(error.message, error.hint)
         code = error.exit_code
     except (OSError, MemoryError) as error:
         complain(f"could not finish: {error or 'out of memory'}", "")
         code = 4
-    if code and mode == "block":
-        click.echo(_GO_ON, err=True)
-    return code if mode == "block" else 0
+    if code:
+        click.echo(
+            _GO_ON if policy.mode == "enforce" else f"tensorlint: {MODE_VARIABLE}=warn, the push goes on", err=True
+        )
+    return code if policy.mode == "enforce" else 0
 
 
-def _lint_all(remote: str, text: str) -> int:
+def _lint_all(remote: str, text: str, policy: Policy) -> int:
     """The exit code of the worst report. Everything goes to stderr: stdout may be that of `git push --porcelain`."""
     repo = repo_at(Path())
     options = Options(colored("auto", sys.stderr), width=shutil.get_terminal_size((120, 24)).columns, notes=False)
@@ -94,5 +96,19 @@ def _lint_all(remote: str, text: str) -> int:
         report = lint(repo, change, book, lambda total, label: bar(total, label, None))
         if report is not None:
             click.echo(REPORTERS["text"](report, options), nl=False, err=True, color=True)
-            worst = max(worst, report.exit_code(options.fail_on))
+            worst = max(worst, _judge(report, change.ref, policy))
     return worst
+
+
+def _judge(report: Report, ref: str, policy: Policy) -> int:
+    """The exit code of a report once accepted rules are left out; says which they are, or what stands in the way."""
+    rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error"))
+    for rule in rules:
+        if reason := policy.reason(rule):
+            click.echo(f"tensorlint: {rule} is accepted: {printable(reason)} ({ACCEPT_VARIABLE})", err=True)
+    left = [rule for rule in rules if policy.reason(rule) is None]
+    if report.stopped or left:
+        why = "the check could not finish" if report.stopped else ", ".join(left)
+        stopped = "blocked" if policy.mode == "enforce" else "would be blocked"
+        click.echo(f"tensorlint: push to {printable(ref)} {stopped}: {why}", err=True)
+    return 4 if report.stopped else int(bool(left))

@@ -28,6 +28,8 @@ if [ "${{TENSORLINT_GATE:-}}" != off ]; then
     exit 1
   fi
   printf '%s' "$refs" | {python} -c {code} git-hook run "$@" || exit
+else
+  echo "tensorlint: TENSORLINT_GATE=off, the push is not checked" >&2
 fi
 before=$(dirname "$0")/{kept}
 if [ -x "$before" ]; then

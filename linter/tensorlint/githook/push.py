@@ -34,7 +34,7 @@ class Update:
 class Change:
     """A commit to be pushed: the files that it changes for the remote (None: all), and blobs new to the remote."""
 
-    name: str
+    ref: str
     commit: str
     files: frozenset[str] | None
     new_blobs: frozenset[str]
@@ -64,8 +64,7 @@ def changes(repo: Repo, remote: str, wanted: Iterable[Update]) -> Iterator[Chang
         if base is not None:
             rows = repo.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, commit).split(b"\0")
             files = frozenset(filter(is_read, map(os.fsdecode, rows)))
-        name = update.remote_ref.removeprefix("refs/heads/").removeprefix("refs/")
-        yield Change(name, commit, files, _new_blobs(repo, remote, base, commit))
+        yield Change(update.remote_ref, commit, files, _new_blobs(repo, remote, base, commit))
 
 
 def _base(repo: Repo, remote: str, update: Update, commit: str) -> str | None:
@@ -106,7 +105,7 @@ def lint(repo: Repo, change: Change, book: Book, watch: Watch) -> Report | None:
     if change.files is not None and not change.files:
         return None
     started = time.monotonic()
-    source = GitTree(repo, change.commit, f"{change.name} at {change.commit[:10]}")
+    source = GitTree(repo, change.commit, f"{change.ref} at {change.commit[:10]}")
     rules = book.select((), ())
     try:
         jobs, skipped = prepare(source, book, rules, "full")

@@ -52,18 +52,22 @@ class Listing:
     files: Mapping[str, RemoteEntry]
 
 
-def connect(where: RemoteTarget, patience: Patience | None = None) -> tuple[Client, Listing]:
+def connect(
+    where: RemoteTarget, patience: Patience | None = None, client: Client | None = None
+) -> tuple[Client, Listing]:
     """Resolve a revision once and list its files, with the user's token (huggingface_hub's lookup) and HF_ENDPOINT.
 
-    Raises AccessError for what the Hub does not show (no such model, revision or right), UnfinishedError for the rest.
+    `client` is for callers with a token and an endpoint of their own. Raises AccessError for what the Hub does not show
+    (no such model, revision or right), UnfinishedError for the rest.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined,unused-ignore]
 
     from .. import __version__
 
-    headers = build_hf_headers(library_name="tensorlint", library_version=__version__)
-    client = Client(constants.ENDPOINT, headers, patience)
+    if client is None:
+        headers = build_hf_headers(library_name="tensorlint", library_version=__version__)
+        client = Client(constants.ENDPOINT, headers, patience)
     client.subject = where.repo + ("" if where.revision == "main" else f"@{where.revision}")
     api = f"{client.endpoint}/api/models/{where.repo}"
     info, _, _ = client.json(f"{api}/revision/{quote(where.revision, safe='')}")

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -61,8 +62,15 @@ class Log:
         return [r for r in self if piece in r.line]
 
     def sent(self, piece: str = "") -> int:
-        """Body bytes sent in answer to matching requests."""
-        return sum(r.sent for r in self.matching(piece))
+        """Body bytes sent in answer to matching requests, once the number has come to rest.
+
+        A client may be done with an answer before the thread that sent it has noted how much that was.
+        """
+        before = -1
+        while (now := sum(r.sent for r in self.matching(piece))) != before:
+            before = now
+            time.sleep(0.1)
+        return now
 
     def writes(self) -> list[Record]:
         """Requests that change something: all but GET and HEAD."""

@@ -106,10 +106,13 @@ def _cli() -> str:
         for name in COMMANDS:
             command = cli.get_command(ctx, name)
             assert command is not None
+            rows += [f"## tensorlint {name}", "", *_help(command.help)]
+            if isinstance(command, click.Group):
+                rows += ["| command | what it does |", "|---|---|"]
+                rows += [f"| `{n}` | {_cell(' '.join((c.help or '').split()))} |" for n, c in command.commands.items()]
+                rows.append("")
+                continue
             rows += [
-                f"## tensorlint {name}",
-                "",
-                *_help(command.help),
                 "| option | meaning | default |",
                 "|---|---|---|",
             ]

@@ -135,5 +135,5 @@ def test_uninstall_leaves_nothing_behind_and_touches_no_other_hook(work: Work) -
     assert work.tensorlint("uninstall").returncode == 0
     assert not work.hook.exists()
     work.hook.write_text("#!/bin/sh\n")
-    assert work.tensorlint("uninstall").returncode == 2
-    assert work.hook.exists()
+    assert work.tensorlint("uninstall").returncode == 0
+    assert work.hook.read_text() == "#!/bin/sh\n"

@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import TensorlintError, UsageError
 from .complain import complain, complain_about_usage
 
-# command -> one line for `--help`; the module of the same name holds it as `command`
+# command -> one line for `--help`; the module of the same name, with `_` for `-`, holds it as `command`
 COMMANDS: Mapping[str, str] = {
     "check": "Check checkpoints (the default command).",
     "rules": "List the rules.",

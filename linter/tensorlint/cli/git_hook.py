@@ -1,115 +1,114 @@
-"""`tensorlint git-hook`: check before `git push`, also before git-lfs sends its objects."""
+"""`tensorlint git-hook`."""
 
 from __future__ import annotations
 
-import subprocess
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import click
 
-from ..errors import UsageError
+from ..errors import TensorlintError, UsageError
+from ..findings import Report
 from ..gate.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
+from ..git import repo_at
+from ..githook.install import install, uninstall
+from ..githook.push import changes, lint, updates
+from ..reporters import REPORTERS
+from ..reporters.interface import Options
+from ..rulebook.message import printable
+from .common import book_with
+from .complain import colored, complain
+from .progress import bar
 
-MARK = "# installed by `tensorlint git-hook install`"
-NEXT = "pre-push.tensorlint-next"  # the hook that was there before, such as git-lfs's
-SCRIPT = """#!/bin/sh
-{mark}
-# git-lfs uploads in its pre-push hook: the check has to come first, and gets the same input.
-pushed=$(cat)
-{python} -m tensorlint git-hook check "$1" <<EOF || exit $?
-$pushed
-EOF
-next="$(dirname "$0")/{next}"
-[ -x "$next" ] || exit 0
-"$next" "$@" <<EOF
-$pushed
-EOF
-"""
+_GO_ON = (
+    "to go on: `TENSORLINT_GATE=off git push` skips this check (`warn` only prints), "
+    "`git push --no-verify` all hooks, git-lfs's upload too"
+)
 
 
-@click.group("git-hook", short_help="Check checkpoints before `git push`.")
+@click.group("git-hook", short_help="Check what `git push` would publish.")
 def command() -> None:
-    """Check checkpoints before `git push`, and before git-lfs uploads them.
+    """Check the checkpoints of a clone before `git push` sends them, git-lfs objects included.
+
+    The hook checks every byte of the checkpoints that the pushed commits change, as they are in the commits and not in
+    the work tree. It runs before any other pre-push hook: nothing of a push that it stops reaches the remote. Only the
+    last commit of a push is checked, not what earlier ones hold.
 
     \b
-    tensorlint git-hook install      in the repository of the current folder
-    tensorlint git-hook uninstall    and back: the hook that was there before is put back
-
-    A pre-push hook that pre-commit installs runs after git-lfs has uploaded; this one runs before. Only the last state
-    of each pushed branch is checked. `git push --no-verify` leaves it out.
+    tensorlint git-hook install                     in a clone: from now on `git push` checks first
+    tensorlint git-hook uninstall                   put back what was there before
+    TENSORLINT_GATE=warn git push                   print what is found, and push
+    TENSORLINT_GATE=off git push                    push without this check
     """
 
 
-def _hook() -> Path:
-    done = subprocess.run(["git", "rev-parse", "--git-path", "hooks"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError("the current folder is in no git repository")
-    return Path(done.stdout.strip()).resolve() / "pre-push"
-
-
-def _ours(hook: Path) -> bool:
-    return hook.is_file() and MARK in hook.read_text(errors="replace")
-
-
 @command.command("install")
-def install() -> int:
-    """Put the check before whatever hook is there."""
-    hook = _hook()
-    spare = hook.with_name(NEXT)
-    if hook.exists() and not _ours(hook):
-        if spare.exists():
-            raise UsageError(f"{hook} and {spare} are both there", "remove the one that is not needed")
-        hook.rename(spare)
-    hook.parent.mkdir(parents=True, exist_ok=True)
-    quoted = "'" + sys.executable.replace("'", "'\\''") + "'"
-    hook.write_text(SCRIPT.format(mark=MARK, python=quoted, next=NEXT))
-    hook.chmod(0o755)
-    click.echo(f"{hook}: checks before every push" + (f", then runs {spare.name}" if spare.exists() else ""))
-    return 0
+def _install() -> None:
+    """Write the pre-push hook of the clone that the current folder is in; a hook that is there is kept and called."""
+    for row in install(repo_at(Path())):
+        click.echo(row)
 
 
 @command.command("uninstall")
-def uninstall() -> int:
-    """Take the check away, and put the earlier hook back."""
-    hook = _hook()
-    if not _ours(hook):
-        raise UsageError(f"{hook} is not tensorlint's")
-    spare = hook.with_name(NEXT)
-    if spare.exists():
-        spare.replace(hook)
-    else:
-        hook.unlink()
-    click.echo(f"{hook}: " + ("the earlier hook is back" if hook.exists() else "removed"))
-    return 0
+def _uninstall() -> None:
+    """Remove the hook and put back the one that was there before."""
+    for row in uninstall(repo_at(Path())):
+        click.echo(row)
 
 
-@command.command("check", hidden=True)
+@command.command("run")
 @click.argument("remote", default="origin")
-def check(remote: str) -> int:
-    """What the hook runs: reads git's list of pushed refs from stdin; exit code 1 refuses the push."""
-    from ..gate.pushed import pushes, verdict_of
-
+@click.argument("url", default="")
+def _run(remote: str, url: str) -> int:
+    """Check what git says on stdin that it will push; this is what the hook calls."""
     policy = from_environment(Policy())
     if policy.mode == "off":
-        click.echo(f"tensorlint: {MODE_VARIABLE}=off, the push is not checked", err=True)
         return 0
-    bad = 0
-    for push in pushes(sys.stdin.read()):
-        verdict = verdict_of(push, remote, Path())
-        if verdict is None:
+    if sys.stdin.isatty():
+        raise UsageError("git calls this, with what it will push on stdin", "tensorlint git-hook install")
+    try:
+        code = _lint_all(remote, os.fsdecode(sys.stdin.buffer.read()), policy)
+    except TensorlintError as error:
+        complain(error.message, error.hint)
+        code = error.exit_code
+    except (OSError, MemoryError) as error:
+        complain(f"could not finish: {error or 'out of memory'}", "")
+        code = 4
+    if code:
+        click.echo(
+            _GO_ON if policy.mode == "enforce" else f"tensorlint: {MODE_VARIABLE}=warn, the push goes on", err=True
+        )
+    return code if policy.mode == "enforce" else 0
+
+
+def _lint_all(remote: str, text: str, policy: Policy) -> int:
+    """The exit code of the worst report. Everything goes to stderr: stdout may be that of `git push --porcelain`."""
+    repo = repo_at(Path())
+    options = Options(colored("auto", sys.stderr), width=shutil.get_terminal_size((120, 24)).columns, notes=False)
+    worst = 0
+    book = None
+    for change in changes(repo, remote, updates(text)):
+        if change.files is not None and not change.files:
             continue
-        click.echo(verdict.text, err=True, nl=False)
-        errors = [f for f in verdict.findings if f.severity == "error"]
-        for rule in dict.fromkeys(f.rule for f in errors):
-            reason = policy.reason(rule)
-            if reason:
-                click.echo(f"tensorlint: {rule} is accepted: {reason} ({ACCEPT_VARIABLE})", err=True)
-        rules = list(dict.fromkeys(f.rule for f in errors if policy.reason(f.rule) is None))
-        if rules or verdict.stopped:
-            bad += 1
-            click.echo(f"tensorlint: push to {push.ref} blocked: {verdict.stopped or ', '.join(rules)}", err=True)
-    if bad and policy.mode == "warn":
-        click.echo(f"tensorlint: {MODE_VARIABLE}=warn, the push goes on", err=True)
-        return 0
-    return int(bool(bad))
+        book = book or book_with(())
+        report = lint(repo, change, book, lambda total, label: bar(total, label, None))
+        if report is not None:
+            click.echo(REPORTERS["text"](report, options), nl=False, err=True, color=True)
+            worst = max(worst, _judge(report, change.ref, policy))
+    return worst
+
+
+def _judge(report: Report, ref: str, policy: Policy) -> int:
+    """The exit code of a report once accepted rules are left out; says which they are, or what stands in the way."""
+    rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error"))
+    for rule in rules:
+        if reason := policy.reason(rule):
+            click.echo(f"tensorlint: {rule} is accepted: {printable(reason)} ({ACCEPT_VARIABLE})", err=True)
+    left = [rule for rule in rules if policy.reason(rule) is None]
+    if report.stopped or left:
+        why = "the check could not finish" if report.stopped else ", ".join(left)
+        stopped = "blocked" if policy.mode == "enforce" else "would be blocked"
+        click.echo(f"tensorlint: push to {printable(ref)} {stopped}: {why}", err=True)
+    return 4 if report.stopped else int(bool(left))

@@ -192,7 +192,11 @@ def _one(source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress:
 def _gaps(view: View) -> Iterable[str]:
     if view.checkpoint.not_downloaded:
         count = len(view.checkpoint.not_downloaded)
-        yield f"{count} {'shard' if count == 1 else 'shards'} of the model {'was' if count == 1 else 'were'} not downloaded"
+        yield (
+            "1 shard of the model was not downloaded"
+            if count == 1
+            else f"{count} shards of the model were not downloaded"
+        )
     for shard in view.checkpoint.shards.values():
         if not shard.header.readable:
             yield f"{shard.name} could not be read"

@@ -30,7 +30,7 @@ def snapshot(repo: str, commit: str, needed: Mapping[str, int]) -> Path | None:
 
 
 def listed(folder: Path) -> frozenset[str]:
-    """Every file of the commit that a downloaded folder stands for, as huggingface_hub noted it; empty where it did not.
+    """Every file of the commit that a downloaded folder stands for; empty where huggingface_hub did not note them.
 
     huggingface_hub from 2.0 on writes `trees/<commit>.json` beside `snapshots`, or below `.cache/huggingface` of a
     folder it downloaded into (huggingface_hub `_tree_cache.py`).

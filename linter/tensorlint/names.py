@@ -19,11 +19,6 @@ def pattern_of(name: str) -> str:
     return _NUMBER.sub("*", name)
 
 
-def numbers_of(name: str) -> tuple[int, ...]:
-    """The whole-number components, in order (layer, expert ...)."""
-    return tuple(int(n) for n in _NUMBER.findall(name))
-
-
 def canonical(module: str) -> str:
     """A module name without the wrappers that differ between library versions (`model.`, `language_model.`)."""
     parts = module.split(".")

@@ -32,7 +32,7 @@ Measured = Mapping[tuple[str, str], Measures]
 class Check:
     """One check: the facts it may state, and what it needs measured (nothing: it runs on headers alone).
 
-    `depth` is the least depth at which `needs` can be met; `reads` says that it reads a few bytes itself.
+    `depth` is the least depth at which `needs` can be met, or at which it may read bytes itself.
     """
 
     states: tuple[str, ...]

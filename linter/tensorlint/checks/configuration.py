@@ -41,11 +41,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if main is None:
         yield from _undeclared(view)
         return
-    wrong = 0
     for module in view.quantized:
-        facts = list(_module(view, main, module))
-        wrong += bool(facts)
-        yield from facts
+        yield from _module(view, main, module)
     if checkpoint.whole:
         yield from _unquantized(view, main)
     yield from _lists(view, main)

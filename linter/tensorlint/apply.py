@@ -10,7 +10,7 @@ import numpy as np
 
 from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Finding, Location
+from .findings import MAX_LOCATIONS, Finding, Location, fingerprint
 from .measures.interface import COUNTED, WORDS, Measures, total
 from .names import short
 from .producers import known_defect
@@ -219,6 +219,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
         note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
+        fingerprint=fingerprint(rule.id, checkpoint, (d.location.name for d in group)),
     )
 
 
@@ -231,4 +232,4 @@ def _plain(value: Any) -> Any:
 
 def patterns(finding: Finding) -> list[str]:
     """Short patterns for the names a finding is about: tensors, or files where no tensor is named."""
-    return short(dict.fromkeys(loc.tensor or loc.file for loc in finding.locations))
+    return short(dict.fromkeys(loc.name for loc in finding.locations))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,30 @@ MAX_LOCATIONS = 10_000  # per finding in a report; `count` is always exact
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line of a text file, counted from 1; `file` is relative to the target."""
+
+    file: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Location:
-    """A place: file relative to the target, tensor, element index, absolute byte offset in the file."""
+    """A place: file relative to the target, tensor, element index, absolute byte offset in the file.
+
+    `line` is where a person finds it in text, where there is one: the tensor in the index, the key in config.json.
+    """
 
     file: str
     tensor: str = ""
     index: tuple[int, ...] | None = None
     byte_offset: int | None = None
+    line: Line | None = None
+
+    @property
+    def name(self) -> str:
+        """What the place is about: the tensor, or the file where no tensor is named."""
+        return self.tensor or self.file
 
 
 @dataclass(frozen=True)
@@ -38,8 +55,21 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Suppression:
+    """Why a finding does not count: the reason somebody gave, the day it ends (ISO 8601), and where it is written."""
+
+    reason: str
+    until: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One defect; the same defect in many tensors is one finding with many locations."""
+    """One defect; the same defect in many tensors is one finding with many locations.
+
+    `state` compares with a baseline, where there is one: `new`, `known` (the baseline has it), or `gone` (only the
+    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`.
+    """
 
     rule: str
     severity: str
@@ -53,13 +83,20 @@ class Finding:
     evidence: Evidence | None = None
     note: str = ""
     checkpoint: str = ""
+    fingerprint: str = ""
+    suppression: Suppression | None = None
+    state: str = ""
 
     @property
-    def fingerprint(self) -> str:
-        """Stable over resharding and moved offsets: made of the rule and the names it is about."""
-        names = sorted({loc.tensor or loc.file for loc in self.locations})
-        text = "\0".join([self.rule, self.checkpoint, *names])
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    def active(self) -> bool:
+        """Whether it counts for the verdict: neither suppressed nor known from the baseline nor gone."""
+        return self.suppression is None and self.state in ("", "new")
+
+
+def fingerprint(rule: str, checkpoint: str, names: Iterable[str]) -> str:
+    """16 hex digits, stable over resharding and moved offsets: made of the rule and the names a finding is about."""
+    text = "\0".join([rule, checkpoint, *sorted(set(names))])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -70,6 +107,7 @@ class Report:
     to the reason; `gaps` are sentences about what could not be looked at; `complete` is False when the run stopped
     early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
     meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
+    `baseline` names the earlier report that the findings' `state` was compared with.
     """
 
     target: str
@@ -87,6 +125,7 @@ class Report:
     gaps: tuple[str, ...] = ()
     stopped: str = ""
     origin: str = ""
+    baseline: str = ""
 
     @property
     def complete(self) -> bool:
@@ -94,8 +133,8 @@ class Report:
         return not (self.stopped or self.gaps or self.rules_skipped)
 
     def count(self, severity: str) -> int:
-        """Number of findings of a severity."""
-        return sum(f.severity == severity for f in self.findings)
+        """Number of findings of a severity that count."""
+        return sum(f.severity == severity for f in self.findings if f.active)
 
     def exit_code(self, fail_on: str) -> int:
         """0, 1 or 4; `fail_on` is a severity or `never`."""
@@ -104,4 +143,4 @@ class Report:
         if fail_on == "never":
             return 0
         failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-        return int(any(f.severity in failing for f in self.findings))
+        return int(any(f.severity in failing for f in self.findings if f.active))

@@ -53,6 +53,7 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "tensorlint": __version__,
         "target": report.target,
         "origin": report.origin or None,
+        "baseline": report.baseline or None,
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,
@@ -83,7 +84,10 @@ def _finding(f: Finding) -> dict[str, Any]:
         "count": f.count,
         "values": dict(f.values),
         "fingerprint": f.fingerprint,
-        "suppressed": None,
+        "suppressed": None
+        if f.suppression is None
+        else {"reason": f.suppression.reason, "until": f.suppression.until or None, "where": f.suppression.where},
+        "state": f.state or None,
         "fix": None,
         "checkpoint": f.checkpoint,
         "evidence": None
@@ -105,4 +109,5 @@ def _location(loc: Location) -> dict[str, Any]:
         "tensor": loc.tensor or None,
         "index": None if loc.index is None else list(loc.index),
         "byte_offset": loc.byte_offset,
+        "line": None if loc.line is None else {"file": loc.line.file, "number": loc.line.number},
     }

@@ -13,10 +13,9 @@ from .checks import CHECKS, Check
 from .errors import NoCheckpointError, UnfinishedError
 from .facts import Fact
 from .findings import SEVERITIES, Finding, Report
-from .measures.cpu import CpuKernel
 from .measures.interface import Measures
 from .measures.plan import DEPTHS, Need, Plan, make_plan
-from .measures.scan import Progress, scan
+from .measures.scan import Progress, Scanner, on_cpu
 from .rulebook.library import Book
 from .rulebook.model import Rule
 from .schemes.recognise import Recogniser
@@ -128,11 +127,13 @@ def check(
     progress: Progress | None = None,
     jobs: tuple[list[Job], dict[str, str]] | None = None,
     started: float | None = None,
+    scanner: Scanner = on_cpu,
 ) -> Report:
     """Check everything at a source.
 
-    `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file
-    that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
+    `scanner` does the measuring. `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic()
+    from which seconds count. A file that vanishes or shrinks meanwhile ends the run early; the report then says so in
+    `stopped`.
     """
     started = time.monotonic() if started is None else started
     rules = tuple(rules)
@@ -140,7 +141,7 @@ def check(
     run = _Run(skipped=skipped)
     for job in todo:
         try:
-            _one(source, job, rules, run, progress)
+            _one(source, job, rules, run, progress, scanner)
         except UnfinishedError as error:
             run.stopped = f"{error.message}; {error.hint}" if error.hint else error.message
             break
@@ -165,7 +166,9 @@ def check(
     )
 
 
-def _one(source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress: Progress | None) -> None:
+def _one(
+    source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress: Progress | None, scanner: Scanner
+) -> None:
     view, checkpoint = job.view, job.view.checkpoint
     run.bytes_read += sum(s.header.data_start for s in checkpoint.shards.values())
     run.gaps.extend(_gaps(view))
@@ -178,7 +181,7 @@ def _one(source: Source, job: Job, rules: tuple[Rule, ...], run: _Run, progress:
     run.drafts.extend(apply_facts(rules, facts, view, label))
     if isinstance(source, RemoteSource):
         source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in job.plan.by_shard.items()})
-    measured: Mapping[tuple[str, str], Measures] = scan(source, job.plan, CpuKernel(), progress)
+    measured: Mapping[tuple[str, str], Measures] = scanner(source, job.plan, progress)
     run.bytes_read += job.plan.bytes
     late: list[Fact] = []
     for check_ in job.checks:

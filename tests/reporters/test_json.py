@@ -35,6 +35,7 @@ LOCATION_TYPES = {
     "tensor": (str, type(None)),
     "index": (list, type(None)),
     "byte_offset": (int, type(None)),
+    "line": (dict, type(None)),
 }
 
 
@@ -55,7 +56,13 @@ def test_every_field_of_the_contract_is_there_with_its_type():
     for location in finding["locations"]:
         for name, kinds in LOCATION_TYPES.items():
             assert isinstance(location[name], kinds), name
-    assert finding["locations"][0] == {"file": "a.safetensors", "tensor": "w", "index": [2051, 96], "byte_offset": 17}
+    assert finding["locations"][0] == {
+        "file": "a.safetensors",
+        "tensor": "w",
+        "index": [2051, 96],
+        "byte_offset": 17,
+        "line": None,
+    }
     assert found["version"] == 1
     assert found["exit_code"] == 1
     assert found["complete"] is False

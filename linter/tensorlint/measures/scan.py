@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
 from ..sources.interface import Source
+from .cpu import CpuKernel
 from .interface import Kernel, Measures
 from .plan import Need, Plan
 
 CHUNK = 4 << 20  # bytes; a multiple of every element size
 Progress = Callable[[int], None]
 Key = tuple[str, str]  # (shard, tensor)
+
+
+class Scanner(Protocol):
+    """Carries out a plan, on whatever device."""
+
+    def __call__(self, source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
+        """Measures of every tensor of the plan, by (shard, tensor name); raises UnfinishedError when a file changes."""
+
+
+def on_cpu(source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
+    """The scanner that needs nothing but numpy."""
+    return scan(source, plan, CpuKernel(), progress)
 
 
 def scan(source: Source, plan: Plan, kernel: Kernel, progress: Progress | None = None) -> Mapping[Key, Measures]:

@@ -13,6 +13,7 @@ import click
 from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..findings import SEVERITIES, Report
+from ..measures.device.choice import NAMES, checked, scanner_for
 from ..measures.plan import DEPTHS
 from ..reporters import REPORTERS
 from ..reporters.interface import Options
@@ -70,6 +71,13 @@ from .progress import bar
     show_default=True,
     help="Colours in text.",
 )
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help=f"What measures: {NAMES}. A GPU needs torch; auto takes one only for very much that is in memory already.",
+)
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(
@@ -83,6 +91,7 @@ def command(
     plan: bool,
     limit: int,
     color: str,
+    device: str,
     progress: bool | None,
     quiet: bool,
 ) -> int:
@@ -101,6 +110,7 @@ def command(
     """
     if plan and format_ != "text":
         raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
+    device = checked(device)
     book = book_with(extra_rules)
     rules = book.select(select, ignore)
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
@@ -112,7 +122,7 @@ def command(
     worst, reports = 0, []
     for target in names:
         try:
-            report = _run(target, depth, book, rules, plan, progress)
+            report = _run(target, depth, book, rules, plan, progress, device)
         except (NoCheckpointError, UnfinishedError) as error:
             if len(names) == 1:
                 raise
@@ -133,7 +143,13 @@ def command(
 
 
 def _run(
-    target: str, depth: str | None, book: Book, rules: tuple[Rule, ...], plan: bool, progress: bool | None
+    target: str,
+    depth: str | None,
+    book: Book,
+    rules: tuple[Rule, ...],
+    plan: bool,
+    progress: bool | None,
+    device: str,
 ) -> Report | None:
     """The report on one target, or None where only the plan was asked for and has been printed."""
     with opened(target) as source:
@@ -145,7 +161,8 @@ def _run(
             return None
         bytes_ahead = sum(job.plan.bytes for job in jobs[0])
         with bar(bytes_ahead, target, progress) as advance:
-            return check(source, book, rules, reach, advance, jobs, started)
+            scanner = scanner_for(device, source, [job.plan for job in jobs[0]])
+            return check(source, book, rules, reach, advance, jobs, started, scanner)
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

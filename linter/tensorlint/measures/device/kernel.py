@@ -45,8 +45,9 @@ def measure(data: Any, encoding: Encoding, words: frozenset[str], start: int) ->
     for half, codes in enumerate(_codes(data, encoding)):
         numbers = _measure(codes, encoding, words, start)
         if "first" in words:
-            nowhere = half or start
-            numbers.least["first"] = torch.full_like(data[:1], 0, dtype=torch.int64)[0] + NOTHING if nowhere else codes[0]
+            # Only the first element of the tensor is the first; NOTHING loses against whatever it is.
+            elsewhere = torch.full((), NOTHING, dtype=torch.int64, device=data.device)
+            numbers.least["first"] = elsewhere if half or start else codes[0]
         found.append(Numbers(numbers.sums, numbers.least | least))
     return found
 

@@ -1,0 +1,103 @@
+"""One torch device with a ring of buffers: bytes come in through pinned host memory while earlier ones are measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...errors import UnfinishedError
+from .. import zeropages
+from .tally import free_cache, out_of_memory
+
+SLOTS = 4
+CHUNK = 32 << 20  # bytes; about a millisecond on a fast bus, many times what it costs to start the kernels
+_LEAST_CHUNK = 1 << 20
+_SHARE = 32  # a chunk takes at most this part of the free device memory: there are SLOTS of them, and what is computed
+
+
+class Slot:
+    """A buffer on the host, and its twin on the device (the same where the device is the host)."""
+
+    def __init__(self, size: int, device: Any, back_end: Any) -> None:
+        self.host = torch.empty(size, dtype=torch.uint8, pin_memory=back_end is not None)
+        self.array = self.host.numpy()
+        self.device = self.host if device.type == "cpu" else torch.empty(size, dtype=torch.uint8, device=device)
+        self.copied = back_end.Event() if back_end is not None else None
+        self.measured = back_end.Event() if back_end is not None else None
+
+
+class Lane:
+    """The buffers and streams of one device.
+
+    The size of a chunk adapts to the free memory of the device and is halved while that is not enough; raises
+    UnfinishedError when there is no room at all.
+    """
+
+    def __init__(self, device: Any, chunk: int = CHUNK) -> None:
+        self.device = device
+        self._back_end = getattr(torch, device.type) if device.type in ("cuda", "xpu") else None
+        self._copies: Any = None
+        if self._back_end is not None:
+            self._back_end.set_device(device)  # of this thread; else pinning would also start the first device
+            self._copies = self._back_end.Stream(device=device)
+        self.chunk = _power_of_two(min(chunk, max(_LEAST_CHUNK, _free_memory(device, chunk * _SHARE) // _SHARE)))
+        while True:
+            try:
+                size = self.chunk + zeropages.PAGE
+                self.slots = [Slot(size, device, self._back_end) for _ in range(SLOTS)]
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                free_cache(device)
+            else:
+                return
+            if self.chunk <= _LEAST_CHUNK:
+                raise UnfinishedError(f"{device} has no memory left", "check again with --device cpu")
+            self.chunk //= 2
+
+    def send(self, slot: Slot, length: int) -> Any:
+        """The first bytes of a slot on the device; for kernels that are enqueued from now on."""
+        pages = slot.device[:length]
+        if self._back_end is None:
+            if pages.device.type != "cpu":
+                pages.copy_(slot.host[:length])
+            return pages
+        self._copies.wait_event(slot.measured)
+        with self._back_end.stream(self._copies):
+            pages.copy_(slot.host[:length], non_blocking=True)
+            slot.copied.record(self._copies)
+        self._back_end.current_stream(self.device).wait_event(slot.copied)
+        return pages
+
+    def sent(self, slot: Slot) -> None:
+        """Wait until the host's side of a slot may be filled again."""
+        if slot.copied is not None:
+            slot.copied.synchronize()
+
+    def release(self, slot: Slot) -> None:
+        """Say that all kernels that read a slot are enqueued: its device side is free once they are done."""
+        if slot.measured is not None:
+            slot.measured.record(self._back_end.current_stream(self.device))  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Wait for the device and give its memory back."""
+        if self._back_end is not None:
+            self._back_end.synchronize(self.device)
+        self.slots = []
+        free_cache(self.device)
+
+
+def _power_of_two(size: int) -> int:
+    return 1 << (size.bit_length() - 1)
+
+
+def _free_memory(device: Any, unknown: int) -> int:
+    """Bytes that are free on a device; `unknown` where torch cannot tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "xpu" and hasattr(torch.xpu, "mem_get_info"):
+        return int(torch.xpu.mem_get_info(device)[0])
+    if device.type == "mps" and hasattr(torch.mps, "recommended_max_memory"):
+        return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    return unknown

@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from ...errors import UnfinishedError
 from .. import zeropages
+from ..reading import MOST_PARTS, Part
+from .pages import Placed, place, room
 from .tally import free_cache, out_of_memory
 
 SLOTS = 4
-CHUNK = 32 << 20  # bytes; about a millisecond on a fast bus, many times what it costs to start the kernels
+CHUNK = 32 << 20  # bytes; about a millisecond on a fast bus, several times what it takes to start the kernels
 _LEAST_CHUNK = 1 << 20
-_SHARE = 32  # a chunk takes at most this part of the free device memory: there are SLOTS of them, and what is computed
+_SHARE = 32  # a chunk takes at most this part of the free memory: there are SLOTS of them, and what is computed
 
 
 class Slot:
-    """A buffer on the host, and its twin on the device (the same where the device is the host)."""
+    """Pinned memory of the host for one piece of a file, and memory of the device for the parts that go there."""
 
-    def __init__(self, size: int, device: Any, back_end: Any) -> None:
-        self.host = torch.empty(size, dtype=torch.uint8, pin_memory=back_end is not None)
+    def __init__(self, chunk: int, spare: int, device: Any, back_end: Any) -> None:
+        self.host = torch.empty(chunk, dtype=torch.uint8, pin_memory=back_end is not None)
         self.array = self.host.numpy()
-        self.device = self.host if device.type == "cpu" else torch.empty(size, dtype=torch.uint8, device=device)
+        self.device = torch.empty(chunk + spare, dtype=torch.uint8, device=device)
         self.copied = back_end.Event() if back_end is not None else None
         self.measured = back_end.Event() if back_end is not None else None
 
 
 class Lane:
-    """The buffers and streams of one device.
+    """The buffers and streams of one device; to be made and used by one thread.
 
-    The size of a chunk adapts to the free memory of the device and is halved while that is not enough; raises
-    UnfinishedError when there is no room at all.
+    `least` is the size of the smallest part that will be sent. The size of a chunk adapts to the free memory of the
+    device and is halved while that is not enough; raises UnfinishedError when there is no room at all.
     """
 
-    def __init__(self, device: Any, chunk: int = CHUNK) -> None:
+    def __init__(self, device: Any, chunk: int = CHUNK, least: int = _LEAST_CHUNK) -> None:
         self.device = device
         self._back_end = getattr(torch, device.type) if device.type in ("cuda", "xpu") else None
         self._copies: Any = None
         if self._back_end is not None:
             self._back_end.set_device(device)  # of this thread; else pinning would also start the first device
             self._copies = self._back_end.Stream(device=device)
-        self.chunk = _power_of_two(min(chunk, max(_LEAST_CHUNK, _free_memory(device, chunk * _SHARE) // _SHARE)))
+        share = _power_of_two(_free_memory(device, chunk * _SHARE) // _SHARE)
+        self.chunk = min(chunk, max(_LEAST_CHUNK, share))
         while True:
+            # Every part may begin and end inside a page.
+            spare = min(MOST_PARTS, self.chunk // max(1, least) + 2) * 2 * zeropages.PAGE
             try:
-                size = self.chunk + zeropages.PAGE
-                self.slots = [Slot(size, device, self._back_end) for _ in range(SLOTS)]
+                self.slots = [Slot(self.chunk, spare, device, self._back_end) for _ in range(SLOTS)]
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -56,29 +61,21 @@ class Lane:
                 raise UnfinishedError(f"{device} has no memory left", "check again with --device cpu")
             self.chunk //= 2
 
-    def send(self, slot: Slot, length: int) -> Any:
-        """The first bytes of a slot on the device; for kernels that are enqueued from now on."""
-        pages = slot.device[:length]
+    def send(self, slot: Slot, parts: Sequence[Part]) -> list[Placed]:
+        """Parts of the piece in a slot, on the device: for kernels that are enqueued from now on."""
         if self._back_end is None:
-            if pages.device.type != "cpu":
-                pages.copy_(slot.host[:length])
-            return pages
+            return _place(slot, parts)
         self._copies.wait_event(slot.measured)
         with self._back_end.stream(self._copies):
-            pages.copy_(slot.host[:length], non_blocking=True)
+            placed = _place(slot, parts)
             slot.copied.record(self._copies)
         self._back_end.current_stream(self.device).wait_event(slot.copied)
-        return pages
-
-    def sent(self, slot: Slot) -> None:
-        """Wait until the host's side of a slot may be filled again."""
-        if slot.copied is not None:
-            slot.copied.synchronize()
+        return placed
 
     def release(self, slot: Slot) -> None:
         """Say that all kernels that read a slot are enqueued: its device side is free once they are done."""
-        if slot.measured is not None:
-            slot.measured.record(self._back_end.current_stream(self.device))  # type: ignore[union-attr]
+        if self._back_end is not None:
+            slot.measured.record(self._back_end.current_stream(self.device))
 
     def close(self) -> None:
         """Wait for the device and give its memory back."""
@@ -88,8 +85,24 @@ class Lane:
         free_cache(self.device)
 
 
+def _place(slot: Slot, parts: Sequence[Part]) -> list[Placed]:
+    placed, at = [], 0
+    for part in parts:
+        end = at + room(part.offset, part.size)[1]
+        data = slot.host[part.at : part.at + part.size]
+        placed.append(place(slot.device[at:end], data, part.start, part.offset))
+        at = end
+    return placed
+
+
+def wait_until_copied(slot: Slot) -> None:
+    """Wait until the host's side of a slot may be filled again."""
+    if slot.copied is not None:
+        slot.copied.synchronize()
+
+
 def _power_of_two(size: int) -> int:
-    return 1 << (size.bit_length() - 1)
+    return 1 << max(0, size.bit_length() - 1)
 
 
 def _free_memory(device: Any, unknown: int) -> int:

@@ -31,6 +31,21 @@ class Placed(NamedTuple):
         return self.pages[self.lead : self.lead + self.size]
 
 
+def room(offset: int, size: int) -> tuple[int, int]:
+    """(lead, bytes of whole pages) of a place for `size` bytes from byte `offset` of a file."""
+    lead = offset % zeropages.PAGE
+    return lead, -(-(lead + size) // zeropages.PAGE) * zeropages.PAGE
+
+
+def place(pages: Any, data: Any, at: int, offset: int) -> Placed:
+    """Copy bytes to where they belong in `pages`, which has the room for them; the rest of it becomes zero."""
+    lead, _ = room(offset, len(data))
+    pages[:lead].zero_()
+    pages[lead : lead + len(data)].copy_(data, non_blocking=True)
+    pages[lead + len(data) :].zero_()
+    return Placed(pages, lead, len(data), at, offset)
+
+
 class PageScan:
     """The zero pages of one tensor, noted on the device piece by piece."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,22 +17,25 @@ _LEAST_STEP = 1 << 16  # bytes; a device without room for so little has no room 
 
 
 class Tally:
-    """Measures of one tensor, whose bytes are added in order; every piece but the last holds whole elements."""
+    """Measures of one tensor, whose bytes are added in pieces of whole elements, in any order.
+
+    `size` is the number of bytes added so far.
+    """
 
     def __init__(self, encoding: Encoding, words: frozenset[str]) -> None:
         self._encoding = encoding
         self._width = max(1, encoding.bits // 8)
         self._words = words
         self._pages = PageScan() if "zero_pages" in words else None
-        self._size = 0
+        self.size = 0
         self._step = 1 << 62  # bytes looked at together; halved when memory runs out
-        self._names: tuple[list[str], list[str]] = ([], [])
+        self._names: tuple[Sequence[str], Sequence[str]] = ((), ())
         self._sums: Any = None
         self._least: Any = None
         self._codes: Any = None
 
     def add(self, piece: Placed) -> None:
-        """Add the next bytes. The device is not waited for: the bytes must stay until it has done its work."""
+        """Add bytes. The device is not waited for: they must stay where they are until it has done its work."""
         if self._pages is not None and piece.size:
             self._pages.add(piece)
         whole = piece.size - piece.size % self._width
@@ -48,7 +52,7 @@ class Tally:
                 free_cache(piece.pages.device)
             else:
                 done += size
-        self._size += whole
+        self.size += piece.size
 
     def _take(self, data: Any, start: int) -> None:
         if data.storage_offset() % self._width:
@@ -59,7 +63,7 @@ class Tally:
             codes = torch.bincount(data, minlength=256)
         sums, least = self._sums, self._least
         for numbers in found:
-            self._names = list(numbers.sums), list(numbers.least)
+            self._names = tuple(numbers.sums), tuple(numbers.least)
             if numbers.sums:
                 counts = torch.stack(list(numbers.sums.values()))
                 sums = counts if sums is None else sums + counts
@@ -73,13 +77,14 @@ class Tally:
     def measures(self) -> Measures:
         """What was added up; waits for the device."""
         run = self._pages.found() if self._pages is not None else None
-        if not self._size:
+        whole = self.size - self.size % self._width
+        if not whole:
             return Measures(zero_run=run)
         kept = [x for x in (self._sums, self._least) if x is not None]
         numbers = torch.cat(kept).tolist() if kept else []
-        sums = dict(zip(self._names[0], numbers, strict=False))
-        least = dict(zip(self._names[1], numbers[len(sums) :], strict=True))
-        found: dict[str, Any] = dict(sums)
+        counted, others = self._names
+        found: dict[str, Any] = dict(zip(counted, numbers[: len(counted)], strict=True))
+        least = dict(zip(others, numbers[len(counted) :], strict=True))
         found["positions"] = {w: at for w in COUNTED if (at := least.get(f"{w} at", NOTHING)) != NOTHING}
         if "smallest" in least and least["smallest"] <= ~least["largest"]:
             found["smallest"] = value(least["smallest"], self._encoding)
@@ -89,7 +94,7 @@ class Tally:
         if "first" in least:
             pattern = least["first"] & ((1 << max(8, self._encoding.bits)) - 1)
             found["first"] = (0, number(self._encoding, pattern))
-        return Measures(self._size * 8 // self._encoding.bits, zero_run=run, codes=self._histogram(), **found)
+        return Measures(whole * 8 // self._encoding.bits, zero_run=run, codes=self._histogram(), **found)
 
     def _histogram(self) -> tuple[int, ...] | None:
         if self._codes is None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .findings import Report
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check"]
+__all__ = ["__version__", "check", "check_state_dict"]
 
 
 def check(
@@ -51,3 +51,34 @@ def check(
     with opened(str(target)) as source:
         reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
         return run(source, book, book.select(select, ignore), reach)
+
+
+def check_state_dict(
+    state: Any,
+    config: Any = None,
+    *,
+    depth: str = "full",
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    rules: Iterable[Path] = (),
+) -> Report:
+    """Check a state dict, or a model of torch, as if it had been saved, and return the report.
+
+    The tensors are measured where they are: on the CPU without a copy, on any other device by kernels that run there.
+    `config` is what will be saved beside them: a dictionary (of config.json, or of several JSON files by name), a
+    configuration of transformers, or the path of a folder or of a JSON file; None takes the model's own `config`.
+    Findings are those of the file that `safetensors.torch.save_file` would write, less what is about files (the rules
+    of container and index). Tied tensors count once. `depth`, `select`, `ignore` and `rules` are those of `check`.
+
+    What holds no bytes that could be saved as they are is named in the report's `gaps`: meta tensors, parts of a
+    DTensor, tensor subclasses that wrap others (torchao), sparse tensors, entries that are no tensors.
+
+    Raises UsageError for what is no state dict or no config, for unknown rules, and where torch is missing;
+    NoCheckpointError when there are no tensors; UnfinishedError when a device runs out of memory.
+    """
+    from .measures.device.choice import need_torch
+
+    need_torch()
+    from .statedict import check_tensors
+
+    return check_tensors(state, config, depth, select, ignore, rules)

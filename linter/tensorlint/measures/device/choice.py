@@ -70,7 +70,7 @@ def _cuda() -> bool:
     return True
 
 
-def _torch() -> Any:
+def need_torch() -> Any:
     """The torch module; raises UsageError when there is none that can be used."""
     hint = "pip install 'tensorlint[gpu]', or leave --device out"
     if importlib.util.find_spec("torch") is None:
@@ -87,7 +87,7 @@ def _torch() -> Any:
 
 def _devices(name: str) -> list[Any]:
     """The devices of torch that a name stands for: all of a kind, or the one with a number."""
-    torch = _torch()
+    torch = need_torch()
     if name == _TESTING:
         return [torch.device("cpu")]
     kind, _, number = name.partition(":")

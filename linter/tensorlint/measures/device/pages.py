@@ -62,10 +62,11 @@ class PageScan:
         used = (piece.pages.view(torch.int64).view(-1, page // 8) != 0).any(1).to(torch.uint8)
         first = used.argmax().view(1)
         last = len(used) - 1 - used.flip(0).argmax().view(1)
+        begin = first * page + _nonzero(rows.index_select(0, first)).argmax(1)
+        end = (last + 1) * page - 1 - _nonzero(rows.index_select(0, last)).flip(1).argmax(1)
         self._pieces.append((piece.offset, piece.size, len(used)))
         self._used.append(used)
-        self._ends.append(first * page + _nonzero(rows.index_select(0, first)).argmax(1))
-        self._ends.append((last + 1) * page - 1 - _nonzero(rows.index_select(0, last)).flip(1).argmax(1))
+        self._ends += [begin, end]
 
     def found(self) -> ZeroRun:
         """What was noted, put together on the host; waits for the device."""

@@ -106,25 +106,25 @@ def _in_memory(source: Source, plans: Sequence[Plan]) -> bool:
     """Whether samples of what will be read are in the page cache; False where the system does not tell (not Linux)."""
     if not hasattr(os, "RWF_NOWAIT"):
         return False
-    rows = [(shard, need.tensor.begin, need.tensor.end) for plan in plans for shard, needs in plan.by_shard.items()
-            for need in needs]  # fmt: skip
-    amount = sum(end - begin for _, begin, end in rows)
-    step, ahead, probe = max(1, amount // _SAMPLES), 0, bytearray(1)
-    for shard, begin, end in rows:
-        while ahead < end - begin:
+    step, skip = max(1, sum(plan.bytes for plan in plans) // _SAMPLES), 0
+    for plan in plans:
+        for shard, needs in plan.by_shard.items():
+            places: list[int] = []
+            for need in needs:
+                places.extend(range(need.tensor.begin + skip, need.tensor.end, step))
+                skip = (skip - need.tensor.nbytes) % step if need.tensor.nbytes > skip else skip - need.tensor.nbytes
             path = getattr(source.open(shard), "path", None)
-            if path is None or not _cached(path, begin + ahead, probe):
+            if path is None or not _cached(path, places):
                 return False
-            ahead += step
-        ahead -= end - begin
     return True
 
 
-def _cached(path: Any, offset: int, probe: bytearray) -> bool:
+def _cached(path: str | os.PathLike[str], places: Sequence[int]) -> bool:
+    probe = bytearray(1)
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            return os.preadv(descriptor, [probe], offset, os.RWF_NOWAIT) == 1
+            return all(os.preadv(descriptor, [probe], place, os.RWF_NOWAIT) == 1 for place in places)
         finally:
             os.close(descriptor)
     except OSError:  # not in memory (EAGAIN), or the file system does not tell

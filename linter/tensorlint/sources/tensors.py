@@ -43,9 +43,12 @@ def stretch(tensor: Any, begin: int, end: int) -> Any:
 
     Of other tensors only what is asked for is copied.
     """
+    if begin == end:
+        return torch.empty(0, dtype=torch.uint8, device=tensor.device)
     width = tensor.element_size()
     first = begin // width
     flat = _elements(tensor, first, -(-end // width)).resolve_conj().resolve_neg()
+    flat = flat.as_strided(flat.shape, (1,))  # a single element may have any stride
     return flat.view(torch.uint8)[begin - first * width : end - first * width]
 
 
@@ -59,7 +62,7 @@ def _elements(tensor: Any, begin: int, end: int) -> Any:
     first, last = -(-begin // row), end // row  # whole rows
     if first > last:
         return _elements(tensor[last], begin - last * row, end - last * row)
-    pieces = [tensor[first:last].reshape(-1)] if first < last else []
+    pieces = [tensor[first:last].reshape(-1).contiguous()] if first < last else []
     if begin < first * row:
         pieces.insert(0, _elements(tensor[first - 1], begin - (first - 1) * row, row))
     if last * row < end:
@@ -132,7 +135,7 @@ class TensorSource:
 
     @cached_property
     def _file(self) -> TensorFile:
-        header: dict[str, Any] = {}
+        header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # as save_pretrained of transformers writes
         at = 0
         rows = [(n, DTYPES[t.dtype], stored_shape(t)) for n, t in self.ordered.items()]
         # What cannot be read lies behind the end of the file, where the header reader leaves it out and says so.

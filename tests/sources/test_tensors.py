@@ -26,7 +26,7 @@ def filled(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 
 def all_dtypes() -> dict[str, torch.Tensor]:
     tensors = {f"t.{str(dtype)[6:]}": filled(dtype, 3, 8) for dtype in DTYPES}
-    tensors |= {"scalar": torch.tensor(1.5), "empty": torch.empty(0, 4), "ümlaut \"quoted\"": filled(torch.int16, 5)}
+    tensors |= {"scalar": torch.tensor(1.5), "empty": torch.empty(0, 4), 'ümlaut "quoted"': filled(torch.int16, 5)}
     return tensors
 
 

@@ -53,7 +53,7 @@ class Piece:
 
 
 def pieces(plan: Plan, longest: int) -> Iterator[Piece]:
-    """Every byte of the plan once, in file order; at most `longest` bytes (ALIGNED or more) and MOST_PARTS parts a piece.
+    """Every byte of the plan once, in file order; at most `longest` bytes (ALIGNED or more) a piece, in MOST_PARTS.
 
     A tensor that does not fit is cut; tensors without a gap between them share a piece, gaps are not read.
     """

@@ -116,8 +116,8 @@ class TensorFile:
 class TensorSource:
     """Tensors by name, and the JSON files that would stand beside them.
 
-    `tensors` have dtypes of DTYPES and real bytes; `unreadable` maps the names of others to the dtype and the shape that
-    they would be stored with. `gaps` say why.
+    `tensors` have dtypes of DTYPES and real bytes; `unreadable` maps the names of others to the dtype and the shape
+    that they would be stored with, and `gaps` say why.
     """
 
     tensors: Mapping[str, Any]

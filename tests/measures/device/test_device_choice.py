@@ -122,9 +122,7 @@ def test_only_local_files_can_be_in_memory() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system does not say what is in its page cache")
-def test_a_file_just_read_is_in_memory_and_samples_are_spread(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_just_read_is_in_memory_and_samples_are_spread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(bytes(64_000))
     asked: list[int] = []
     real = choice._cached

@@ -130,6 +130,10 @@ def test_chunks_adapt_to_free_memory(monkeypatch: pytest.MonkeyPatch, free: int,
 def test_a_tensor_of_many_chunks_in_the_real_sizes(device: Any) -> None:
     content = np.random.default_rng(5).integers(0, 256, (9 << 20) + 13, np.uint8)
     content[5 << 20 : (5 << 20) + 20_000] = 0
-    needs = [need("a", "fp4", 0, 100), need("b", "bf16", 100, len(content) - 20), need("c", "e4m3", len(content) - 20, len(content))]
+    needs = [
+        need("a", "fp4", 0, 100),
+        need("b", "bf16", 100, len(content) - 20),
+        need("c", "e4m3", len(content) - 20, len(content)),
+    ]
     source = MemorySource({"s": content.tobytes()})
     compare(DeviceScanner([device], 1 << 20)(source, make_plan(needs)), source, needs)

@@ -45,7 +45,10 @@ def test_a_full_device_is_measured_in_smaller_chunks() -> None:
     device = torch.device("cuda", 0)
     free, _ = torch.cuda.mem_get_info(device)
     taken = torch.empty(free - (192 << 20), dtype=torch.uint8, device=device)
-    source, plan = MemorySource({"s": np.random.default_rng(0).bytes(64 << 20)}), make_plan([need("x", "bf16", 0, 64 << 20)])
+    source, plan = (
+        MemorySource({"s": np.random.default_rng(0).bytes(64 << 20)}),
+        make_plan([need("x", "bf16", 0, 64 << 20)]),
+    )
     found, theirs = DeviceScanner([device])(source, plan), on_cpu(source, plan)
     assert taken.numel()
     same(found["s", "x"], theirs["s", "x"])

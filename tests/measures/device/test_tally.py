@@ -115,7 +115,9 @@ def test_ends_of_integers_keep_their_order(device: Any, name: str) -> None:
         same(measure(device, content, encoding), expected(content, encoding))
 
 
-@given(data=st.binary(max_size=200), zeros=st.tuples(st.integers(0, 200), st.integers(0, 200)), offset=st.integers(0, 40))
+@given(
+    data=st.binary(max_size=200), zeros=st.tuples(st.integers(0, 200), st.integers(0, 200)), offset=st.integers(0, 40)
+)
 def test_zero_pages(device: Any, data: bytes, zeros: tuple[int, int], offset: int) -> None:
     content = bytearray(data)
     begin, end = sorted(min(z, len(content)) for z in zeros)
@@ -140,7 +142,10 @@ def test_running_out_of_memory_halves_what_is_looked_at_and_changes_nothing(monk
     monkeypatch.setattr(tallying, "measure", tight)
     for name in ("e4m3", "fp4", "f64", "uint16"):
         looked_at.clear()
-        same(measure(torch.device("cpu"), content, ENCODINGS[name], offset=6), expected(content, ENCODINGS[name], offset=6))
+        same(
+            measure(torch.device("cpu"), content, ENCODINGS[name], offset=6),
+            expected(content, ENCODINGS[name], offset=6),
+        )
         assert [size for size in looked_at if size > 80_000] == looked_at[:2]
 
 

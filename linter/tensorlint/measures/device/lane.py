@@ -26,8 +26,10 @@ class Slot:
         self.host = torch.empty(chunk, dtype=torch.uint8, pin_memory=back_end is not None)
         self.array = self.host.numpy()
         self.device = torch.empty(chunk + spare, dtype=torch.uint8, device=device)
-        self.copied = back_end.Event() if back_end is not None else None
-        self.measured = back_end.Event() if back_end is not None else None
+        self.copied: Any = None
+        self.measured: Any = None
+        if back_end is not None:
+            self.copied, self.measured = back_end.Event(), back_end.Event()
 
 
 class Lane:

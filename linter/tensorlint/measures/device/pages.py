@@ -15,8 +15,8 @@ from ..zeropages import Span, ZeroRun
 class Placed(NamedTuple):
     """Bytes of a tensor on a device, laid so that pages of the file are rows.
 
-    `pages` are unsigned bytes, a whole number of pages; byte `lead` is the first of `size` bytes of the tensor, and those
-    around them are zero. The first is byte `at` of the tensor and byte `offset` of the file.
+    `pages` are unsigned bytes, a whole number of pages; byte `lead` is the first of `size` bytes of the tensor, and
+    those around them are zero. The first is byte `at` of the tensor and byte `offset` of the file.
     """
 
     pages: Any
@@ -88,7 +88,7 @@ def _nonzero(lines: Any) -> Any:
 
 
 def _span(offset: int, size: int, used: npt.NDArray[np.bool_], first: int, last: int) -> Span:
-    """One piece as a span; `first` and `last` count from the start of its first page and mean nothing if all is zero."""
+    """One piece as a span; `first` and `last` count from the start of its pages, and mean nothing if all is zero."""
     page = zeropages.PAGE
     lead, base = offset % page, offset // page
     begin, end = -(-offset // page), (offset + size) // page  # the pages that lie in it as a whole

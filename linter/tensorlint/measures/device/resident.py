@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -25,13 +26,19 @@ _LEAST = 1 << 16
 def where_they_are(source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
     """A Scanner for a TensorSource; raises UnfinishedError when a device has no room for a copy of 64 KiB."""
     assert isinstance(source, TensorSource)
+    tensors = source.tensors
+
+    def measure(need: Need) -> Measures:
+        tensor = tensors[need.tensor.name]
+        return _on_host(tensor, need) if tensor.device.type == "cpu" else measure_on_device(tensor, need)
+
     found: dict[Key, Measures] = {}
-    for need in plan.needs():
-        tensor = source.tensors[need.tensor.name]
-        measure = _on_host if tensor.device.type == "cpu" else measure_on_device
-        found[need.tensor.shard, need.tensor.name] = measure(tensor, need)
-        if progress is not None:
-            progress(need.tensor.nbytes)
+    needs = list(plan.needs())
+    with ThreadPoolExecutor() as pool:
+        for need, measures in zip(needs, pool.map(measure, needs), strict=True):
+            found[need.tensor.shard, need.tensor.name] = measures
+            if progress is not None:
+                progress(need.tensor.nbytes)
     return found
 
 

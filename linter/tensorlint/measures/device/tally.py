@@ -112,6 +112,6 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 def free_cache(device: Any) -> None:
     """Give back what torch's allocator holds for later."""
-    back_end = getattr(torch, device.type, None)
+    back_end: Any = getattr(torch, device.type, None)
     if hasattr(back_end, "empty_cache"):
         back_end.empty_cache()

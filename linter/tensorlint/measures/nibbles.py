@@ -37,9 +37,9 @@ class Nibbles:
             flags &= self._codes
         elif wanted.high < _LARGEST:
             flags &= ~self._at_least(wanted.high + 1, np.empty_like(self._codes))
-        both = np.equal(flags, _TOPS, out=self._mask)
-        count = int(np.count_nonzero(flags)) + int(np.count_nonzero(both))
-        return count, int((flags != 0).argmax()) if count and place else 0
+        first = int((flags != 0).argmax()) if place else 0
+        count = self._flagged(flags)
+        return count, first if count else 0
 
     def all_in(self, wanted: Range) -> bool:
         """Whether all elements lie in a range that begins with zero."""
@@ -55,6 +55,21 @@ class Nibbles:
     def largest(self, real: Range) -> int | None:
         """The greatest magnitude in the range `real`, None where there is none."""
         return next((n for n in range(real.high, real.low - 1, -1) if self.count(Range(n, n), False)[0]), None)
+
+    def _flagged(self, flags: Bytes) -> int:
+        """How many bits are set, of two in every byte; overwrites them."""
+        folded = len(flags) - len(flags) % 32 if hasattr(np, "bitwise_count") else 0  # numpy before 2.0 has none
+        rest = flags[folded:]
+        both = np.equal(rest, _TOPS, out=self._mask[folded:])
+        count = int(np.count_nonzero(rest)) + int(np.count_nonzero(both))
+        if not folded:
+            return count
+        # Four bytes have room for each other's bits.
+        first, *others = flags[:folded].view(np.uint64).reshape(4, -1)
+        for shift, other in enumerate(others, 1):
+            np.right_shift(other, np.uint64(shift), out=other)
+            np.bitwise_or(first, other, out=first)
+        return count + int(np.bitwise_count(first).sum(dtype=np.int64))
 
     def _at_least(self, least: int, out: Bytes) -> Bytes:
         """The topmost bit of every half whose magnitude is at least `least`."""

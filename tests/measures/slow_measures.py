@@ -99,6 +99,7 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     answer["first"] = repr(float(found[0].value)) if found else None
     whole = data[: len(data) - len(data) % max(1, encoding.bits // 8)]
     answer["uniform"] = int(len(set(whole)) <= 1)
+    answer["all_zero"] = int(all(x.value == 0 for x in found))
     answer["byte"] = min(whole, default=255)
     return answer
 

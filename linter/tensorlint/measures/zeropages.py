@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+_GLANCE = 4  # bytes
 PAGE = 4096  # bytes; zero pages are counted at this size and alignment in the file
 
 
@@ -84,7 +85,7 @@ def zero_pages(data: npt.NDArray[np.uint8], offset: int) -> ZeroRun:
     if pages:
         block = data[skip:tail].reshape(pages, PAGE)
         # The first bytes of a page settle nearly all of them; only the rest are looked at in full.
-        zero[1:-1] = ~block[:, :64].any(axis=1)
+        zero[1:-1] = block[:, :_GLANCE].copy().view(f"<u{_GLANCE}")[:, 0] == 0
         maybe = np.flatnonzero(zero[1:-1])
         if len(maybe):
             zero[1 + maybe] = ~block[maybe].any(axis=1)

@@ -28,18 +28,23 @@ def check(
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[Path] = (),
+    device: str = "auto",
 ) -> Report:
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
-    hold rule names, folders or globs; `rules` are paths of more rule files.
+    hold rule names, folders or globs; `rules` are paths of more rule files. `device` measures: auto, cpu, cuda, cuda:N,
+    mps or xpu.
 
-    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, AccessError for what the Hub
-    does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while
-    tensors are read does not raise: the report's `stopped` says so.
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules and for a device that is not
+    there, AccessError for what the Hub does not show, UnfinishedError when headers cannot be read. A file that changes,
+    a server that goes away, or a device that fails while tensors are read does not raise: the report's `stopped` says
+    so.
     """
     from .engine import check as run
+    from .engine import prepare
     from .errors import UsageError
+    from .measures.device.choice import checked, scanner_for
     from .measures.plan import DEPTHS
     from .rulebook.library import load_book
     from .sources.interface import RemoteSource
@@ -47,10 +52,14 @@ def check(
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
+    device = checked(device)
     book = load_book(tuple(rules))
     with opened(str(target)) as source:
         reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
-        return run(source, book, book.select(select, ignore), reach)
+        chosen = book.select(select, ignore)
+        jobs = prepare(source, book, chosen, reach)
+        scanner = scanner_for(device, source, [job.plan for job in jobs[0]])
+        return run(source, book, chosen, reach, jobs=jobs, scanner=scanner)
 
 
 def check_state_dict(

@@ -20,7 +20,7 @@ from tensorlint.measures.device import lane as lanes
 from tensorlint.measures.device import tally as tallying
 from tensorlint.measures.device.scanner import DeviceScanner
 from tensorlint.measures.plan import Need, make_plan
-from tensorlint.measures.scan import Key, on_cpu
+from tensorlint.measures.scan import Key, StoppedError, on_cpu
 from tensorlint.sources.memory import MemorySource
 
 CPU = torch.device("cpu")
@@ -29,8 +29,9 @@ CPU = torch.device("cpu")
 def compare(found: Mapping[Key, Any], source: MemorySource, needs: list[Need]) -> None:
     theirs = on_cpu(source, make_plan(needs))
     assert found.keys() == theirs.keys()
+    words = {(need.tensor.shard, need.tensor.name): need.words for need in needs}
     for key in theirs:
-        same(found[key], theirs[key])
+        same(found[key], theirs[key], words[key])
 
 
 @st.composite
@@ -73,9 +74,16 @@ def test_nothing_to_measure() -> None:
 def test_a_file_that_shrinks_ends_the_run_and_all_threads() -> None:
     needs = [need("x", "uint8", 0, 10_000, "a"), need("x", "uint8", 0, 10_000, "b")]
     before = threading.active_count()
-    with pytest.raises(UnfinishedError, match="b has no"):
+    with pytest.raises(StoppedError, match="b has no"):
         DeviceScanner([CPU, CPU], 64, 0)(MemorySource({"a": bytes(10_000), "b": bytes(50)}), make_plan(needs))
     assert threading.active_count() == before
+
+
+def test_what_was_measured_before_the_run_stopped_is_kept() -> None:
+    needs = [need("x", "uint8", 0, 100, "a"), need("y", "uint8", 0, 100, "b")]
+    with pytest.raises(StoppedError) as caught:
+        DeviceScanner([CPU], 64, 0)(MemorySource({"a": bytes(100), "b": bytes(50)}), make_plan(needs))
+    assert {key: m.count for key, m in caught.value.measured.items()} == {("a", "x"): 100}
 
 
 @pytest.mark.parametrize(

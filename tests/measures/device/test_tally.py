@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sameness import same
-from slow_measures import EVERY, slow, told
+from sameness import ALL, same
+from slow_measures import slow, told
 from test_cpu_kernel import contents
 
 from tensorlint.dtypes import ENCODINGS, Encoding
@@ -21,9 +21,9 @@ from tensorlint.measures.cpu import CpuKernel
 from tensorlint.measures.device import tally as tallying
 from tensorlint.measures.device.pages import place, room
 from tensorlint.measures.device.tally import Tally
-from tensorlint.measures.interface import CODES, WORDS, Measures
+from tensorlint.measures.interface import WORDS, Measures
 
-ALL = EVERY | {CODES}
+ZERO_PAGES = frozenset({"zero_pages"})
 EACH = pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=lambda e: e.name)
 NUMBERS = pytest.mark.parametrize(
     "encoding", [e for e in ENCODINGS.values() if e.kind != "raw" and e.bits != 6], ids=lambda e: e.name
@@ -72,7 +72,7 @@ def test_any_cut_in_any_order_equals_the_cpu_kernel(
 def test_words_do_not_depend_on_each_other(device: Any, encoding: Encoding, data: st.DataObject) -> None:
     content = data.draw(st.binary(max_size=40))
     words = frozenset(data.draw(st.sets(st.sampled_from(sorted(WORDS)))))
-    same(measure(device, content, encoding, words), expected(content, encoding, words))
+    same(measure(device, content, encoding, words), expected(content, encoding, words), words)
 
 
 @EACH
@@ -110,7 +110,14 @@ def test_counting_by_rows_and_at_once(device: Any, encoding: Encoding, size: int
 def test_ends_of_integers_keep_their_order(device: Any, name: str) -> None:
     encoding = ENCODINGS[name]
     width, bits = encoding.bits // 8, encoding.bits
-    for patterns in ([1 << (bits - 1)], [(1 << bits) - 1, 1], [1 << (bits - 1), 1], [0], [(1 << (bits - 1)) - 1]):
+    for patterns in (
+        [1 << (bits - 1)],
+        [(1 << bits) - 1],
+        [(1 << bits) - 1, 1],
+        [1 << (bits - 1), 1],
+        [0],
+        [(1 << (bits - 1)) - 1],
+    ):
         content = b"".join(p.to_bytes(width, "little") for p in patterns)
         same(measure(device, content, encoding), expected(content, encoding))
 
@@ -124,8 +131,8 @@ def test_zero_pages(device: Any, data: bytes, zeros: tuple[int, int], offset: in
     content[begin:end] = bytes(end - begin)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zeropages, "PAGE", 16)
-        found = measure(device, bytes(content), ENCODINGS["uint8"], frozenset({"zero_pages"}), offset, cuts=[begin, 50])
-        same(found, expected(bytes(content), ENCODINGS["uint8"], frozenset({"zero_pages"}), offset))
+        found = measure(device, bytes(content), ENCODINGS["uint8"], ZERO_PAGES, offset, cuts=[begin, 50])
+        same(found, expected(bytes(content), ENCODINGS["uint8"], ZERO_PAGES, offset), ZERO_PAGES)
 
 
 def test_running_out_of_memory_halves_what_is_looked_at_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ...sources.interface import Source
+from ..cores import available
 from ..plan import Plan
 from ..scan import Scanner, on_cpu
 
@@ -39,8 +40,10 @@ def checked(name: str) -> str:
     return name
 
 
-def scanner_for(name: str, source: Source, plans: Sequence[Plan]) -> Scanner:
-    """What measures on a device whose name was `checked`; `auto` decides by what the plans are going to read.
+def scanner_for(name: str, source: Source, plans: Sequence[Plan], host: Scanner = on_cpu) -> Scanner:
+    """What measures on a device whose name was `checked`; `host` where that is the CPU.
+
+    `auto` decides by what the plans are going to read.
 
     The rule of `auto`: CUDA devices, where torch sees any, if the bytes are local files that are in memory already and
     so many that reading them through the bus and starting CUDA is quicker than measuring them on the cores that this
@@ -50,7 +53,7 @@ def scanner_for(name: str, source: Source, plans: Sequence[Plan]) -> Scanner:
     if name == "auto":
         name = "cuda" if _pays(sum(plan.bytes for plan in plans)) and _in_memory(source, plans) and _cuda() else "cpu"
     if name == "cpu":
-        return on_cpu
+        return host
     from .scanner import DeviceScanner
 
     return DeviceScanner(_devices(name))
@@ -58,8 +61,7 @@ def scanner_for(name: str, source: Source, plans: Sequence[Plan]) -> Scanner:
 
 def _pays(amount: int) -> bool:
     """Whether a GPU is quicker for bytes that are in memory, by the estimates above."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _START + amount / _BUS < amount / (_CORE * cores)
+    return _START + amount / _BUS < amount / (_CORE * available())
 
 
 def _cuda() -> bool:

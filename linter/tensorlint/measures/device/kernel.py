@@ -9,6 +9,7 @@ the order of patterns matters their highest bit is inverted: signed order is the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -26,8 +27,8 @@ _ROW = 4096  # elements counted together, so that a first place is looked for in
 class Numbers(NamedTuple):
     """Scalars on the device by name: `sums` of two pieces are added, of two `least` the smaller is taken.
 
-    In `least` stand `first`, `smallest`, `lowest_byte`, `WORD at` (positions), and, with all bits inverted so that the
-    smaller is the larger, `largest` and `highest_byte`.
+    In `least` stand `first`, `smallest` (one less), `lowest_byte`, `WORD at` (positions), and, with all bits inverted
+    so that the smaller is the larger, `largest` and `highest_byte`.
     """
 
     sums: dict[str, Any]
@@ -68,7 +69,7 @@ def _measure(codes: Any, e: Encoding, words: frozenset[str], start: int) -> Numb
     magnitudes, shift = _magnitudes(codes, e)
     numbers = Numbers({}, {})
     for word in COUNTED:
-        if word not in words:
+        if word not in words and not (word == "zero" and "all_zero" in words):
             continue
         for wanted in ranges.words.get(word, ()):
             if wanted.stored:
@@ -80,10 +81,16 @@ def _measure(codes: Any, e: Encoding, words: frozenset[str], start: int) -> Numb
             if word not in UNPLACED:
                 numbers.least[f"{word} at"] = place
     if not words.isdisjoint(("smallest", "largest")):
-        ends = torch.iinfo(magnitudes.dtype)
         other = ~_within(magnitudes, ranges.real, shift)
-        numbers.least["smallest"] = magnitudes.masked_fill(other, ends.max).amin()
-        numbers.least["largest"] = ~magnitudes.masked_fill(other, ends.min).amax().to(torch.int64)
+        none = other.all()
+        ends = torch.iinfo(magnitudes.dtype)
+        if "smallest" in words:
+            # One less, which no other number than NOTHING then reaches.
+            least = magnitudes.masked_fill(other, ends.max).amin().to(torch.int64) - 1
+            numbers.least["smallest"] = least.masked_fill(none, NOTHING)
+        if "largest" in words:
+            most = magnitudes.masked_fill(other, ends.min).amax().to(torch.int64)
+            numbers.least["largest"] = (~most).masked_fill(none, NOTHING)
     return numbers
 
 
@@ -125,6 +132,11 @@ def _count(mask: Any, start: int) -> tuple[Any, Any]:
     return count, place[0].masked_fill(count == 0, NOTHING)
 
 
-def value(least: int, encoding: Encoding) -> float:
-    """The magnitude that a `smallest`, or a `largest` with its bits put right, stands for."""
-    return abs(number(encoding, least + _shift(encoding)))
+def extremes(least: Mapping[str, int], encoding: Encoding) -> dict[str, float]:
+    """The magnitudes that `smallest` and `largest` stand for, as far as there are any."""
+    patterns = {}
+    if least.get("smallest", NOTHING) != NOTHING:
+        patterns["smallest"] = least["smallest"] + 1
+    if least.get("largest", NOTHING) != NOTHING:
+        patterns["largest"] = ~least["largest"]
+    return {word: abs(number(encoding, pattern + _shift(encoding))) for word, pattern in patterns.items()}

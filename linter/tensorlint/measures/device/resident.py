@@ -11,6 +11,7 @@ import torch
 from ...errors import UnfinishedError
 from ...sources.interface import Source
 from ...sources.tensors import TensorSource, stretch
+from ..cores import available
 from ..cpu import CpuKernel
 from ..interface import Measures
 from ..plan import Need, Plan
@@ -34,7 +35,7 @@ def where_they_are(source: Source, plan: Plan, progress: Progress | None = None)
 
     found: dict[Key, Measures] = {}
     needs = list(plan.needs())
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(available()) as pool:
         for need, measures in zip(needs, pool.map(measure, needs), strict=True):
             found[need.tensor.shard, need.tensor.name] = measures
             if progress is not None:
@@ -43,10 +44,10 @@ def where_they_are(source: Source, plan: Plan, progress: Progress | None = None)
 
 
 def _on_host(tensor: Any, need: Need) -> Measures:
-    whole, size = Measures(), need.tensor.nbytes
+    whole, size, kernel = Measures(), need.tensor.nbytes, CpuKernel()
     for at in range(0, max(size, 1), _ON_HOST):
         data = stretch(tensor, at, min(at + _ON_HOST, size)).numpy()
-        whole = whole + CpuKernel().measure(data, need.encoding, need.words, at, need.tensor.begin + at)
+        whole = whole + kernel.measure(data, need.encoding, need.words, at, need.tensor.begin + at)
     return whole
 
 

@@ -15,7 +15,7 @@ from ..cpu import CpuKernel
 from ..interface import Measures
 from ..plan import Plan
 from ..reading import Part, Piece, Reader
-from ..scan import Key, Progress
+from ..scan import Key, Progress, StoppedError
 from .lane import CHUNK, Lane, Slot, wait_until_copied
 from .tally import Tally, out_of_memory
 
@@ -35,7 +35,7 @@ class DeviceScanner:
         self._small = min(small, chunk)  # what is measured on the host comes in one piece
 
     def __call__(self, source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
-        """See Scanner; raises UnfinishedError also when a device fails."""
+        """See Scanner; raises StoppedError also when a device fails."""
         found: dict[Key, Measures] = {}
         turn, stop = Lock(), Event()
         shards = iter(plan.by_shard.items())
@@ -69,7 +69,10 @@ class DeviceScanner:
             finally:
                 stop.set()
         for worker in workers:
-            worker.result()
+            try:
+                worker.result()
+            except UnfinishedError as error:
+                raise StoppedError(error, found) from error
         return found
 
     def _shard(
@@ -83,6 +86,7 @@ class DeviceScanner:
         """Measures of all tensors that a reader brings."""
         ahead: deque[tuple[Slot, Future[Piece | None]]] = deque()
         open_: dict[Key, Tally] = {}  # pieces of one tensor may come in any order
+        kernel = CpuKernel()
         for slot in lane.slots:
             ahead.append((slot, readers.submit(_fill, reader, slot)))
         try:
@@ -100,7 +104,7 @@ class DeviceScanner:
                 for part in piece.parts:
                     key = part.need.tensor.shard, part.need.tensor.name
                     if part.need.tensor.nbytes < self._small:
-                        yield key, _on_host(slot, part)
+                        yield key, _on_host(kernel, slot, part)
                     elif open_[key].size == part.need.tensor.nbytes:
                         yield key, open_.pop(key).measures()
                 ahead.append((slot, readers.submit(_fill, reader, slot)))
@@ -115,9 +119,9 @@ def _fill(reader: Reader, slot: Slot) -> Piece | None:
     return reader.fill(slot.array.data)
 
 
-def _on_host(slot: Slot, part: Part) -> Measures:
+def _on_host(kernel: CpuKernel, slot: Slot, part: Part) -> Measures:
     data = slot.array[part.at : part.at + part.size]
-    return CpuKernel().measure(data, part.need.encoding, part.need.words, part.start, part.offset)
+    return kernel.measure(data, part.need.encoding, part.need.words, part.start, part.offset)
 
 
 def _failure(error: RuntimeError, device: Any) -> UnfinishedError:

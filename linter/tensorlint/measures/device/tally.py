@@ -10,7 +10,7 @@ import torch
 from ...dtypes import Encoding
 from ..interface import CODES, COUNTED, Measures
 from ..ranges import number
-from .kernel import NOTHING, measure, value
+from .kernel import NOTHING, extremes, measure
 from .pages import PageScan, Placed
 
 _LEAST_STEP = 1 << 16  # bytes; a device without room for so little has no room at all
@@ -86,9 +86,7 @@ class Tally:
         found: dict[str, Any] = dict(zip(counted, numbers[: len(counted)], strict=True))
         least = dict(zip(others, numbers[len(counted) :], strict=True))
         found["positions"] = {w: at for w in COUNTED if (at := least.get(f"{w} at", NOTHING)) != NOTHING}
-        if "smallest" in least and least["smallest"] <= ~least["largest"]:
-            found["smallest"] = value(least["smallest"], self._encoding)
-            found["largest"] = value(~least["largest"], self._encoding)
+        found |= extremes(least, self._encoding)
         if "lowest_byte" in least:
             found |= {"lowest_byte": least["lowest_byte"], "highest_byte": ~least["highest_byte"]}
         if "first" in least:

@@ -11,6 +11,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     import torch
 
-    gpus = [kind for kind in ("cuda", "mps", "xpu") if hasattr(torch, kind) and getattr(torch, kind).is_available()]
+    seen = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "xpu": torch.xpu.is_available(),
+    }
+    gpus = [kind for kind, there in seen.items() if there]
     rows = [pytest.param(torch.device(kind, 0), marks=pytest.mark.gpu, id=kind) for kind in gpus]
     metafunc.parametrize("device", [pytest.param(torch.device("cpu"), id="cpu"), *rows])

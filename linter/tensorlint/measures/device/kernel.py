@@ -21,7 +21,7 @@ from ..ranges import Range, number, ranges_of
 NOTHING = (1 << 63) - 1  # in `least`: no such element
 UNPLACED = frozenset({"ceiling", "floor"})
 _OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
-_ROW = 4096  # elements counted together, so that a first place is looked for in one row only
+_ROW = 1024  # elements counted together; the first place is looked for in one row only
 
 
 class Numbers(NamedTuple):
@@ -123,12 +123,15 @@ def _within(values: Any, wanted: Range, shift: int) -> Any:
 
 def _count(mask: Any, start: int) -> tuple[Any, Any]:
     """How many are true, and the number of the first of them (NOTHING if none), when the first one is `start`."""
-    row = _ROW if len(mask) % _ROW == 0 else len(mask)
-    rows = mask.view(-1, row)
-    counts = rows.sum(1, dtype=torch.int32)
+    if len(mask) % _ROW:
+        mask = torch.cat([mask, mask.new_zeros(-len(mask) % _ROW)])
+    # Eight truth values at a time, which torch would else widen to as many bytes each: a row has 128 such numbers, and
+    # so no byte of their sum overflows.
+    lanes = mask.view(torch.int64).view(-1, _ROW // 8).sum(1)
+    counts = lanes.view(torch.uint8).view(-1, 8).sum(1)
     line = (counts != 0).to(torch.uint8).argmax().view(1)
-    place = line * row + rows.index_select(0, line).to(torch.uint8).argmax(1) + start
-    count = counts.sum(dtype=torch.int64)
+    place = line * _ROW + mask.view(-1, _ROW).index_select(0, line).to(torch.uint8).argmax(1) + start
+    count = counts.sum()
     return count, place[0].masked_fill(count == 0, NOTHING)
 
 

@@ -66,10 +66,10 @@ class Lane:
     def send(self, slot: Slot, parts: Sequence[Part]) -> list[Placed]:
         """Parts of the piece in a slot, on the device: for kernels that are enqueued from now on."""
         if self._back_end is None:
-            return _place(slot, parts)
+            return _place(slot, parts, pinned=False)
         self._copies.wait_event(slot.measured)
         with self._back_end.stream(self._copies):
-            placed = _place(slot, parts)
+            placed = _place(slot, parts, pinned=True)
             slot.copied.record(self._copies)
         self._back_end.current_stream(self.device).wait_event(slot.copied)
         return placed
@@ -87,12 +87,12 @@ class Lane:
         free_cache(self.device)
 
 
-def _place(slot: Slot, parts: Sequence[Part]) -> list[Placed]:
+def _place(slot: Slot, parts: Sequence[Part], pinned: bool) -> list[Placed]:
     placed, at = [], 0
     for part in parts:
         end = at + room(part.offset, part.size)[1]
         data = slot.host[part.at : part.at + part.size]
-        placed.append(place(slot.device[at:end], data, part.start, part.offset))
+        placed.append(place(slot.device[at:end], data, part.start, part.offset, pinned))
         at = end
     return placed
 

@@ -37,11 +37,14 @@ def room(offset: int, size: int) -> tuple[int, int]:
     return lead, -(-(lead + size) // zeropages.PAGE) * zeropages.PAGE
 
 
-def place(pages: Any, data: Any, at: int, offset: int) -> Placed:
-    """Copy bytes to where they belong in `pages`, which has the room for them; the rest of it becomes zero."""
+def place(pages: Any, data: Any, at: int, offset: int, pinned: bool = False) -> Placed:
+    """Copy bytes to where they belong in `pages`, which has the room for them; the rest of it becomes zero.
+
+    From pinned memory of the host the copy is only enqueued.
+    """
     lead, _ = room(offset, len(data))
     pages[:lead].zero_()
-    pages[lead : lead + len(data)].copy_(data, non_blocking=True)
+    pages[lead : lead + len(data)].copy_(data, non_blocking=pinned)
     pages[lead + len(data) :].zero_()
     return Placed(pages, lead, len(data), at, offset)
 

@@ -76,7 +76,7 @@ from .progress import bar
     default="auto",
     show_default=True,
     metavar="DEVICE",
-    help=f"What measures: {NAMES}. A GPU needs torch; auto takes one only for very much that is in memory already.",
+    help=f"What measures: {NAMES}. A GPU needs torch; auto takes one only where it wins, which is rare.",
 )
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")

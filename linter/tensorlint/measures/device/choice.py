@@ -56,7 +56,8 @@ def scanner_for(name: str, source: Source, plans: Sequence[Plan], host: Scanner 
         return host
     from .scanner import DeviceScanner
 
-    return DeviceScanner(_devices(name))
+    # On torch's CPU what is computed on the way should stay in the cache.
+    return DeviceScanner(_devices(name), chunk=1 << 20) if name == _TESTING else DeviceScanner(_devices(name))
 
 
 def _pays(amount: int) -> bool:

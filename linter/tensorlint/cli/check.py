@@ -27,7 +27,7 @@ from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
 from .progress import bar
-from .settings import settings_options, wanted
+from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
@@ -92,7 +92,7 @@ def command(
     """
     if plan and format_ != "text":
         raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
-    asked = wanted(**settings)
+    asked = asked_for(**settings)
     names = targets or (".",)
     if show_settings:
         for task in (task for name in names for task in tasks_for(name, asked)):

@@ -14,6 +14,7 @@ from .value import Value
 
 FAIL_ON = (*SEVERITIES, "never")
 SEVERITY_WORDS = (*SEVERITIES, "off")
+_MEANT = {"ignore": "off", "disable": "off", "disabled": "off", "none": "off", "info": "note", "hint": "note"}
 _IGNORE_KEYS = ("rule", "tensor", "reason", "until")
 _RULES = {"$ref": "#/definitions/rules"}
 _PATH = {"type": "string", "minLength": 1}
@@ -151,6 +152,8 @@ def _severity(value: Value, _: str) -> tuple[Severity, ...]:
             row.fail_key(
                 f"`{name}` must be a severity, not a table", f'quote the name of the rule: "{_path(name, row)}"'
             )
+        if isinstance(row.data, str) and row.data in _MEANT:
+            row.fail(f"`{row.data}` is not a severity", f"did you mean `{_MEANT[row.data]}`?")
     return tuple(
         Severity(Selector(name, row, True), row.word("a severity", SEVERITY_WORDS)) for name, row in rows.items()
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
-from ..view import Layer, View
+from ..view import View
+from .templates import counted_layers
 
 STATES = (
     "missing-layer",
@@ -32,7 +33,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
         return
     yield from _layers(view, config)
-    yield from _templates(view)
     yield from _experts(view, config)
     yield from _ends(view, config)
 
@@ -62,103 +62,6 @@ def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Itera
         values = {"layers": numbers, "present": len(view.layers), "count": count, "key": key}
         name = f"{first.prefix}.{first.number}.*"
         yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
-
-
-def _plain(layer: Layer) -> frozenset[str]:
-    """A layer's modules without expert numbers and quantization suffixes: what makes layers alike."""
-    found = set()
-    for name in layer.tensors:
-        expert = _EXPERT.match(name)
-        if expert:
-            continue
-        found.add(name)
-    return frozenset(found)
-
-
-def _templates(view: View) -> Iterator[Fact]:
-    """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
-    rows = [(layer, _stored(view, layer)) for layer in _counted(view)]
-    said: set[str] = set()
-    for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
-        part = [(layer, _block(names, block), _blocks(names)) for layer, names in rows]
-        for fact in _compare(view, [r for r in part if r[1]], block == ""):
-            if fact.tensor not in said:
-                said.add(fact.tensor)
-                yield fact
-
-
-def _counted(view: View) -> Iterator[Layer]:
-    """Layers that the configuration counts: those for multi-token prediction have tensors of their own."""
-    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
-    return (layer for layer in view.layers if not counted or layer.number < counted[1])
-
-
-def _stored(view: View, layer: Layer) -> frozenset[str]:
-    """What a layer holds: modules by name, however they are stored, and tensors outside of modules."""
-    start = f"{layer.prefix}.{layer.number}."
-    found = set()
-    for name in _plain(layer):
-        module = view.unit_of[start + name].module
-        companion = module is not None and module.scheme.companion
-        if module is not None and module.scheme.quantized and not name.endswith(".bias"):
-            found.add(module.name[len(start) :])
-        elif not companion:
-            found.add(name.removesuffix(".weight"))
-    return frozenset(found)
-
-
-def _blocks(names: frozenset[str]) -> frozenset[str]:
-    return frozenset(n.partition(".")[0] for n in names if "." in n)
-
-
-def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
-    """The names of one block (`self_attn`, `mlp`), of none (the norms), or all of them."""
-    if block is None:
-        return names
-    return frozenset(n for n in names if (n.partition(".")[0] if "." in n else "") == block)
-
-
-_Row = tuple[Layer, frozenset[str], frozenset[str]]
-
-
-def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
-    types = view.checkpoint.model_config.get("layer_types")
-    for layer, mine, blocks in rows:
-        others = [
-            (other, theirs)
-            for other, theirs, their_blocks in rows
-            if other is not layer and mine < theirs and (not same_blocks or blocks == their_blocks)
-        ]
-        alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
-        if not alike_types and any(o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows):
-            continue  # the others of its type are no larger
-        others = alike_types or others
-        if not others:
-            continue
-        template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
-        alike = sum(theirs == mine for _, theirs, _ in rows)
-        missing = sorted(template - mine)
-        # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
-        if alike > max(1, count) or (alike > 1 and alike >= count) or len(missing) > max(2, len(template) // 3):
-            continue
-        giver = next(o for o, theirs in others if theirs == template)
-        for name in missing:
-            whole = f"{layer.prefix}.{layer.number}.{name}"
-            suffix = "" if name in giver.tensors else ".weight"
-            if view.anatomy.optional(whole + suffix) or whole + suffix in view.checkpoint.unreadable_names:
-                continue
-            values = {"layer": layer.number, "have": count, "of": len(rows)}
-            yield Fact("missing-module", _shard_of(view, layer), whole + suffix, values=values)
-
-
-def _same_type(types: Any, a: int, b: int) -> bool:
-    if not isinstance(types, list) or max(a, b) >= len(types):
-        return True
-    return bool(types[a] == types[b])
-
-
-def _shard_of(view: View, layer: Layer) -> str:
-    return next(iter(layer.tensors.values())).shard
 
 
 def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
@@ -202,7 +105,7 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
 def _without_experts(view: View, rows: Mapping[str, set[int]]) -> Iterator[str]:
     """Counted layers that have a router where the other layers have one beside their experts, but no experts."""
     ends = {re.sub(r"^.*?\.\d+\.", "", module) for module in rows}
-    for layer in _counted(view):
+    for layer in counted_layers(view):
         for end in ends:
             module = f"{layer.prefix}.{layer.number}.{end}"
             parent = end.rpartition(".")[0]
@@ -247,8 +150,10 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if vocabulary and "embedding" not in roles and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0:
         yield Fact("missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows})
     normed = any("norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + "."))
-    if normed and not any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer):
-        yield Fact("missing-norm", where, f"{base}.norm.weight".lstrip("."), values={"layers": len(view.layers)})
+    last = f"{base}.norm.weight".lstrip(".")
+    ended = any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer) or view.anatomy.optional(last)
+    if normed and not ended:
+        yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
     tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < 2:

@@ -153,14 +153,15 @@ def _product(sizes: tuple[int, ...]) -> int:
     return total
 
 
+_ORPHANS = ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "weight_global_scale")
+
+
 def _orphans(module: Module) -> Iterator[Fact]:
     """Scales and packed parts left over beside a weight that is not quantized."""
     weight = module.parts.get("weight")
     for tensor in module.left_over:
         leaf = tensor.name.rpartition(".")[2]
-        if any(
-            word in leaf for word in ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "global_scale")
-        ):
+        if any(word in leaf for word in _ORPHANS):
             values = {
                 "module": module.name,
                 "part": leaf,

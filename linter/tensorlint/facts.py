@@ -134,6 +134,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         ("module", "dtype", "declared", "where"),
     ),
     "dead-entry": FactKind("An ignore entry covers no module of the checkpoint.", ("entry", "where")),
+    "mistaken-entry": FactKind(
+        "An ignore entry covers no module, and it can be told what is wrong with it.", ("entry", "why", "where")
+    ),
     "broken-pattern": FactKind("A pattern in a list cannot be evaluated.", ("entry", "problem", "where")),
     "declarations-differ": FactKind(
         "Two files declare different things.", ("field", "first", "second", "other", "where")

@@ -17,6 +17,7 @@ from . import (
     duplicates,
     fused,
     kv_cache,
+    lists,
     packing,
     roles,
     sizes,
@@ -46,6 +47,7 @@ class Check:
 CHECKS: tuple[Check, ...] = (
     Check(contract.STATES, contract.run),
     Check(configuration.STATES, configuration.run),
+    Check(lists.STATES, lists.run),
     Check(completeness.STATES, completeness.run),
     Check(templates.STATES, templates.run),
     Check(dimensions.STATES, dimensions.run),

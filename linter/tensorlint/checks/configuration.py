@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
@@ -14,27 +14,20 @@ from ..view import View
 
 STATES = (
     "declaration-missing",
-    "declaration-left",
     "declaration-unknown",
     "scheme-mismatch",
     "parameter-mismatch",
     "ignored-but-quantized",
     "quantized-not-declared",
-    "unquantized-not-ignored",
-    "listed-but-unquantized",
-    "dead-entry",
-    "broken-pattern",
     "declarations-differ",
     "frozen-status",
     "format-contradiction",
     "one-sided",
-    "head-not-ignored",
 )
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about declarations against tensors and against each other."""
-    checkpoint = view.checkpoint
     for file, method in view.declared.unknown:
         yield Fact("declaration-unknown", file, values={"method": method})
     main = view.declared.main
@@ -43,9 +36,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         return
     for module in view.quantized:
         yield from _module(view, main, module)
-    if checkpoint.whole:
-        yield from _unquantized(view, main)
-    yield from _lists(view, main)
     for other in view.declared.all[1:]:
         yield from _differences(main, other)
     yield from _one_sided(view, main)
@@ -121,7 +111,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
             yield Fact("quantized-not-declared", main.file, place, values=values)
         return
     if expected.quantized is False and not main.quantizes and module.parts.keys() & {"weight"}:
-        declared = _say(expected.values)
+        declared = say(expected.values)
         yield Fact(
             "scheme-mismatch",
             main.file,
@@ -157,7 +147,7 @@ def _compare(
             "scheme-mismatch",
             main.file,
             place,
-            values={**values, "declared": _say(stated), "entry": expected.entry},
+            values={**values, "declared": say(stated), "entry": expected.entry},
         )
         return
     label = module.labels.get("weight_scale", "")
@@ -179,112 +169,10 @@ def _compare(
         yield Fact("parameter-mismatch", main.file, place, values=found)
 
 
-def _say(values: Mapping[str, Any]) -> str:
+def say(values: Mapping[str, Any]) -> str:
+    """Declared values in words."""
     order = ("method", "algorithm", "format", "bits", "type", "strategy", "group_size", "activations")
     return ", ".join(f"{k} {values[k]}" for k in order if k in values) or "nothing"
-
-
-def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
-    """Linear modules that are plain although the declaration makes loaders expect them quantized."""
-    expected_any = found_any = False
-    missed: list[Fact] = []
-    has_quantized = {m.pattern for m in view.quantized}
-    for module in view.modules.values():
-        if module.scheme.quantized:
-            found_any = True
-            continue
-        weight = module.parts.get("weight")
-        if weight is None or len(weight.shape) != 2 or not view.is_linear(module):
-            continue
-        expected = main.expect(module.name, linear=True)
-        if not expected.quantized or _covered_elsewhere(main, module.name):
-            continue
-        expected_any = True
-        siblings = module.pattern in has_quantized
-        if main.dialect.lists == "none":
-            continue
-        if main.dialect.lists != "complete" and not siblings:
-            continue
-        values = {
-            "module": module.name,
-            "dtype": weight.dtype,
-            "where": main.where,
-            "scheme": "",
-            "siblings": siblings,
-        }
-        if main.layers is not None:
-            kind = "listed-but-unquantized"
-            values = {
-                "module": module.name,
-                "dtype": weight.dtype,
-                "where": main.where,
-                "declared": _say(expected.values),
-            }
-        else:
-            kind = "unquantized-not-ignored"
-        missed.append(Fact(kind, main.file, weight.name, values=values))
-    if not found_any and not view.recognised.unknown and main.quantizes and (expected_any or not view.modules):
-        values = {"method": main.method, "where": main.where, "algorithm": _say(main.base)}
-        if view.modules:
-            yield Fact("declaration-left", main.file, values=values)
-        return
-    yield from missed
-    if found_any and main.dialect.lists == "complete" and main.layers is None:
-        yield from _head(view, main)
-
-
-def _head(view: View, main: Declaration) -> Iterator[Fact]:
-    """An output head in plain floats that loaders expect quantized."""
-    for name, module in view.modules.items():
-        weight = module.parts.get("weight")
-        if name.rpartition(".")[2] != "lm_head" or module.scheme.quantized or weight is None:
-            continue
-        if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
-            values = {"module": name, "dtype": weight.dtype, "where": main.where}
-            yield Fact("head-not-ignored", main.file, weight.name, values=values)
-
-
-def _covered_elsewhere(main: Declaration, module: str) -> bool:
-    """Whether an entry means this module under another wrapper, such as `language_model.model.`."""
-    plain = canonical(module)
-    if plain == module:
-        return any(
-            canonical(e).rstrip("*.") and plain.startswith(canonical(e).rstrip("*."))
-            for e in main.ignore.entries
-            if e.endswith("*")
-        )
-    return main.ignore.covering(plain, linear=False) is not None or any(
-        canonical(entry) == plain or (entry.endswith("*") and plain.startswith(canonical(entry).rstrip("*.")))
-        for entry in main.ignore.entries
-    )
-
-
-def _lists(view: View, main: Declaration) -> Iterator[Fact]:
-    for entry, problem in main.ignore.broken.items():
-        values = {"entry": entry[:120], "problem": problem, "where": main.where}
-        yield Fact("broken-pattern", main.file, values=values)
-    for group in main.groups or ():
-        for entry, problem in group.targets.broken.items():
-            values = {"entry": entry[:120], "problem": problem, "where": f"{main.where}.{group.name}"}
-            yield Fact("broken-pattern", main.file, values=values)
-    if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
-        return
-    # A tied head and an embedding are named by exporters even where the file does not hold them.
-    names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
-    parents = {n for name in names for n in _parents(name)}
-    for entry in main.ignore.entries:
-        roles = view.anatomy.roles(entry.rstrip("*."))
-        if roles & {"head", "embedding", "vision", "mtp"} or entry in parents or entry.removeprefix("re:") in parents:
-            continue
-        alone = type(main.ignore)((entry,), main.ignore.styles)
-        if not any(alone.covering(name, linear=False) for name in parents):
-            yield Fact("dead-entry", main.file, values={"entry": entry[:200], "where": main.where})
-
-
-def _parents(name: str) -> Iterable[str]:
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
 
 
 def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:

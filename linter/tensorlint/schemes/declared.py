@@ -12,6 +12,7 @@ from .dialect import Dialect
 from .matching import Matcher, matcher
 from .model import Scheme
 
+_PLAIN_BITS = 16  # from so many bits on a module is not quantized
 _WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
 
@@ -73,12 +74,24 @@ class Declaration:
         return matcher(value if isinstance(value, list) else [], self.dialect.matching)
 
     @cached_property
+    def excuses(self) -> Matcher:
+        """The same list as the most lenient loader reads it: what it covers may be plain."""
+        return matcher(self.ignore.entries, (*self.dialect.matching, *self.dialect.loose))
+
+    @cached_property
     def layers(self) -> Mapping[str, Mapping[str, Any]] | None:
         """Per-module table, if there is one."""
         value = self.get("layers")
         if not isinstance(value, dict) or not value:
             return None
         return {k: v for k, v in value.items() if isinstance(v, dict)}
+
+    @cached_property
+    def exceptions(self) -> tuple[Matcher, Mapping[str, Mapping[str, Any]]]:
+        """Settings of single modules: what their keys cover, and the settings by key."""
+        value = self.get("exceptions")
+        rows = {k: v for k, v in value.items() if isinstance(v, dict)} if isinstance(value, dict) else {}
+        return matcher(rows, self.dialect.exceptions), rows
 
     @cached_property
     def groups(self) -> tuple[Group, ...] | None:
@@ -120,6 +133,13 @@ class Declaration:
         entry = self.ignore.covering(module, linear=False)
         if entry is not None:
             return Expectation(False, {"method": self.method}, entry)
+        matching, rows = self.exceptions
+        key = matching.covering(module) if rows else None
+        if key is not None:
+            own = _row(rows[key], self.dialect)
+            if key.startswith("-:") or own.get("bits", 0) >= _PLAIN_BITS:
+                return Expectation(False, {"method": self.method}, key)
+            return Expectation(True, {**self.base, **own}, key)
         if self.dialect.overrides and module in self.content:
             own = self.content[module]
             if not isinstance(own, dict):

@@ -189,6 +189,23 @@ CATALOGUE: Mapping[str, FactKind] = {
     "odd-type": FactKind(
         "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
     ),
+    "repeated-segment": FactKind("A part of tensor names stands there twice.", ("segment", "tensors")),
+    "foreign-prefix": FactKind(
+        "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
+    ),
+    "renamed-module": FactKind(
+        "A module of one layer has a longer name than in the other layers.", ("module", "meant")
+    ),
+    "copied-layer": FactKind("A layer is a copy of another one.", ("layer", "other", "tensors", "bytes")),
+    "odd-part-type": FactKind(
+        "A part has another dtype than the same part of the other layers.", ("dtype", "wanted", "part")
+    ),
+    "config-dtype": FactKind(
+        "config.json states another 16-bit dtype than the tensors have.", ("key", "stated", "found", "tensors")
+    ),
+    "foreign-key": FactKind(
+        "A declaration has keys that only the exporters of another method write.", ("method", "key", "other", "where")
+    ),
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),
     "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),

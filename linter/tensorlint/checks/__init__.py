@@ -18,6 +18,7 @@ from . import (
     fused,
     kv_cache,
     lists,
+    naming,
     packing,
     roles,
     sizes,
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     Check(lists.STATES, lists.run),
     Check(completeness.STATES, completeness.run),
     Check(templates.STATES, templates.run),
+    Check(naming.STATES, naming.run),
     Check(dimensions.STATES, dimensions.run),
     Check(sizes.STATES, sizes.run),
     Check(types.STATES, types.run),
@@ -63,4 +65,5 @@ CHECKS: tuple[Check, ...] = (
     Check(zeros.SCALE_STATES, zeros.run_scales, zeros.needs_scales, "full"),
     Check(tied.STATES, tied.run, tied.needs, "full"),
     Check(duplicates.STATES, duplicates.run, duplicates.needs, "full"),
+    Check(duplicates.LAYER_STATES, duplicates.run_layers, duplicates.needs_layers, "full"),
 )

@@ -105,6 +105,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
     "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
+    "leaked-state": FactKind("State of a quantizer or observer was saved with the weights.", ("owner",)),
+    "mtp-missing": FactKind(
+        "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")
+    ),
     "ambiguous-scheme": FactKind("Modules fit several schemes equally well.", ("scheme", "rivals", "module")),
     "declaration-missing": FactKind("Modules are quantized, but no file says how.", ("schemes", "modules")),
     "declaration-left": FactKind(

@@ -20,6 +20,7 @@ STATES = (
     "missing-embedding",
     "missing-norm",
     "missing-head",
+    "mtp-missing",
 )
 _EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
 
@@ -49,6 +50,7 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
     yield from _extra(view, config, key, count)
+    yield from _mtp(view, config, count)
 
 
 def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Iterator[Fact]:
@@ -62,6 +64,19 @@ def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Itera
         values = {"layers": numbers, "present": len(view.layers), "count": count, "key": key}
         name = f"{first.prefix}.{first.number}.*"
         yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
+
+
+_MTP_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
+
+
+def _mtp(view: View, config: Mapping[str, Any], count: int) -> Iterator[Fact]:
+    """Layers for multi-token prediction that are counted, but neither behind the others nor under names of their own."""
+    stated = next(((k, config[k]) for k in _MTP_KEYS if type(config.get(k)) is int and config[k] > 0), None)
+    if stated is None or any(layer.number >= count for layer in view.layers):
+        return
+    if not any("mtp" in view.anatomy.roles(name.rpartition(".")[0]) for name in view.checkpoint.tensors):
+        values = {"key": stated[0], "count": stated[1]}
+        yield Fact("mtp-missing", view.checkpoint.path("config.json"), values=values)
 
 
 def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:

@@ -20,6 +20,7 @@ STATES = (
     "ignored-but-quantized",
     "quantized-not-declared",
     "declarations-differ",
+    "foreign-key",
     "frozen-status",
     "format-contradiction",
     "one-sided",
@@ -38,6 +39,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield from _module(view, main, module)
     for other in view.declared.all[1:]:
         yield from _differences(main, other)
+    yield from _foreign_key(view, main)
     yield from _one_sided(view, main)
     yield from _formats(main)
     status = main.get("status")
@@ -65,6 +67,17 @@ def _one_sided(view: View, main: Declaration) -> Iterator[Fact]:
     version = str(producer.get("version", "")) if isinstance(producer, dict) else ""
     if view.quantized and numbers(version) >= _BOTH_SINCE:
         yield Fact("one-sided", where, values={"version": version[:40]})
+
+
+def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:
+    """A key by which the declaration would be another method's: the stated method is wrong, or two were merged."""
+    dialects = view.book.dialects.values()
+    own = {key for d in dialects if d.method == main.method for key in d.marks}
+    marks = {key: d.method for d in dialects for key in d.marks if key not in own}
+    key = next((k for k, v in main.content.items() if v is not None and k in marks), None)
+    if key is not None:
+        values = {"method": main.method, "key": key, "other": marks[key], "where": main.where}
+        yield Fact("foreign-key", main.file, values=values)
 
 
 def _formats(main: Declaration) -> Iterator[Fact]:
@@ -191,7 +204,7 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if main.method != other.method:
         yield fact("method", main.method, other.method)
         return
-    for field in ("algorithm", "group_size", "bits", "block"):
+    for field in ("algorithm", "group_size", "bits", "block", "format", "symmetric", "mode"):
         first, second = main.get(field), other.get(field)
         if first is None and main.groups:
             sizes = {g.values.get(field) for g in main.groups} - {None}
@@ -205,6 +218,10 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if both_state and lists[0] != lists[1]:
         only_first, only_second = sorted(lists[0] - lists[1]), sorted(lists[1] - lists[0])
         yield fact("ignore list", only_first or "nothing more", only_second or "nothing more")
+    stated = main.get("groups"), other.get("groups")
+    if all(isinstance(s, dict) and s for s in stated) and stated[0] != stated[1]:
+        odd = sorted(k for k in {*stated[0], *stated[1]} if stated[0].get(k) != stated[1].get(k))
+        yield fact(f"group {odd[0]}", stated[0].get(odd[0]), stated[1].get(odd[0]))
     if main.layers is not None and other.layers is not None and main.layers != other.layers:
         differ = sorted(k for k in {*main.layers, *other.layers} if main.layers.get(k) != other.layers.get(k))
         yield fact(f"quantized layer {differ[0]}", main.layers.get(differ[0]), other.layers.get(differ[0]))

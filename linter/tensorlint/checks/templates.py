@@ -53,7 +53,7 @@ def _stored(view: View, layer: Layer) -> frozenset[str]:
         companion = module is not None and module.scheme.companion
         if module is not None and module.scheme.quantized and not name.endswith(".bias"):
             found.add(module.name[len(start) :])
-        elif not companion:
+        elif not companion and "calibration" not in view.anatomy.roles((start + name).rpartition(".")[0]):
             found.add(name.removesuffix(".weight"))
     return frozenset(found)
 
@@ -103,13 +103,16 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
             continue
         template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
         alike = sum(theirs == mine for _, theirs, _ in rows)
-        peers = [t for o, t, _ in rows if o is layer or _same_type(types, layer.number, o.number)]
-        peers = peers if len(peers) > 1 else [t for _, t, _ in rows]
+        typed = [(t, b) for o, t, b in rows if o is layer or _same_type(types, layer.number, o.number)]
+        same = [t for t, b in typed if b == blocks]
+        peers = same if len(same) > 1 else [t for t, _ in typed] if len(typed) > 1 else [t for _, t, _ in rows]
         missing = sorted(n for n in template - mine if sum(n in t for t in peers) * 2 >= len(peers))
         # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
         if alike > max(1, count) or (alike > 1 and alike >= count):
             continue
-        if len(missing) > max(2, len(template) // 3) or _whole_part(missing, mine):
+        if len(missing) > max(2, len(template) // 3):
+            continue
+        if (alike > 1 or len(typed) == 1) and _whole_part(missing, mine):
             continue
         giver = next(o for o, theirs in others if theirs == template)
         for name in missing:

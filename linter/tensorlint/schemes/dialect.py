@@ -47,7 +47,8 @@ class Dialect:
     siblings of quantized modules must be, none when modules may stay plain without a word; `names_head` that an output
     head which is not quantized is always listed; `overrides` says that the declaration holds settings under module
     names (or false for a module that is not quantized); `activations` gives the activation scheme of an algorithm where
-    no group states it; `trust_activations` is False where exporters write activation settings that do not hold.
+    no group states it; `marks` are keys that only some methods' declarations have; `trust_activations` is False where
+    exporters write activation settings that do not hold.
     """
 
     name: str
@@ -63,12 +64,13 @@ class Dialect:
     activations: Mapping[str, str]
     exceptions: tuple[str, ...]
     names_head: bool
+    marks: tuple[str, ...]
     see: tuple[str, ...]
 
 
 _TOP = {
     "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
-    "activations", "exceptions", "names_head", "see",
+    "activations", "exceptions", "names_head", "marks", "see",
 }  # fmt: skip
 
 
@@ -104,6 +106,7 @@ def load_dialect(top: Item, name: str) -> Dialect:
         activations,
         styles("exceptions"),
         keys["names_head"].boolean("`names_head`") if "names_head" in keys else False,
+        keys["marks"].strings("`marks`") if "marks" in keys else (),
         keys["see"].strings("`see`") if "see" in keys else (),
     )
 

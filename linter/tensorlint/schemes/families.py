@@ -14,7 +14,7 @@ from ..rulebook.yamltext import Item
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
-    "plain_norm",
+    "plain_norm", "calibration",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",

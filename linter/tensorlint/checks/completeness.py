@@ -70,7 +70,7 @@ _MTP_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layer
 
 
 def _mtp(view: View, config: Mapping[str, Any], count: int) -> Iterator[Fact]:
-    """Layers for multi-token prediction that are counted, but neither behind the others nor under names of their own."""
+    """Layers for multi-token prediction that are counted, but neither behind the others nor under own names."""
     stated = next(((k, config[k]) for k in _MTP_KEYS if type(config.get(k)) is int and config[k] > 0), None)
     if stated is None or any(layer.number >= count for layer in view.layers):
         return

@@ -38,7 +38,10 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     for module in view.quantized:
         yield from _module(view, main, module)
     for other in view.declared.all[1:]:
-        yield from _differences(main, other)
+        differences = list(_differences(main, other))
+        yield from differences
+        if not differences:
+            yield from _beside(view, main, other)
     yield from _foreign_key(view, main)
     yield from _one_sided(view, main)
     yield from _formats(main)
@@ -73,10 +76,13 @@ def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:
     """A key by which the declaration would be another method's: the stated method is wrong, or two were merged."""
     dialects = view.book.dialects.values()
     own = {key for d in dialects if d.method == main.method for key in d.marks}
-    marks = {key: d.method for d in dialects for key in d.marks if key not in own}
-    key = next((k for k, v in main.content.items() if v is not None and k in marks), None)
-    if key is not None:
-        values = {"method": main.method, "key": key, "other": marks[key], "where": main.where}
+    marks: dict[str, str] = {}
+    for dialect in dialects:
+        for key in dialect.marks:
+            marks.setdefault(key, dialect.method)
+    found = next((k for k, v in main.content.items() if v is not None and k in marks and k not in own), None)
+    if found is not None:
+        values = {"method": main.method, "key": found, "other": marks[found], "where": main.where}
         yield Fact("foreign-key", main.file, values=values)
 
 
@@ -144,6 +150,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     yield from _compare(module, expected, main, values, place)
 
 
+_SIZES = {"group_size", "bits", "block_rows", "block_cols"}
 _STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
 
 
@@ -186,6 +193,20 @@ def say(values: Mapping[str, Any]) -> str:
     """Declared values in words."""
     order = ("method", "algorithm", "format", "bits", "type", "strategy", "group_size", "activations")
     return ", ".join(f"{k} {values[k]}" for k in order if k in values) or "nothing"
+
+
+def _beside(view: View, main: Declaration, other: Declaration) -> Iterator[Fact]:
+    """Sizes that only the second declaration states, against the modules."""
+    for module in view.quantized:
+        first, second = main.expect(module.name), other.expect(module.name)
+        if module.problems or module.scheme.self_declared or not first.quantized or not second.quantized:
+            continue
+        more = {k: v for k, v in second.values.items() if k in _SIZES and k not in first.values}
+        if more:
+            weight = module.parts.get("weight")
+            values = {"module": module.name, "scheme": module.scheme.name, "where": other.where}
+            row = Expectation(True, {**first.values, **more}, second.entry)
+            yield from _compare(module, row, other, values, weight.name if weight else module.name)
 
 
 def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:

@@ -180,7 +180,10 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A group of a declaration states another format than the declaration itself.",
         ("stated", "group", "found", "where"),
     ),
-    "one-sided": FactKind("Only one of the two files that an exporter writes declares quantization.", ("version",)),
+    "one-sided": FactKind(
+        "Only the second of two places that an exporter writes alike declares quantization.",
+        ("method", "found", "missing"),
+    ),
     "head-not-ignored": FactKind(
         "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
-from ..view import View
+from ..view import Layer, View
 from .templates import counted_layers
 
 STATES = (
@@ -49,21 +49,28 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         prefix = view.layers[0].prefix
         values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
-    yield from _extra(view, config, key, count)
+    yield from _extra(view, key, count)
     yield from _mtp(view, config, count)
 
 
-def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Iterator[Fact]:
+def _extra(view: View, key: str, count: int) -> Iterator[Fact]:
     """Layers beyond the counted ones that look like ordinary layers, not like those of multi-token prediction."""
-    ahead = sum(v for k, v in config.items() if ("nextn" in k or "mtp" in k) and type(v) is int and v > 0)
-    ordinary = {frozenset(layer.tensors) for layer in view.layers if layer.number < count}
-    extra = [layer for layer in view.layers if layer.number >= count + ahead and frozenset(layer.tensors) in ordinary]
+    ordinary = [frozenset(layer.tensors) for layer in view.layers if layer.number < count]
+    extra = [layer for layer in view.layers if layer.number >= count and _is_ordinary(view, layer, ordinary)]
     if extra and count:
         first = extra[0]
         numbers = [layer.number for layer in extra[:16]]
         values = {"layers": numbers, "present": len(view.layers), "count": count, "key": key}
         name = f"{first.prefix}.{first.number}.*"
         yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
+
+
+def _is_ordinary(view: View, layer: Layer, ordinary: list[frozenset[str]]) -> bool:
+    """Whether a layer is made of what the counted ones have: all of it, or most in models with several kinds."""
+    mine = frozenset(layer.tensors)
+    if any("mtp" in view.anatomy.roles(t.name.rpartition(".")[0]) for t in layer.tensors.values()):
+        return False
+    return any(len(mine & other) * 2 > len(mine) for other in ordinary)
 
 
 _MTP_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
@@ -155,8 +162,9 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         return
     where = view.checkpoint.path("config.json")
     vocabulary = view.anatomy.count(config, "vocabulary")
-    roles = {role for m in view.modules for role in view.anatomy.roles(m)}
-    outer = [m for m in view.modules if not m.startswith(view.layers[0].prefix + ".")]
+    language = [m for m in view.modules if "vision" not in view.anatomy.roles(m)]
+    roles = {role for m in language for role in view.anatomy.roles(m)}
+    outer = [m for m in language if not m.startswith(view.layers[0].prefix + ".")]
     rows = vocabulary[1] if vocabulary else 0
     tall = [
         m for m in outer if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)

@@ -51,25 +51,23 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield Fact("frozen-status", main.file, values=values)
 
 
-# From this version on ModelOpt writes config.json and hf_quant_config.json alike (modelopt/torch/export/
-# convert_hf_config.py); transformers and others read the first one only.
-_BOTH_SINCE = (0, 31)
-
-
 def _one_sided(view: View, main: Declaration) -> Iterator[Fact]:
-    """hf_quant_config.json alone declares what its exporter writes into config.json too."""
+    """Of two places that the exporter writes alike only the second declares: libraries read the first one."""
     checkpoint = view.checkpoint
-    if main.file != checkpoint.path("hf_quant_config.json") or "model_type" not in checkpoint.config("config.json"):
+    since, first = main.place.copy_since, main.dialect.places[0]
+    if not since or "model_type" not in checkpoint.config("config.json"):
         return
-    where = checkpoint.path("config.json")
+    where = checkpoint.path(first.file)
     for _, method in view.declared.unknown:
         values = {"field": "method", "first": method, "second": main.method, "other": main.file, "where": "top"}
         yield Fact("declarations-differ", where, values=values)
         return
-    producer = checkpoint.config("hf_quant_config.json").get("producer")
+    producer = checkpoint.config(main.place.file).get("producer")
     version = str(producer.get("version", "")) if isinstance(producer, dict) else ""
-    if view.quantized and numbers(version) >= _BOTH_SINCE:
-        yield Fact("one-sided", where, values={"version": version[:40]})
+    if view.quantized and numbers(version or since) >= numbers(since):
+        found = f"{main.where} of {main.file}" if main.at else main.file
+        values = {"method": main.method, "found": found, "missing": f"{'.'.join(first.at)} of {first.file}"}
+        yield Fact("one-sided", where, values=values)
 
 
 def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:

@@ -64,11 +64,13 @@ def _inside(view: View) -> Iterator[Fact]:
     wanted: list[tuple[str, int, int, str]] = []
     for what, leaves in (
         ("intermediate", (".mlp.gate_proj", ".mlp.up_proj")),
-        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj")),
+        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj", ".experts.*.w1", ".switch_mlp.up_proj")),
     ):
         size = view.anatomy.count(config, what)
         if size is not None:
             wanted.extend((size[0], size[1], size[1], leaf) for leaf in leaves)
+            if what == "intermediate":
+                wanted.append((size[0], size[1], 2 * size[1], ".mlp.gate_up_proj"))
     wanted.extend(_heads(view, config))
     said: set[str] = set()
     for key, stated, size_, leaf in wanted:
@@ -94,6 +96,7 @@ def _heads(view: View, config: Mapping[str, Any]) -> Iterator[tuple[str, int, in
     if stated is None and (hidden is None or hidden[1] % heads[1]):
         return
     size = stated[1] if stated is not None else hidden[1] // heads[1] if hidden is not None else 0
+    yield (*heads, (heads[1] + 2 * shared[1]) * size, ".self_attn.qkv_proj")
     yield (*heads, heads[1] * size, ".self_attn.q_proj")
     yield (*shared, shared[1] * size, ".self_attn.k_proj")
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..checkpoint import Checkpoint
-from .dialect import Dialect
+from .dialect import Dialect, Place
 from .matching import Matcher, matcher
 from .model import Scheme
 
@@ -46,6 +46,7 @@ class Declaration:
     at: tuple[str, ...]
     dialect: Dialect
     content: Mapping[str, Any]
+    place: Place
 
     def get(self, name: str) -> Any:
         """A normalized field's raw value, or None."""
@@ -109,6 +110,8 @@ class Declaration:
             value = self.get(name)
             if isinstance(value, (str, int, bool)):
                 found[name] = value
+            elif name == "activations" and isinstance(value, dict):
+                found[name] = _activations(value)
         block = self.get("block")
         if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
             found["block_rows"], found["block_cols"] = block
@@ -206,7 +209,7 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
 def _activations(value: Any) -> str:
     if not isinstance(value, dict):
         return "none"
-    dynamic = value.get("dynamic", False)
+    dynamic = value.get("dynamic", value.get("is_dynamic", False))
     return "local" if dynamic == "local" else "dynamic" if dynamic else "static"
 
 
@@ -233,7 +236,7 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
             content = checkpoint.config(place.file)
             for at, value in _at(content, place.at):
                 if all(value.get(k) in allowed for k, allowed in place.when.items()):
-                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value))
+                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
     for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
         method = value.get("quant_method")
         if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):

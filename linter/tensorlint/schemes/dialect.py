@@ -30,11 +30,15 @@ LISTS = ("complete", "partial", "none")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a declaration may stand: a file, a path of keys in it, and values that must be there."""
+    """Where a declaration may stand: a file, a path of keys in it, and values that must be there.
+
+    `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
+    """
 
     file: str
     at: tuple[str, ...]
     when: Mapping[str, tuple[Any, ...]]
+    copy_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,12 @@ def load_dialect(top: Item, name: str) -> Dialect:
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when"})
+    keys = item.mapping("a place", {"file", "at", "when", "copy_since"})
     if "file" not in keys:
         item.fail("a place names a `file`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
     when = {}
     if "when" in keys:
         when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].mapping("`when`").items()}
-    return Place(keys["file"].string("`file`"), at, when)
+    since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
+    return Place(keys["file"].string("`file`"), at, when, since)

@@ -27,39 +27,40 @@ def check(
     depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
-    rules: Iterable[Path] = (),
+    rules: Iterable[str | Path] = (),
+    baseline: str | Path | None = None,
+    config: str | Path | None = None,
+    isolated: bool = False,
     device: str = "auto",
 ) -> Report:
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
-    hold rule names, folders or globs; `rules` are paths of more rule files. `device` measures: auto, cpu, cuda, cuda:N,
-    mps or xpu.
+    hold rule names, folders or globs; `rules` are paths of more rule files; `baseline` is an earlier JSON report.
+    `config` names a configuration file, instead of the one in or above the target's folder; `isolated` follows none.
+    `device` measures: auto, cpu, cuda, cuda:N, mps or xpu.
 
-    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules and for a device that is not
-    there, AccessError for what the Hub does not show, UnfinishedError when headers cannot be read. A file that changes,
-    a server that goes away, or a device that fails while tensors are read does not raise: the report's `stopped` says
-    so.
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, a device that is not there
+    and what is wrong with a configuration, AccessError for what the Hub does not show, UnfinishedError when headers
+    cannot be read. A file that changes, a server that goes away, or a device that fails while tensors are read does not
+    raise: the report's `stopped` says so.
     """
-    from .engine import check as run
-    from .engine import prepare
     from .errors import UsageError
+    from .linting import prepared
     from .measures.device.choice import checked, scanner_for
     from .measures.plan import DEPTHS
-    from .rulebook.library import load_book
-    from .sources.interface import RemoteSource
-    from .sources.opening import opened
+    from .reach import final_ignores
+    from .suppress import Suppressor
+    from .tasks import task_for, wanted
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
     device = checked(device)
-    book = load_book(tuple(rules))
-    with opened(str(target)) as source:
-        reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
-        chosen = book.select(select, ignore)
-        jobs = prepare(source, book, chosen, reach)
-        scanner = scanner_for(device, source, [job.plan for job in jobs[0]])
-        return run(source, book, chosen, reach, jobs=jobs, scanner=scanner)
+    asked = wanted(depth, select, ignore, rules, baseline, config, isolated)
+    task = task_for(str(target), asked)
+    with prepared(task) as ready:
+        scanner = scanner_for(device, ready.source, ready.plans)
+        return ready.run(Suppressor(), final_ignores((task,), 0, asked), scanner=scanner)
 
 
 def check_state_dict(
@@ -69,7 +70,7 @@ def check_state_dict(
     depth: str = "full",
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
-    rules: Iterable[Path] = (),
+    rules: Iterable[str | Path] = (),
 ) -> Report:
     """Check a state dict, or a model of torch, as if it had been saved, and return the report.
 
@@ -77,7 +78,8 @@ def check_state_dict(
     `config` is what will be saved beside them: a dictionary (of config.json, or of several JSON files by name), a
     configuration of transformers, or the path of a folder or of a JSON file; None takes the model's own `config`.
     Findings are those of the file that `safetensors.torch.save_file` would write, less what is about files (the rules
-    of container and index). Tied tensors count once. `depth`, `select`, `ignore` and `rules` are those of `check`.
+    of container and index). Tied tensors count once. `depth`, `select`, `ignore` and `rules` are those of `check`; no
+    configuration file is followed.
 
     What holds no bytes that could be saved as they are is named in the report's `gaps`: meta tensors, parts of a
     DTensor, tensor subclasses that wrap others (torchao), sparse tensors, entries that are no tensors.

@@ -16,8 +16,10 @@ from .errors import UsageError
 from .findings import Report
 from .measures.device.resident import where_they_are
 from .measures.plan import DEPTHS
-from .rulebook.library import load_book
+from .ruleset import ruleset
+from .settings import settings_for
 from .sources.tensors import DTYPES, TensorSource, stored_shape
+from .tasks import wanted
 
 # About files that do not exist yet.
 _OF_FILES = ("container/", "index/")
@@ -25,14 +27,14 @@ _SHOWN = 2  # names in a sentence about what could not be read
 
 
 def check_tensors(
-    state: Any, config: Any, depth: str, select: Iterable[str], ignore: Iterable[str], rules: Iterable[Path]
+    state: Any, config: Any, depth: str, select: Iterable[str], ignore: Iterable[str], rules: Iterable[str | Path]
 ) -> Report:
     """See tensorlint.check_state_dict."""
     if depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
-    book = load_book(tuple(rules))
-    chosen = [rule for rule in book.select(select, ignore) if not rule.id.startswith(_OF_FILES)]
-    return check(source_of(state, config), book, chosen, depth, scanner=where_they_are)
+    chosen = ruleset(settings_for("", None, wanted(depth, select, ignore, rules).command_line))
+    mine = [rule for rule in chosen.rules if not rule.id.startswith(_OF_FILES)]
+    return check(source_of(state, config), chosen.book, mine, depth, scanner=where_they_are)
 
 
 def source_of(state: Any, config: Any = None) -> TensorSource:

@@ -15,7 +15,7 @@ from ..cores import available
 from ..cpu import CpuKernel
 from ..interface import Measures
 from ..plan import Need, Plan
-from ..scan import Key, Progress
+from ..scan import Key, Progress, StoppedError
 from .pages import place, room
 from .tally import Tally, free_cache, out_of_memory
 
@@ -25,7 +25,7 @@ _LEAST = 1 << 16
 
 
 def where_they_are(source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
-    """A Scanner for a TensorSource; raises UnfinishedError when a device has no room for a copy of 64 KiB."""
+    """A Scanner for a TensorSource; raises StoppedError when a device has no room for a copy of 64 KiB."""
     assert isinstance(source, TensorSource)
     tensors = source.tensors
 
@@ -36,10 +36,13 @@ def where_they_are(source: Source, plan: Plan, progress: Progress | None = None)
     found: dict[Key, Measures] = {}
     needs = list(plan.needs())
     with ThreadPoolExecutor(available()) as pool:
-        for need, measures in zip(needs, pool.map(measure, needs), strict=True):
-            found[need.tensor.shard, need.tensor.name] = measures
-            if progress is not None:
-                progress(need.tensor.nbytes)
+        try:
+            for need, measures in zip(needs, pool.map(measure, needs), strict=True):
+                found[need.tensor.shard, need.tensor.name] = measures
+                if progress is not None:
+                    progress(need.tensor.nbytes)
+        except UnfinishedError as error:
+            raise StoppedError(error, found) from error
     return found
 
 

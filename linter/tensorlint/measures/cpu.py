@@ -45,7 +45,7 @@ class CpuKernel:
         found = _Tally()
         for begin in range(0, len(data), BLOCK):
             block = data[begin : begin + BLOCK]
-            if not words.isdisjoint(("uniform", "byte")):
+            if found.lowest_byte >= found.highest_byte and not words.isdisjoint(("uniform", "byte")):
                 found.lowest_byte = min(found.lowest_byte, int(np.minimum.reduce(block)))
                 found.highest_byte = max(found.highest_byte, int(np.maximum.reduce(block)))
             # Six-bit codes straddle bytes in an order that each writer chooses.

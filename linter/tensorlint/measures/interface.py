@@ -33,7 +33,7 @@ WORDS: dict[str, str] = {
     "first": "value of the first element",
     "all_zero": "1 when every element is zero, of either sign, else 0; cheaper than counting them",
     "uniform": "1 when every stored byte is the same, else 0",
-    "byte": "the lowest stored byte; where `uniform` is 1, the only one",
+    "byte": "where `uniform` is 1 the only stored byte, else one of them",
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
 COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
@@ -48,6 +48,7 @@ class Measures:
     `ceiling` and `floor`, which matter by their share and not by their place; `codes` is the histogram of bit patterns
     where it was asked for and the encoding has at most 8 bits. Where `all_zero` is wanted and `zero` is not, zeros may
     be left out of the count in any block that has another element: the tensor is zero where all elements were counted.
+    `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
     """
 
     count: int = 0

@@ -39,14 +39,16 @@ class Section:
     def covers(self, target: str) -> bool:
         """Whether it is about a target: the absolute path of a folder, or org/model for a model on the Hub.
 
-        What is said about a folder holds for everything below it.
+        What is said about a folder holds for everything below it, except of ".", which is the file's own folder alone.
         """
         name = target
         if os.path.isabs(target):  # noqa: PTH117
             name = Path(os.path.relpath(target, self.folder)).as_posix()
-        around = [name, *map(str, PurePosixPath(name).parents)]
+        around = [name, *(str(p) for p in PurePosixPath(name).parents if p.name)]
         globs = [glob.removeprefix("./").rstrip("/") or "." for glob in self.globs]
-        return any(fnmatchcase(place, glob) for place in around for glob in globs if (place == ".") <= (glob == "."))
+        if name == ".":
+            return "." in globs
+        return any(fnmatchcase(place, glob) for place in around for glob in globs)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def repo(tmp_path: Path, monkeypatch) -> Path:
     for name, scale in (("good", 0.1), ("bad", NAN), ("worse", NAN)):
         checkpoint(tmp_path / "repo" / name, scale)
     monkeypatch.chdir(tmp_path / "repo")
+    monkeypatch.setenv("COLUMNS", "200")
     return tmp_path / "repo"
 
 
@@ -278,3 +279,9 @@ def test_a_pipe_as_a_configuration_is_refused_at_once(repo, capsys):
     os.mkfifo(repo / "pipe.toml")
     code, _, err = called(capsys, "bad", "--config", "pipe.toml")
     assert (code, "is not a file" in err) == (2, True)
+
+
+def test_one_shard_says_nothing_about_ignores_for_the_others(repo, capsys):
+    (repo / "good" / "tensorlint.toml").write_text(IGNORE)
+    assert "meta/unused-ignore" in rules(findings(capsys, "good"))
+    assert "meta/unused-ignore" not in rules(findings(capsys, "good/model.safetensors"))

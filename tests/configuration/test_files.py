@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tensorlint.configuration.files import discover, load
+from tensorlint.configuration.toml import parse_toml
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.settings import Settings, settings_for
 
@@ -166,3 +167,40 @@ def test_what_is_no_file_is_refused_and_never_read(tmp_path):
     (tmp_path / "sub" / "tensorlint.toml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="cannot read"):
         discover(tmp_path / "sub")
+
+
+@pytest.mark.parametrize(
+    "text", [".".join("a" * 65) + " = 1", "[" + " . ".join(['"a"'] * 65) + "]", "x = {" + ".".join("a" * 9999) + "=1}"]
+)
+def test_names_that_would_take_for_ever_are_refused_before_they_are_read(text):
+    with pytest.raises(RuleFileError, match="more than 64 parts"):
+        parse_toml(text.encode(), "x")
+
+
+def test_a_long_text_is_no_long_name():
+    assert parse_toml(b'x = "' + b"a.b-c " * 500 + b'"', "x").data
+    assert parse_toml(b'x = ["' + b'a.", ".b", "' * 500 + b'"]', "x").data
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("[tool.tensorlint]\n", True),
+        ('[tool."tensorlint"]\n', True),
+        ("[tool]\ntensorlint = {}\n", True),
+        ("tool.tensorlint.depth = 'full'\n", True),
+        ("[project]\ndependencies = ['tensorlint']\n" + "#" * 200_000, False),
+        ("[project]\nx = 'tool for tensorlint'\n", False),
+    ],
+)
+def test_when_a_pyproject_is_ours(tmp_path, text, ours):
+    put(tmp_path / "pyproject.toml", text)
+    put(tmp_path.parent / "tensorlint.toml", "")
+    found = discover(tmp_path)
+    (tmp_path.parent / "tensorlint.toml").unlink()
+    assert (found.path == str(tmp_path / "pyproject.toml")) == ours
+
+
+def test_a_hidden_name_will_do(tmp_path):
+    put(tmp_path / ".tensorlint.toml", "depth = 'full'\n")
+    assert discover(tmp_path).path.endswith("/.tensorlint.toml")

@@ -55,6 +55,7 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "origin": report.origin or None,
         "baseline": report.baseline or None,
         "settings": list(report.settings),
+        "fail_on_coverage": report.strict,
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,

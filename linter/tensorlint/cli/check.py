@@ -14,9 +14,7 @@ from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..findings import SEVERITIES, Report
 from ..measures.plan import DEPTHS
-from ..reporters import REPORTERS
-from ..reporters.interface import Options
-from ..reporters.json import as_dict, failed, several
+from ..reporters.interface import Failure, Options
 from ..rulebook.library import Book
 from ..rulebook.message import printable, size
 from ..rulebook.model import Rule
@@ -24,6 +22,7 @@ from ..sources.interface import RemoteSource
 from ..sources.opening import opened
 from .common import book_with, rules_option
 from .complain import colored, complain
+from .outputs import Output, Writer, format_option
 from .progress import bar
 
 
@@ -36,15 +35,7 @@ from .progress import bar
     show_default="full; for a model on the Hub scales",
     help="How much is read: the JSON headers, also the scales, or every byte.",
 )
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    type=click.Choice(list(REPORTERS)),
-    default="text",
-    show_default=True,
-    help="How the report is written.",
-)
+@format_option
 @click.option("--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable.")
 @rules_option
@@ -75,7 +66,7 @@ from .progress import bar
 def command(
     targets: tuple[str, ...],
     depth: str | None,
-    format_: str,
+    outputs: tuple[Output, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     extra_rules: tuple[Path, ...],
@@ -97,19 +88,20 @@ def command(
     tensorlint check ./model --select scales        only the rules about scales
     tensorlint check ./model --rules my-rules/      with your own rules and schemes
     tensorlint check ./a ./b -f json                {"version", "exit_code", "targets": [a report for each]}
+    tensorlint check ./model -f text -f sarif=out.sarif      text to read, and a file for code scanning
     tensorlint check org/model@refs/pr/3            a model on the Hub, by ranges; a local path comes first
     """
-    if plan and format_ != "text":
-        raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
+    if plan and any(output.format != "text" or output.file for output in outputs):
+        raise UsageError("--plan is written as text only", "leave out -f, or --plan")
     book = book_with(extra_rules)
     rules = book.select(select, ignore)
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
     gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns
-    options = Options(colored(color, sys.stdout), limit, fail_on, columns, not quiet)
+    options = Options(colored(color, sys.stdout), limit, fail_on, columns, not quiet, rules=book.rules)
+    writer = Writer(outputs, options)
     names = targets or (".",)
-    one_by_one = len(names) == 1 or format_ != "json"
-    worst, reports = 0, []
+    worst = 0
     for target in names:
         try:
             report = _run(target, depth, book, rules, plan, progress)
@@ -118,17 +110,13 @@ def command(
                 raise
             complain(error.message, error.hint)  # the others are checked all the same
             worst = max(worst, error.exit_code)
-            reports.append(failed(target, error.message, error.exit_code))
+            writer.add(Failure(target, error.message, error.exit_code))
             continue
         if report is None:
             continue
-        if one_by_one:
-            click.echo(REPORTERS[format_](report, options), nl=False, color=True)
-        else:
-            reports.append(as_dict(report, fail_on))
+        writer.add(report)
         worst = max(worst, report.exit_code(fail_on))
-    if not one_by_one:
-        click.echo(several(reports, worst), nl=False)
+    writer.close()
     return worst
 
 

@@ -53,7 +53,7 @@ def judge(change: Change) -> Verdict:
     report = replace(report, gaps=tuple(gaps))
     findings = tuple(Said(f.rule, f.severity, f.message) for f in report.findings if f.severity != "note")
     options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
-    return Verdict(findings, render(report, options) if findings or report.stopped else "", report.stopped)
+    return Verdict(findings, render([report], options) if findings or report.stopped else "", report.stopped)
 
 
 def _without_remote(change: Change, error: TensorlintError) -> Verdict:

@@ -104,6 +104,7 @@ class Place(NamedTuple):
     module: str
 
 
+_STEP = re.compile(r"[./]")
 _LAYER = re.compile(r"(?:^|[./])(\d{1,6})(?=[./])")
 
 
@@ -119,11 +120,11 @@ def place_of(name: str) -> Place:
     >>> place_of("lm_head.weight")
     Place(layer=None, module='lm_head')
     """
-    module = re.split(r"[./]", name)[:-1]
+    module = _STEP.split(name)[:-1]
     found = _LAYER.search(name)
     if found is None:
         return Place(None, module[-1] if module else name)
-    rest = re.split(r"[./]", name[found.end(1) + 1 :])
+    rest = _STEP.split(name[found.end(1) + 1 :])
     inner = rest[:-1] or rest
     numbered = [i for i, component in enumerate(inner) if component.isdecimal() and i]
     return Place(int(found[1]), inner[numbered[0] - 1] if numbered else inner[-1])

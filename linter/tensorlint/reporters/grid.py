@@ -19,17 +19,17 @@ _Cells = dict[str, Counter[str]]  # module -> severity -> places
 
 
 def grid(findings: Iterable[Finding]) -> list[str]:
-    """Lines of a Markdown table, none where there is only one cell: layers that are alike share a row."""
+    """Lines of a Markdown table, none where it would say nothing: one cell, or many names and no layers."""
     layers: dict[int | None, _Cells] = {}
     modules: Counter[str] = Counter()
     for f in findings:
         for layer, module, count in spread_of(f).cells:
             layers.setdefault(layer, {}).setdefault(module, Counter())[f.severity] += count
             modules[module] += count
-    if sum(map(len, layers.values())) < 2:
-        return []
     columns = _columns(modules)
     rows = [(label, _row(cells, columns)) for label, cells in _ranges(layers, columns)]
+    if len(rows) * len(columns) < 2 or (set(layers) == {None} and OTHER in columns):
+        return []
     shown = [[label, *row] for label, row in rows[:_ROWS]]
     if len(rows) > _ROWS:
         shown.append([f"{len(rows) - _ROWS:,} more", *("…" for _ in columns)])

@@ -61,7 +61,7 @@ def _rendered(outcomes: Sequence[Outcome], options: Options, size: int) -> str:
         _target(page, outcomes[0], options, "##")
         return "\n".join(page.lines) + "\n"
     whole = _Page(size)
-    whole.add([f"## {_worst(outcomes)} tensorlint: {plural(len(outcomes), 'target')}", ""])
+    whole.add([f"## {_worst(outcomes)} tensorlint: {plural(len(outcomes), 'target')}, {_sums(outcomes)}", ""])
     for i, outcome in enumerate(outcomes):
         page = _Page((whole.left - _END) // (len(outcomes) - i))
         _target(page, outcome, options, "###")
@@ -81,6 +81,14 @@ def _mark(o: Outcome) -> str:
 def _worst(outcomes: Sequence[Outcome]) -> str:
     marks = {_mark(o) for o in outcomes}
     return next((MARKS[s] for s in SEVERITIES if MARKS[s] in marks), _GOOD)
+
+
+def _sums(outcomes: Sequence[Outcome]) -> str:
+    """Findings of all targets by severity, and targets that could not be checked to their end."""
+    counts = [(sum(o.count(s) for o in outcomes if not isinstance(o, Failure)), s) for s in SEVERITIES]
+    said = [plural(n, s) for n, s in counts if n]
+    unfinished = sum(isinstance(o, Failure) or bool(o.stopped) for o in outcomes)
+    return ", ".join([*(said or ["no findings"]), *([f"{unfinished:,} not finished"] if unfinished else [])])
 
 
 def _target(page: _Page, o: Outcome, options: Options, level: str) -> None:
@@ -144,10 +152,14 @@ def _where(f: Finding, most: int, between: str) -> str:
         names.append(f"and {plural(spread.patterns_total - len(names), 'more pattern')}")
     if f.count > 1:
         names.append(plural(f.count, "tensor" if f.locations[0].tensor else "place"))
-    first = f.locations[0]
-    if not first.tensor and first.line and first.line.file == first.file and f.count == 1:
-        names[0] += f" line {first.line.number}"
     return between.join(names)
+
+
+def _files(f: Finding) -> str:
+    """The file of the first place with its line, and how many more files there are."""
+    first, more = f.locations[0], spread_of(f).files - 1
+    line = f" line {first.line.number}" if first.line and first.line.file == first.file else ""
+    return code(cut(first.file, NAME)) + line + (f" and {plural(more, 'more file')}" if more else "")
 
 
 def _details(f: Finding, opened: bool) -> list[str]:
@@ -157,11 +169,13 @@ def _details(f: Finding, opened: bool) -> list[str]:
         if text:
             rows += [f"**{label}.** {plain(cut(agreed(text), SENTENCE))}", ""]
     if f.locations:
-        rows += [f"**Where.** {_where(f, _MORE_NAMES, ', ')}", ""]
+        names = f"{_where(f, _MORE_NAMES, ', ')} in " if f.locations[0].tensor or f.count > 1 else ""
+        rows += [f"**Where.** {names}{_files(f)}", ""]
     if f.evidence:
         rows += [fenced(evidence_rows(f.evidence, True, _WIDTH)), ""]
     if f.distribution:
-        rows += [fenced([cut(f.distribution.tensor, NAME), *chart(f.distribution)]), ""]
+        named = [] if f.evidence and f.evidence.tensor == f.distribution.tensor else [cut(f.distribution.tensor, NAME)]
+        rows += [fenced([*named, *chart(f.distribution)]), ""]
     if f.see:
         rows += ["Seen in: " + ", ".join(code(cut(s, NAME)) for s in f.see[:3]), ""]
     return [*rows, "</details>", ""]

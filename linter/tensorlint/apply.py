@@ -256,7 +256,8 @@ def _distribution(draft: Draft, source: Source) -> Distribution | None:
         return None
     words = draft.rule.words.get("", frozenset())
     word = draft.rule.points_at or next((w for w in _CHARTED if w in words), "")
-    return distribution(unit.tensor, unit.encoding, word, source)
+    found = distribution(unit.tensor, unit.encoding, word, source)
+    return found if found is not None and len(found.bins) > 1 else None
 
 
 def _plain(value: Any) -> Any:

@@ -108,10 +108,12 @@ class Writer:
 
     def add(self, outcome: Outcome) -> None:
         """One more target is done."""
-        self._outcomes.append(outcome)
         for output in self._outputs:
             if output.file is None and output.renderer.streams:
+                if self._outcomes:
+                    click.echo(output.renderer.between, nl=False)
                 self._print(output, [outcome])
+        self._outcomes.append(outcome)
 
     def close(self) -> None:
         """Write what needs all outcomes; stderr says what was written when nothing goes to stdout.

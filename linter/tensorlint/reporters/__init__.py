@@ -8,7 +8,7 @@ from . import concise, github, gitlab, json, junit, markdown, sarif, text
 from .interface import Format
 
 REPORTERS: Mapping[str, Format] = {
-    "text": Format(text.render, streams=True),
+    "text": Format(text.render, streams=True, between="\n"),
     "concise": Format(concise.render, streams=True),
     "json": Format(json.render),
     "github": Format(github.render),

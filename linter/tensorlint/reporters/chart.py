@@ -20,8 +20,7 @@ def chart(d: Distribution) -> Iterator[str]:
     digits = len(f"{most:,}")
     for b in d.bins:
         bad = "" if not b.bad else "  <- bad" if b.bad == b.count else f"  <- {b.bad:,} bad"
-        line = f"{b.label:>{labels}}  {b.count:>{digits},}  {_bar(b.count, most)}"
-        yield (f"{line:<{labels + digits + 4 + _WIDTH}}" + bad).rstrip()
+        yield f"{b.label:>{labels}}  {b.count:>{digits},}  {_bar(b.count, most)}{bad}".rstrip()
 
 
 def _bar(count: int, most: int) -> str:

@@ -43,7 +43,7 @@ def render(outcomes: Sequence[Outcome], options: Options) -> str:
             mine = [*mine[: _MOST - 1], more]
         rows += map(_command, mine)
     for outcome in outcomes:
-        rows += _closing(outcome, options)
+        rows += map(guarded, _closing(outcome, options))
     return "\n".join(rows) + "\n"
 
 

@@ -15,6 +15,8 @@ _COLUMNS = 12
 _ROWS = 40
 _LABEL = 40  # characters of a module's name
 
+_NAMED = {OTHER: "other", "*": "the whole layer"}
+
 _Cells = dict[str, Counter[str]]  # module -> severity -> places
 
 
@@ -33,7 +35,7 @@ def grid(findings: Iterable[Finding]) -> list[str]:
     shown = [[label, *row] for label, row in rows[:_ROWS]]
     if len(rows) > _ROWS:
         shown.append([f"{len(rows) - _ROWS:,} more", *("…" for _ in columns)])
-    head = ["layer", *(code(cut(c, _LABEL)) if c != OTHER else "other" for c in columns)]
+    head = ["layer", *(_NAMED.get(c) or code(cut(c, _LABEL)) for c in columns)]
     return table(head, shown, "r")
 
 

@@ -42,10 +42,14 @@ Outcome = Report | Failure
 
 @dataclass(frozen=True)
 class Format:
-    """A rendering of the outcomes of one run; `streams` when that of several is those of each one after the other."""
+    """A rendering of the outcomes of one run.
+
+    `streams` when that of several is those of each one after the other, with `between` between them.
+    """
 
     render: Callable[[Sequence[Outcome], Options], str]
     streams: bool = False
+    between: str = ""
 
 
 def exit_code(outcomes: Sequence[Outcome], fail_on: str) -> int:

@@ -107,9 +107,10 @@ def _target(page: _Page, o: Outcome, options: Options, level: str) -> None:
     _overview(page, found, options)
     places = grid(found)
     if places:
-        page.add(["Tensors with findings, by layer and module:", "", *places, ""], _END)
+        page.add(["Tensors with findings by layer and module:", "", *places, ""], _END)
+    opened = next((i for i, f in enumerate(found) if f.evidence or f.distribution), 0)
     for i, f in enumerate(found):
-        if not page.add(_details(f, i == 0 and f.severity == "error"), _END):
+        if not page.add(_details(f, i == opened), _END):
             page.add([f"Details of {plural(len(found) - i, 'more finding')} are left out: see the whole report.", ""])
             break
     _hidden(page, quiet)
@@ -163,7 +164,7 @@ def _files(f: Finding) -> str:
 
 
 def _details(f: Finding, opened: bool) -> list[str]:
-    title = f"{MARKS[f.severity]} {code(f.rule)}: {plain(headline(f))}"
+    title = f"{MARKS[f.severity]} {code(f.rule, True)}: {plain(headline(f), True)}"
     rows = [f"<details{' open' if opened else ''}><summary>{title}</summary>", ""]
     for label, text in (("Effect", f.effect), ("Fix", f.remedy), ("Known", f.note)):
         if text:

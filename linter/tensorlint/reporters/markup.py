@@ -16,22 +16,22 @@ _ACTIVE = re.compile(r"[&<>*_`\[\]|~\\$#@]")
 _BREAK = "&#8203;"  # a space of no width: shown as nothing, and no link or mention goes on over it
 
 
-def code(text: str) -> str:
-    """A name in a code font, for text and for table cells."""
+def code(text: str, html: bool = False) -> str:
+    """A name in a code font, for text and for table cells; `html` for places where Markdown is not read."""
     text = printable(text)
     if not text:
         return ""
-    if _PLAIN_NAME.fullmatch(text):
+    if _PLAIN_NAME.fullmatch(text) and not html:
         return f"`{text}`"
-    return "<code>" + re.sub(r"[^A-Za-z0-9 ./]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
+    return "<code>" + re.sub(r"[^A-Za-z0-9 ./-]", lambda m: f"&#{ord(m[0])};", text) + "</code>"
 
 
-def plain(text: str) -> str:
+def plain(text: str, html: bool = False) -> str:
     """Text that shows every character as it stands; what is between backticks is a name in a code font."""
     pieces = printable(text).split("`")
     if len(pieces) % 2 == 0:  # a backtick of a name
         return _escaped(printable(text))
-    return "".join(code(piece) if number % 2 else _escaped(piece) for number, piece in enumerate(pieces))
+    return "".join(code(piece, html) if number % 2 else _escaped(piece) for number, piece in enumerate(pieces))
 
 
 def _escaped(text: str) -> str:

@@ -56,9 +56,8 @@ class Places:
         remote = self._remote
         if remote is not None:
             return str(RemoteTarget(remote.repo, remote.revision, _folder(remote.path))).rstrip("/")
-        target = self.report.target
-        path = Path.cwd() / target
-        return path.parent if path.is_file() or target.endswith(_FILES) else path
+        path = Path.cwd() / self.report.target
+        return path.parent if path.name.endswith(_FILES) else path
 
     @property
     def _remote(self) -> RemoteTarget | None:

@@ -19,7 +19,7 @@ from ..rulebook.model import Rule
 from .evidence import rows as evidence_rows
 from .interface import Failure, Options, Outcome
 from .layout import plural
-from .markup import fenced
+from .markup import fenced, plain
 from .places import Places, Spot
 from .text import coverage, why_not
 from .words import HOME, NAME, cut, headline, help_page, paragraphs
@@ -107,15 +107,16 @@ def _rule(name: str, rule: Rule | None, f: Finding) -> Object:
         ("Why", rule.why if rule else ""),
         ("Seen in", ", ".join(rule.see if rule else f.see)),
     ]
-    parts = [(label, printable_lines(text)) for label, text in parts if text]
-    summary = printable(rule.summary) if rule else headline(f)
+    parts = [(label, text) for label, text in parts if text]
+    summary = printable(rule.summary) if rule else _unlinked(headline(f))
+    marked = printable_lines if rule else plain  # what a finding says has names of strangers in it
     told = {
         "id": printable(name),
         "shortDescription": {"text": summary},
-        "fullDescription": {"text": " ".join([summary, *(text for label, text in parts[:1] if label == "Effect")])},
+        "fullDescription": {"text": " ".join([summary, *(_unlinked(printable(t)) for label, t in parts[:1])])},
         "help": {
-            "text": "\n\n".join([summary, *(f"{label}: {text}" for label, text in parts)]),
-            "markdown": "\n\n".join([summary, *(f"**{label}.** {text}" for label, text in parts)]),
+            "text": "\n\n".join([summary, *(f"{label}: {_unlinked(printable_lines(t))}" for label, t in parts)]),
+            "markdown": "\n\n".join([plain(summary), *(f"**{label}.** {marked(t)}" for label, t in parts)]),
         },
         "defaultConfiguration": {"level": severity},
         "properties": {
@@ -137,7 +138,7 @@ def _result(f: Finding, places: Places, number: int, locations: int) -> Object:
     lines = paragraphs(f)
     message: Object = {"text": _unlinked("\n".join(lines))}
     if f.evidence:
-        message["markdown"] = "\n\n".join([*map(_unlinked, lines), fenced(list(evidence_rows(f.evidence, True, 100)))])
+        message["markdown"] = "\n\n".join([*map(plain, lines), fenced(list(evidence_rows(f.evidence, True, 100)))])
     first = next(iter(f.locations), None)
     result: Object = {
         "ruleId": printable(f.rule),
@@ -205,7 +206,7 @@ def _notifications(outcomes: Sequence[Outcome]) -> Iterable[Object]:
 
 
 def _notification(level: str, text: str) -> Object:
-    return {"level": level, "message": {"text": text}}
+    return {"level": level, "message": {"text": _unlinked(text)}}
 
 
 def _unlinked(text: str) -> str:

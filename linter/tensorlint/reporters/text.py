@@ -20,7 +20,7 @@ _BAR = 6  # columns of "   |  "
 def render(outcomes: Sequence[Outcome], options: Options) -> str:
     """Findings, most severe first, then what was checked, the verdict, what was read and what was not looked at."""
     ink = Ink(options.color)
-    return "".join(
+    return "\n".join(
         f"{ink('error', 'error')}: {clean(o.target)}: {clean(o.message)}\n"
         if isinstance(o, Failure)
         else _report(o, options, ink)

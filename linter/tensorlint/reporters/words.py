@@ -35,8 +35,8 @@ def headline(f: Finding) -> str:
 
 
 def where(f: Finding) -> str:
-    """Which tensors or files: `2 tensors: model.layers.{0,1}.o_proj.weight_scale`; nothing where none is named."""
-    if not f.locations:
+    """Which tensors: `2 tensors: model.layers.{0,1}.o_proj.weight_scale`; nothing for a finding about one file."""
+    if not f.locations or (f.count == 1 and not f.locations[0].tensor):
         return ""
     spread = spread_of(f)
     names = [cut(name, NAME) for name in spread.patterns[:_PATTERNS]]

@@ -11,7 +11,7 @@ import numpy as np
 from .distribution import distribution
 from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Distribution, Finding, Location, fingerprint
+from .findings import MAX_LOCATIONS, Distribution, Finding, Location, Suppression, fingerprint
 from .lines import Lines
 from .measures.interface import COUNTED, WORDS, Measures, total
 from .producers import known_defect
@@ -39,7 +39,7 @@ class Draft:
     view: View | None = None
 
 
-def apply_facts(rules: Iterable[Rule], facts: Iterable[Fact], view: View, checkpoint: str) -> Iterator[Draft]:
+def apply_facts(rules: Iterable[Rule], facts: Iterable[Fact], view: View | None, checkpoint: str) -> Iterator[Draft]:
     """Facts that a rule turns into findings."""
     by_fact: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -189,8 +189,22 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
 # -- from drafts to findings ----------------------------------------------------------------------------------------
 
 
-def finish(drafts: Iterable[Draft], source: Source) -> Iterator[Finding]:
-    """Group drafts by rule and checkpoint; show the bytes of the first."""
+@dataclass(frozen=True)
+class Group:
+    """Drafts of one rule and checkpoint that become one finding, with what holds for all of them."""
+
+    drafts: list[Draft]
+    suppression: Suppression | None = None
+    state: str = ""
+
+
+Split = Callable[[list[Draft]], Iterable[Group]]
+
+
+def finish(
+    drafts: Iterable[Draft], source: Source, split: Split = lambda drafts: (Group(drafts),)
+) -> Iterator[Finding]:
+    """Group drafts by rule and checkpoint, and further by `split`; show the bytes of the first."""
     groups: dict[tuple[str, str], list[Draft]] = {}
     for draft in drafts:
         groups.setdefault((draft.checkpoint, draft.rule.id), []).append(draft)
@@ -199,7 +213,9 @@ def finish(drafts: Iterable[Draft], source: Source) -> Iterator[Finding]:
         view = group[0].view
         if view is not None and checkpoint not in lines:
             lines[checkpoint] = Lines(view.checkpoint)
-        yield _finding(group, checkpoint, source, lines.get(checkpoint))
+        for part in split(group):
+            finding = _finding(part.drafts, checkpoint, source, lines.get(checkpoint))
+            yield replace(finding, suppression=part.suppression, state=part.state)
 
 
 def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines | None) -> Finding:
@@ -232,7 +248,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
         note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
-        fingerprint=fingerprint(rule.id, checkpoint, (d.location.name for d in group)),
+        fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
         distribution=_distribution(first, source),
         spread=spread(d.location for d in group) if len(group) > MAX_LOCATIONS else None,
     )

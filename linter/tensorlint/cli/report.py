@@ -41,19 +41,18 @@ def command(file: Path, outputs: tuple[Output, ...], limit: int, color: str, qui
     tensorlint report report.json -f markdown       for the summary of a CI job
     tensorlint report report.json -f sarif=out.sarif -f junit=out.xml
     """
-    read = read_report(_text(file), "stdin" if str(file) == "-" else str(file))
+    outcomes = read_report(_text(file), "stdin" if str(file) == "-" else str(file))
     columns = shutil.get_terminal_size((120, 24)).columns
     options = Options(
         colored(color, sys.stdout),
         limit,
-        read.fail_on,
         columns,
         not quiet,
         suppressed=show_suppressed,
         rules=load_book().rules,
     )
     writer = Writer(outputs, options)
-    for outcome in read.outcomes:
+    for outcome in outcomes:
         writer.add(outcome)
     writer.close()
     return 0

@@ -18,10 +18,10 @@ VERSION = 1
 
 def render(outcomes: Sequence[Outcome], options: Options) -> str:
     """The report, or `{"version", "exit_code", "targets": [...]}` for several targets, with a newline at the end."""
-    rows = [_failed(o) if isinstance(o, Failure) else as_dict(o, options.fail_on) for o in outcomes]
+    rows = [_failed(o) if isinstance(o, Failure) else as_dict(o) for o in outcomes]
     if len(rows) == 1:
         return _dumped(rows[0])
-    return _dumped({"version": VERSION, "exit_code": exit_code(outcomes, options.fail_on), "targets": rows})
+    return _dumped({"version": VERSION, "exit_code": exit_code(outcomes), "targets": rows})
 
 
 def _failed(failure: Failure) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _strict(value: Any) -> Any:
     return str(value)
 
 
-def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
+def as_dict(report: Report) -> dict[str, Any]:
     """The report as plain values."""
     return {
         "version": VERSION,
@@ -63,12 +63,14 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "target": report.target,
         "origin": report.origin or None,
         "baseline": report.baseline or None,
+        "settings": list(report.settings),
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,
         "stopped": report.stopped or None,
-        "fail_on": fail_on,
-        "exit_code": report.exit_code(fail_on),
+        "fail_on": report.fail_on,
+        "strict": report.strict,
+        "exit_code": report.exit_code(report.fail_on),
         "schemes": dict(report.schemes),
         "tensors": report.tensors,
         "shards": report.shards,

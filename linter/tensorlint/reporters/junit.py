@@ -30,7 +30,7 @@ def render(outcomes: Sequence[Outcome], options: Options) -> str:
         if isinstance(outcome, Failure):
             _error(suite, outcome.message)
         else:
-            _suite(suite, outcome, options)
+            _suite(suite, outcome)
         _count(suite, suite)
     _count(top, *top)
     indent(top, " ")
@@ -50,7 +50,7 @@ def _error(suite: Element, message: str) -> None:
     SubElement(case, "error", message=cut(message, 2 * NAME), type="unfinished")
 
 
-def _suite(suite: Element, report: Report, options: Options) -> None:
+def _suite(suite: Element, report: Report) -> None:
     suite.set("time", f"{report.seconds:.3f}")
     if report.stopped:
         _error(suite, report.stopped)
@@ -58,7 +58,7 @@ def _suite(suite: Element, report: Report, options: Options) -> None:
     for finding in counted(report):
         found.setdefault(finding.rule, []).append(finding)
     places = Places(report)
-    limit = SEVERITIES.index("error" if options.fail_on == "never" else options.fail_on)
+    limit = SEVERITIES.index("error" if report.fail_on == "never" else report.fail_on)
     for rule in dict.fromkeys([*found, *report.rules_run, *report.rules_skipped]):
         folder = rule.rpartition("/")[0].replace("/", ".")
         case = SubElement(

@@ -29,15 +29,7 @@ MAX_REPORT = 1 << 30  # bytes
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Read:
-    """What a JSON report holds: an outcome for each target, and the severity that made its exit code 1."""
-
-    outcomes: tuple[Outcome, ...]
-    fail_on: str
-
-
-def read_report(text: str, name: str) -> Read:
+def read_report(text: str, name: str) -> tuple[Outcome, ...]:
     """The outcomes in a JSON report, of one target or of several; `name` is what messages call it.
 
     Raises UsageError for other JSON, other versions and damaged text.
@@ -56,8 +48,7 @@ def read_report(text: str, name: str) -> Read:
         raise UsageError(f"{name} has version {top['version']!r}; this tensorlint reads version {VERSION}", hint)
     node = _Node(name, top)
     targets = node.rows("targets", lambda n: n) if "targets" in top else (node,)
-    fail_on = {n.one_of("fail_on", (*SEVERITIES, "never"), "error") for n in targets if "error" not in n.value}
-    return Read(tuple(map(_outcome, targets)), fail_on.pop() if len(fail_on) == 1 else "error")
+    return tuple(map(_outcome, targets))
 
 
 _HINT = "a report is what `tensorlint check TARGET -f json` writes"
@@ -95,6 +86,12 @@ class _Node:
 
     def number_or_none(self, key: str) -> int | None:
         return None if self.value.get(key) is None else self.number(key)
+
+    def flag(self, key: str) -> bool:
+        value = self.value.get(key)
+        if not isinstance(value, bool):
+            raise self.fail(key, "true or false")
+        return value
 
     def seconds(self, key: str) -> float:
         value = self.value.get(key)
@@ -155,6 +152,9 @@ def _outcome(n: _Node) -> Outcome:
         stopped=n.text("stopped", ""),
         origin=n.text("origin", ""),
         baseline=n.text("baseline", ""),
+        settings=n.texts("settings"),
+        strict=n.flag("strict"),
+        fail_on=n.one_of("fail_on", (*SEVERITIES, "never")),
     )
 
 

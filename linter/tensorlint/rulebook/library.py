@@ -21,6 +21,7 @@ from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
 from .place import nearest, suggest
+from .variants import scheme_examples
 from .yamlread import MAX_BYTES, read
 from .yamltext import Item
 
@@ -165,6 +166,9 @@ class _Loading:
     def done(self) -> Book:
         """Load what was collected; raises RuleFileError."""
         schemes = {name: scheme_from(top, name) for name, top in self._of("scheme")}
+        for (kind, name), file in self.files.items():
+            if kind == "scheme" and not file.shipped:  # those that are shipped are read by `tensorlint test`
+                scheme_examples(schemes[name])
         rules = {name: load_rule(top, name, self.settings.get(name), schemes) for name, top in self._of("rule")}
         unknown = [name for name in self.settings if name not in rules]
         if unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..rulebook.yamltext import Item
-from .model import CONVENTIONS, KINDS, NEEDED, PART_KINDS, SIGNS, Part, Scheme, Symbol
+from .model import CONVENTIONS, KINDS, NEEDED, ORDERS, PART_KINDS, SIGNS, Part, Scheme, Symbol
 from .shapes import Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
@@ -13,8 +13,9 @@ DECLARED_FIELDS = (
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
-    "fused", "everywhere", "self_declared",
+    "fused", "everywhere", "self_declared", "written_by",
 }  # fmt: skip
+_NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
     "name",
     "dtype",
@@ -35,9 +36,9 @@ _MODULE = "{module}"
 def load_scheme(top: Item, name: str) -> Scheme:
     """A scheme from the top value of its file; raises RuleFileError."""
     keys = top.mapping("the scheme", _TOP)
-    for key in ("summary", "parts"):
+    for key in _NEEDED:
         if key not in keys:
-            top.fail(f"the scheme has no `{key}`")
+            top.fail(f"the scheme has no `{key}`", "a scheme carries " + ", ".join(f"`{k}`" for k in _NEEDED))
     symbols = {}
     if "symbols" in keys:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
@@ -54,9 +55,10 @@ def load_scheme(top: Item, name: str) -> Scheme:
         symbols,
         declared,
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
+        written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
-        bad=tuple(keys["bad"].sequence("`bad`")) if "bad" in keys else (),
-        good=tuple(keys["good"].sequence("`good`")) if "good" in keys else (),
+        bad=tuple(keys["bad"].sequence("`bad`")),
+        good=tuple(keys["good"].sequence("`good`")),
         **flags,
     )
 
@@ -89,6 +91,7 @@ def _part(name: str, item: Item) -> Part:
         needed=keys["needed"].word("a word for `needed`", NEEDED) if "needed" in keys else "always",
         scales=keys["scales"].string("`scales`") if "scales" in keys else None,
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
+        order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
     )
 
 

@@ -1,7 +1,7 @@
 """Symbolic shapes: `[N, K/16]`, `[ceil(N/R), ceil(K/C)]`, solved against the sizes that a file holds.
 
-A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`, `floor(a/b)`. A plain division
-must leave no remainder. Solving looks at exact integers only.
+A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`, `floor(a/b)`. A plain
+division must leave no remainder. Solving looks at exact integers only.
 """
 
 from __future__ import annotations
@@ -195,9 +195,7 @@ def solve(
             if best is None or len(candidate.misfits) < len(best.misfits):
                 best = candidate
             if not best.misfits:
-                break
-        if not best.misfits:
-            break
+                return best
     assert best is not None
     return best
 

@@ -43,8 +43,8 @@ def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
         findings = report.findings if report else ()
         if example.rule:
             if not any(f.rule == example.rule and f.severity != "note" for f in findings):
-                found = ", ".join(f"{f.rule} ({f.message})" for f in findings)
-                yield f"{example.place}: wanted {example.rule}, found {found or 'nothing'}"
+                said = ", ".join(f"{f.rule} ({f.message})" for f in findings)
+                yield f"{example.place}: wanted {example.rule}, found {said or 'nothing'}"
         elif not any(example.says in f.message for f in findings):
             yield f"{example.place}: wanted {example.says!r}, said {[f.message for f in findings] or 'nothing'}"
     for example in good:

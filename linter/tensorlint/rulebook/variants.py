@@ -26,9 +26,6 @@ from .yamltext import Item
 
 def scheme_examples(scheme: Scheme) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """The bad and the good examples of a scheme; raises RuleFileError at the place of a mistake."""
-    for rows, what, item in ((scheme.bad, "bad", scheme.good), (scheme.good, "good", scheme.bad)):
-        if not rows and item:
-            item[0].fail(f"`{what}` has no example", "a scheme carries at least one bad and one good example")
     good = tuple(read_example(item, "`good`", need_says=False) for item in scheme.good)
     bad = tuple(_bad(item, scheme.good[0]) for item in scheme.bad)
     return bad, good

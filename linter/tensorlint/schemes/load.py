@@ -57,10 +57,18 @@ def load_scheme(top: Item, name: str) -> Scheme:
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
-        bad=tuple(keys["bad"].sequence("`bad`")),
-        good=tuple(keys["good"].sequence("`good`")),
+        bad=_examples(keys["bad"], "`bad`"),
+        good=_examples(keys["good"], "`good`"),
         **flags,
     )
+
+
+def _examples(item: Item, what: str) -> tuple[Item, ...]:
+    """Examples as they stand in the file, at least one."""
+    rows = item.sequence(what)
+    if not rows:
+        item.fail(f"{what} has no example", "a scheme carries at least one bad and one good example")
+    return tuple(rows)
 
 
 def _part(name: str, item: Item) -> Part:

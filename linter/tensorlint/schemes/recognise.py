@@ -282,7 +282,7 @@ def _damaged_scale(match: _Match, instead: _Match) -> bool:
         return False
     (problem,) = match.problems
     if problem.kind == "missing":
-        return instead.scheme.quantized and not any(instead.scheme.parts[p].kind == "scale" for p, _ in instead.parts)
+        return instead.scheme.quantized and problem.part != "weight"
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 

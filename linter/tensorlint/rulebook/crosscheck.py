@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from ..producers import numbers
 from ..schemes.load import DECLARED_FIELDS
-from ..schemes.model import PART_KINDS, Scheme
+from ..schemes.model import PART_KINDS, STORED, Scheme
 from .place import nearest, suggest
 from .yamltext import Item
 
@@ -51,6 +51,10 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         _check_holds(part.dtypes, fields)
         _check_labels(fields)
     _check_symbols(keys, scheme)
+    if scheme.elements is not None:
+        known = _used(scheme) | {STORED}
+        for symbol in sorted(scheme.elements.symbols - known):
+            keys["elements"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
     if "decode" in keys:
         for word in re.findall(r"[A-Za-z_]\w*", scheme.decode):
             if word not in scheme.parts:
@@ -75,12 +79,16 @@ def _check_labels(fields: Mapping[str, Item]) -> None:
 
 
 def _check_symbols(keys: Mapping[str, Item], scheme: Scheme) -> None:
-    used = {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
+    used = _used(scheme)
     for name in scheme.symbols:
         if name not in used:
             keys["symbols"].mapping("`symbols`")[name].fail_key(
                 f"no shape uses the symbol `{name}`", suggest(name, used)
             )
+
+
+def _used(scheme: Scheme) -> set[str]:
+    return {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
 
 
 def check_dialect(top: Item) -> None:

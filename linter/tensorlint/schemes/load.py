@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..rulebook.yamltext import Item
 from .model import CONVENTIONS, KINDS, NEEDED, ORDERS, PART_KINDS, SIGNS, Part, Scheme, Symbol
-from .shapes import Shape, ShapeError, dim
+from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
@@ -13,7 +13,7 @@ DECLARED_FIELDS = (
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
-    "fused", "everywhere", "self_declared", "written_by",
+    "fused", "everywhere", "self_declared", "written_by", "elements",
 }  # fmt: skip
 _NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
@@ -55,6 +55,7 @@ def load_scheme(top: Item, name: str) -> Scheme:
         symbols,
         declared,
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
+        elements=_dim(keys["elements"]) if "elements" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
         bad=_examples(keys["bad"], "`bad`"),
@@ -131,12 +132,16 @@ def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
 def _shape(item: Item) -> Shape:
     dims = []
     for one in item.sequence("a shape"):
-        text = str(one.number("a dimension")) if one.raw.isdigit() else one.string("a dimension")
-        try:
-            dims.append(dim(text))
-        except ShapeError as error:
-            one.fail(str(error), "a number, a symbol such as N, or arithmetic such as K/16 or ceil(N/128)")
+        dims.append(_dim(one))
     return tuple(dims)
+
+
+def _dim(item: Item) -> Dim:
+    text = str(item.number("a dimension")) if item.raw.isdigit() else item.string("a dimension")
+    try:
+        return dim(text)
+    except ShapeError as error:
+        item.fail(str(error), "a number, a symbol such as N, or arithmetic such as K/16 or ceil(N/128)")
 
 
 def _symbol(name: str, item: Item) -> Symbol:

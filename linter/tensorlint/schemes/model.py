@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dtypes import Encoding, encoding_of
-from .shapes import Shape
+from .shapes import Dim, Shape
 
 # Part name -> kind. The kind decides at which depth a part is read and which rules look at it.
 _PARTS_OF_KIND: Mapping[str, tuple[str, ...]] = {
@@ -62,6 +62,7 @@ SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
 NEEDED = ("always", "together", "never")
 SIGNS = ("positive", "nonnegative", "any")
+STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
 ORDERS = ("low-first", "high-first", "row pairs")
 
@@ -118,8 +119,9 @@ class Scheme:
     `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
     (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
-    embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `written_by`
-    names exporters. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads them.
+    embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
+    counts the weights where they are not N times K; `written_by` names exporters. `bad` and `good` are examples as they
+    stand in the file; `rulebook.variants` reads them.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Scheme:
     everywhere: bool = False
     self_declared: bool = False
     decode: str = ""
+    elements: Dim | None = None
     written_by: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
     bad: tuple[Any, ...] = field(default=(), compare=False)

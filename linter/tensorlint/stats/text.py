@@ -248,7 +248,7 @@ def _tensor_table(groups: Sequence[list[Row]], contents: Contents, bars: str, wi
         dtype = first.tensor.dtype + (f":{held}" if encoding_of(first.tensor.dtype).name != held != "raw" else "")
         shapes = {_shape(row) for row in group}
         shape = next(iter(shapes)) if len(shapes) == 1 else "various"
-        cells = _value_cells(values, bars, 24 if wide else 8)
+        cells = _value_cells(values, bars, 20 if wide else 8)
         if not infinite:
             del cells[1]
         rows.append(["  " + leaf, dtype, *([shape] if wide else []), *cells])
@@ -267,7 +267,7 @@ def _sum_values(found: Iterable[Values | None]) -> Values | None:
 def _value_cells(values: Values | None, bars: str, room: int) -> list[Cell]:
     """NaN, Inf, zero, at the largest magnitude, smallest, largest, entropy, histogram."""
     if values is None or not values.measures.count or values.encoding.kind == "raw":
-        said = "not read" if values is None else "empty" if not values.measures.count else "packed"
+        said = "not read" if values is None else "empty" if not values.measures.count else "bytes"
         return [*[""] * 7, Text(said, style="dim")]
     m, e = values.measures, values.encoding
     return [
@@ -300,12 +300,14 @@ def _share(n: int, of: int) -> str:
 
 def bars_of(histogram: Histogram, bars: str, room: int) -> str:
     """A histogram in one line between its ends: `-9 .:-=#@*-. 3`; powers of two with `2^` before them."""
-    counts = list(histogram.counts)
+    occurring = [i for i, n in enumerate(histogram.counts) if n] or [0]
+    first, last = occurring[0], occurring[-1]
+    counts = list(histogram.counts[first : last + 1])
     room = max(room, 16 if histogram.kind == "value" else 0)  # the codes of four bits
     step = -(-len(counts) // room)
     merged = [sum(counts[i : i + step]) for i in range(0, len(counts), step)]
     top = max(merged) or 1
     # What occurs at all shows at least the lowest bar: a lone outlier is what one looks for.
     drawn = "".join(bars[0] if not n else bars[1 + (n * (len(bars) - 2)) // top] for n in merged)
-    low, high = histogram.labels[0], histogram.labels[-1]
+    low, high = histogram.labels[first], histogram.labels[last]
     return f"2^{low:g} {drawn} 2^{high:g}" if histogram.kind == "log2" else f"{low:g} {drawn} {high:g}"

@@ -49,7 +49,7 @@ class Values:
         if not codes or not self.measures.count:
             return None
         total = sum(codes)
-        return -sum(n / total * log2(n / total) for n in codes if n)
+        return sum(n / total * log2(total / n) for n in codes if n)
 
     def __add__(self, other: Values) -> Values:
         both = self.histogram and other.histogram and self.histogram + other.histogram

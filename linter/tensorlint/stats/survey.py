@@ -90,7 +90,7 @@ def _parameters(unit: TensorUnit) -> int | None:
     if module is None or not module.scheme.quantized:
         return tensor.elements if tensor.dtype in PLAIN_FLOATS else 0
     if unit.part is None or unit.part.name != "weight":
-        return tensor.elements if unit.part is not None and unit.part.kind in ("bias", "low_rank") else 0
+        return tensor.elements if unit.part is not None and unit.part.kind == "bias" else 0
     return logical(module)
 
 

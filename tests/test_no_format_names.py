@@ -33,7 +33,8 @@ def test_no_module_names_a_scheme_or_a_method() -> None:
     found = []
     for path in (*SOURCE.rglob("*.py"), *DOCS.rglob("*.py")):
         # Docstrings and comments may say where a fact comes from; code may not branch on it.
-        code = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text(), flags=re.DOTALL)
+        # Names of JSON files are where something stands, not what it is.
+        code = re.sub(r'""".*?"""|#[^\n]*|"\w+\.json"', "", path.read_text(), flags=re.DOTALL)
         found += [(path.name, hit[1]) for hit in pattern.finditer(code.lower())]
     assert not found
 

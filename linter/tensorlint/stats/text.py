@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,6 +22,7 @@ from .values import Histogram, Values
 BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 ASCII_BARS = " .:-=+*#@"
 _LARGEST = 5
+_LEAST = 12  # columns that a cut name keeps
 _MANY = 40  # more tensors than these: siblings share a line
 
 
@@ -84,33 +86,36 @@ Cell = str | Text
 Columns = Sequence[tuple[str, str]]
 
 
-def _table(columns: Columns, rows: Sequence[Sequence[Cell]], gap: int = 2) -> Table:
-    """A table without lines; a column is its title and `<` (may be cut), `l` or `r`, which are shown in full."""
+def _table(columns: Columns, rows: Sequence[Sequence[Cell]], width: int, gap: int = 2) -> Table:
+    """A table without lines; a column is its title and `<` (cut where it must be), `l` or `r`, which are never cut."""
+    sizes = [max([len(title), *(cell_len(str(row[i])) for row in rows)]) for i, (title, _) in enumerate(columns)]
+    if sum(sizes) + gap * (len(sizes) - 1) > width:
+        gap = 1
+    while (over := sum(sizes) + gap * (len(sizes) - 1) - width) > 0:
+        widest = max((i for i, (_, kind) in enumerate(columns) if kind == "<"), key=lambda i: sizes[i])
+        if sizes[widest] <= _LEAST:
+            break
+        others = [n for i, n in enumerate(sizes) if i != widest and columns[i][1] == "<" and n < sizes[widest]]
+        sizes[widest] = max(_LEAST, sizes[widest] - over, *(n - 1 for n in others))
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold underline")
-    for i, (title, kind) in enumerate(columns):
-        longest = max((cell_len(str(row[i])) for row in rows), default=0)
-        table.add_column(
-            title,
-            justify="right" if kind == "r" else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=min(longest, 12) if kind == "<" else max(longest, len(title)),
-        )
+    for (title, kind), size_ in zip(columns, sizes, strict=True):
+        justify: Literal["left", "right"] = "right" if kind == "r" else "left"
+        table.add_column(title, justify=justify, no_wrap=True, overflow="ellipsis", width=size_)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     return table
 
 
-_SUMS = (("tensors", "r"), ("params", "r"), ("bytes", "r"), ("share", "r"), ("bits/weight", "r"))
+_SUMS = (("tensors", "r"), ("bytes", "r"), ("share", "r"), ("params", "r"), ("bits/weight", "r"))
 
 
 def _sum_cells(total: Sum, whole: int) -> list[str]:
     bits = total.bits_per_weight
     return [
         f"{total.tensors:,}",
-        "?" if total.parameters is None else _count(total.parameters),
         size(total.bytes),
         f"{total.bytes / whole:.1%}" if whole else "",
+        "?" if total.parameters is None else _count(total.parameters),
         f"{bits:.2f}" if bits else "",
     ]
 
@@ -127,10 +132,11 @@ def _sizes(console: Console, contents: Contents, limit: int) -> None:
     _print_sums(console, ("role", "scheme"), roles, whole, limit)
     _print_sums(console, ("layers", "schemes"), list(_layers(table)), whole, limit)
     dtypes = [((name,), total) for name, total in by(table, lambda r: r.tensor.dtype).items()]
-    _print_sums(console, ("dtype",), dtypes, whole, limit)
+    _print_sums(console, ("dtype",), dtypes, whole, limit, _SUMS[:3])  # scales hold no weights
     largest = sorted(table, key=lambda r: (-r.tensor.nbytes, r.tensor.name))[:_LARGEST]
     cells = [(row.tensor.name, row.tensor.dtype, _shape(row), size(row.tensor.nbytes)) for row in largest]
-    console.print(_table((("largest tensors", "<"), ("dtype", "l"), ("shape", "l"), ("bytes", "r")), cells))
+    titles = (("largest tensors", "<"), ("dtype", "l"), ("shape", "l"), ("bytes", "r"))
+    console.print(_table(titles, cells, console.width))
     console.print()
 
 
@@ -148,20 +154,26 @@ def _layers(table: Iterable[Row]) -> Iterator[tuple[tuple[str, str], Sum]]:
     several = len({checkpoint for checkpoint, *_ in alike}) > 1
     for (checkpoint, _, told, total), layers in alike.items():
         n = len(layers)
-        label = f"{checkpoint}/" if several else ""
+        label = (checkpoint.rpartition("/")[0] or checkpoint) + ": " if several else ""
         parameters = None if total.parameters is None else total.parameters * n
         added = Sum(total.modules * n, total.tensors * n, parameters, total.bytes * n)
         yield (label + " ".join(short(layers)), ", ".join(told)), added
 
 
 def _print_sums(
-    console: Console, names: Sequence[str], rows: Sequence[tuple[tuple[str, ...], Sum]], whole: int, limit: int
+    console: Console,
+    names: Sequence[str],
+    rows: Sequence[tuple[tuple[str, ...], Sum]],
+    whole: int,
+    limit: int,
+    sums: Columns = _SUMS,
 ) -> None:
     if not rows:
         return
     columns = [(name, "r" if name == "modules" else "<") for name in names]
     shown = rows[:limit] if limit else rows
-    console.print(_table((*columns, *_SUMS), [(*cells, *_sum_cells(total, whole)) for cells, total in shown]))
+    table = [(*cells, *_sum_cells(total, whole)[: len(sums)]) for cells, total in shown]
+    console.print(_table((*columns, *sums), table, console.width))
     if len(shown) < len(rows):
         console.print(f"... and {len(rows) - len(shown):,} more (--limit 0 shows all)")
     console.print()
@@ -248,11 +260,11 @@ def _tensor_table(groups: Sequence[list[Row]], contents: Contents, bars: str, wi
         dtype = first.tensor.dtype + (f":{held}" if encoding_of(first.tensor.dtype).name != held != "raw" else "")
         shapes = {_shape(row) for row in group}
         shape = next(iter(shapes)) if len(shapes) == 1 else "various"
-        cells = _value_cells(values, bars, 20 if wide else 8)
+        cells = _value_cells(values, bars, 16 if wide else 8)
         if not infinite:
             del cells[1]
         rows.append(["  " + leaf, dtype, *([shape] if wide else []), *cells])
-    return _table(columns, rows, gap=2 if wide else 1)
+    return _table(columns, rows, width, gap=2 if wide else 1)
 
 
 def _sum_values(found: Iterable[Values | None]) -> Values | None:

@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules/*.md, docs/schemes/*.md, docs/language.md, docs/cli.md
+python docs/generate.py           write docs/rules/*.md, schemes/*.md, language.md, cli.md, schema/*.json
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -14,6 +14,7 @@ import click
 from scheme_pages import scheme_pages
 
 from tensorlint.cli import COMMANDS, cli
+from tensorlint.cli.schema import KINDS, dumped
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.model import Rule
@@ -32,6 +33,8 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield from ((path, NOTE + text) for path, text in scheme_pages(book))
     yield "language.md", NOTE + _language()
     yield "cli.md", NOTE + _cli()
+    for kind in KINDS:
+        yield f"schema/{kind}.json", dumped(kind)
 
 
 def _index(book: Book) -> str:

@@ -31,14 +31,14 @@ def check(
     baseline: str | Path | None = None,
     config: str | Path | None = None,
     isolated: bool = False,
-    device: str = "auto",
+    device: str | None = None,
 ) -> Report:
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
     hold rule names, folders or globs; `rules` are paths of more rule files; `baseline` is an earlier JSON report.
     `config` names a configuration file, instead of the one in or above the target's folder; `isolated` follows none.
-    `device` measures: auto, cpu, cuda, cuda:N, mps or xpu.
+    `device` measures: auto (where nothing is said), cpu, cuda, cuda:N, mps or xpu.
 
     Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, a device that is not there
     and what is wrong with a configuration, AccessError for what the Hub does not show, UnfinishedError when headers
@@ -47,7 +47,6 @@ def check(
     """
     from .errors import UsageError
     from .linting import prepared
-    from .measures.device.choice import checked, scanner_for
     from .measures.plan import DEPTHS
     from .reach import final_ignores
     from .suppress import Suppressor
@@ -55,12 +54,10 @@ def check(
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
-    device = checked(device)
-    asked = wanted(depth, select, ignore, rules, baseline, config, isolated)
+    asked = wanted(depth, select, ignore, rules, baseline, config, isolated, device=device)
     task = task_for(str(target), asked)
     with prepared(task) as ready:
-        scanner = scanner_for(device, ready.source, ready.plans)
-        return ready.run(Suppressor(), final_ignores((task,), 0, asked), scanner=scanner)
+        return ready.run(Suppressor(), final_ignores((task,), 0, asked))
 
 
 def check_state_dict(

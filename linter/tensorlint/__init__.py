@@ -82,7 +82,8 @@ def check_state_dict(
     DTensor, tensor subclasses that wrap others (torchao), sparse tensors, entries that are no tensors.
 
     Raises UsageError for what is no state dict or no config, for unknown rules, and where torch is missing;
-    NoCheckpointError when there are no tensors; UnfinishedError when a device runs out of memory.
+    NoCheckpointError when there are no tensors. A device that runs out of memory does not raise: the report's `stopped`
+    says so.
     """
     from .measures.device.choice import need_torch
 

@@ -183,7 +183,7 @@ def test_remarks_can_be_ignored_too():
 
 
 def saved(report: Report, folder, several: bool = False) -> str:
-    top = as_dict(report, "error")
+    top = as_dict(report)
     if several:
         top = {"version": 1, "exit_code": 0, "targets": [{**top, "target": "other", "findings": []}, top]}
     path = folder / "old.json"
@@ -266,7 +266,7 @@ def test_a_report_on_a_folder_and_one_on_a_checkpoint_in_it_know_each_other(tmp_
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "model.safetensors").write_bytes(files(bad)["model.safetensors"])
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before), "error")))
+    (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before))))
     (tmp_path / "b" / "model.safetensors").write_bytes(files([0])["model.safetensors"])
     report = tensorlint.check(now, baseline="old.json")
     found = {f.checkpoint.rpartition("/")[0]: f.state for f in report.findings if f.rule == "scales/nan"}
@@ -278,7 +278,7 @@ def test_a_baseline_that_was_made_elsewhere_is_taken_as_one_of_this_target(tmp_p
     (tmp_path / "model" / "model.safetensors").write_bytes(files([0])["model.safetensors"])
     for here, before, there, now in (("model", ".", ".", "model"), (".", "model", "model", ".")):
         monkeypatch.chdir(tmp_path / here)
-        (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before), "error")))
+        (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before))))
         monkeypatch.chdir(tmp_path / there)
         report = tensorlint.check(now, baseline=tmp_path / "old.json")
         assert {f.state for f in report.findings} == {"known"}

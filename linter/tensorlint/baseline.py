@@ -139,7 +139,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def _finding(row: object) -> Finding | None:
-    """As much of a finding as a comparison needs; None for what is none."""
+    """As much of a finding as a comparison needs, reports of earlier versions too; None for what is none."""
     if not isinstance(row, dict) or not isinstance(row.get("locations"), list):
         return None
     text: dict[str, Any] = {

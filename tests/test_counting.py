@@ -168,6 +168,14 @@ def test_an_ignore_of_nothing_is_reported_where_that_is_certain(source, config, 
     assert [f.severity for f in remarks] == ["warning"] * unused
 
 
+def test_every_ignore_of_nothing_is_a_finding_of_its_own():
+    report = run(model([]), entry("a.*") + entry("b.*"))
+    remarks = [f for f in report.findings if f.rule == "meta/unused-ignore"]
+    assert sorted(f.locations[0].line.number for f in remarks) == [1, 5]
+    assert len({f.fingerprint for f in remarks}) == 2
+    assert {f.count for f in remarks} == {1}
+
+
 def test_an_unreadable_shard_leaves_it_open_whether_an_ignore_is_used():
     source = MemorySource({**files([]), "other.safetensors": b"broken"})
     assert [f.rule for f in run(source, entry()).findings if f.rule.startswith("meta/")] == []

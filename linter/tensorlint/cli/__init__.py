@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
     "git-hook": "Check checkpoints before `git push`.",
+    "pre-commit": "Check what a commit changes.",
+    "completion": "Print the script that completes commands in a shell.",
 }
 
 

@@ -1,0 +1,88 @@
+"""What a commit would hold: the checkpoints whose files it changes, checked as they are staged."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..engine import check, prepare
+from ..errors import NoCheckpointError
+from ..findings import Report
+from ..git import Repo
+from ..rulebook.library import Book
+from ..sources.gittree import GitTree
+from ..sources.hub import is_read
+from ..sources.staged import StagedFolder
+from .parts import NOT_HERE, folder_of, left_out, touched
+from .push import Watch
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The index as a tree, and the names that changed by folder ("" or with a slash at its end); None is all of them."""
+
+    tree: str
+    folders: Mapping[str, frozenset[str] | None]
+
+
+def staged(repo: Repo, named: Iterable[str], everything: bool, between: tuple[str, str] | None) -> Staged:
+    """What is to be checked: files named from the current folder, and those that the change deletes or moves away.
+
+    A hook is told of no deleted files, so git is asked: about the commit to be made, or the change `between` two
+    commits. `everything` is every checkpoint of the repository. Raises UnfinishedError when git refuses, as for an
+    index with conflicts.
+    """
+    tree = os.fsdecode(repo.run("write-tree")).strip()
+    prefix = repo.ask("rev-parse", "--show-prefix") or ""
+    if everything:
+        names = [n for n in GitTree(repo, tree, "").blobs if is_read(n) and n.startswith(prefix)]
+        return Staged(tree, {folder_of(name): None for name in names})
+    names = [posixpath.normpath(posixpath.join(prefix, name.replace(os.sep, "/"))) for name in named]
+    names += [name for name in _deleted(repo, between) if name.startswith(prefix)]
+    found: dict[str, set[str]] = {}
+    for name in names:
+        if is_read(name) and not name.startswith(("../", "/")):
+            folder = folder_of(name)
+            found.setdefault(folder, set()).add(name[len(folder) :])
+    return Staged(tree, {folder: frozenset(found[folder]) for folder in sorted(found)})
+
+
+def _deleted(repo: Repo, between: tuple[str, str] | None) -> list[str]:
+    how = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--diff-filter=D", "-z")
+    if between is None:
+        said = repo.ask(*how, "--cached")
+    else:
+        begin, end = between
+        said = repo.ask(*how, f"{begin}...{end}") or repo.ask(*how, f"{begin}..{end}")
+    return [name for name in (said or "").split("\0") if name]
+
+
+def lint(
+    repo: Repo, what: Staged, folder: str, book: Book, depth: str, watch: Watch, require_content: bool = False
+) -> Report | None:
+    """The report on the checkpoints of one folder that the change touches; None where it touches none.
+
+    Files of which only the pointer is here are a gap, with `require_content` findings. Raises UnfinishedError when git
+    or the disk gives an error.
+    """
+    started = time.monotonic()
+    names = what.folders[folder]
+    source = StagedFolder(repo, what.tree, folder, names or ())
+    rules = book.select((), ())
+    try:
+        jobs, skipped = prepare(source, book, rules, depth)
+        jobs = list(touched(jobs, names))
+        if not jobs:
+            return None
+        with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
+            report = check(source, book, rules, depth, advance, (jobs, skipped), started)
+    except NoCheckpointError:
+        return None
+    finally:
+        source.close()
+    shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
+    absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
+    return report if require_content else left_out(report, absent, NOT_HERE)

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tensorlint.rulebook.library import load_book, shipped_folder
+from tensorlint.rulebook.library import load_book
+from tensorlint.rulebook.shipped import shipped_folder
 from tensorlint.rulebook.run_examples import messages, scheme_failures
 
 BOOK = load_book()

@@ -22,14 +22,6 @@ def command(shell: str) -> int:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(cli, {}, "tensorlint", VARIABLE).source_template % _words())
+    script = kind(cli, {}, "tensorlint", VARIABLE)
+    click.echo(script.source_template % script.source_vars())  # `source()` would run bash to ask for its version
     return 0
-
-
-def _words() -> dict[str, str]:
-    """What click's templates are filled with."""
-    return {
-        "complete_func": "_tensorlint_completion",
-        "complete_var": VARIABLE,
-        "prog_name": "tensorlint",
-    }

@@ -38,7 +38,7 @@ def advice(findings: Iterable[Finding], hook: str) -> Iterator[str]:
 def ignore_entries(finding: Finding) -> list[str]:
     """`[[ignore]]` entries of tensorlint.toml that cover a finding, one for each pattern of names."""
     names = [loc.name for loc in finding.locations]
-    escaped = [re.sub(r"[[*?]", r"[\g<0>]", name) for name in names]
+    escaped = [re.sub(r"[\[*?]", r"[\g<0>]", name) for name in names]
     patterns = dict.fromkeys(escaped if len(names) == 1 else map(pattern_of, escaped)) or {"*": None}
     return [
         f'[[ignore]]\nrule = "{finding.rule}"\ntensor = {json.dumps(pattern, ensure_ascii=False)}\nreason = "..."'

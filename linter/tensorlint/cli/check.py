@@ -23,13 +23,13 @@ from ..rulebook.model import Rule
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
 from .common import book_with, rules_option
-from .completing import RULES, TARGET
 from .complain import colored, complain
+from .completing import offer_paths, offer_rules
 from .progress import bar
 
 
 @click.command("check", short_help="Check checkpoints.")
-@click.argument("targets", nargs=-1, metavar="[TARGET]...", type=TARGET)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=offer_paths)
 @click.option(
     "--depth",
     type=click.Choice(DEPTHS),
@@ -46,8 +46,16 @@ from .progress import bar
     show_default=True,
     help="How the report is written.",
 )
-@click.option("--select", multiple=True, type=RULES, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable.")
-@click.option("--ignore", multiple=True, type=RULES, metavar="RULES", help="Not these rules. Repeatable.")
+@click.option(
+    "--select",
+    multiple=True,
+    shell_complete=offer_rules,
+    metavar="RULES",
+    help="Only these rules: names, globs or folders. Repeatable.",
+)
+@click.option(
+    "--ignore", multiple=True, shell_complete=offer_rules, metavar="RULES", help="Not these rules. Repeatable."
+)
 @rules_option
 @click.option(
     "--fail-on",

@@ -17,11 +17,11 @@ from ..rulebook.vocabulary import words
 from ..schemes.model import Scheme
 from ..schemes.shapes import show
 from .common import book_with, rules_option
-from .completing import NAMED
+from .completing import offer_names
 
 
 @click.command("explain", short_help="Explain one rule, scheme, fact or word.")
-@click.argument("name", type=NAMED)
+@click.argument("name", shell_complete=offer_names)
 @rules_option
 def command(name: str, extra_rules: tuple[Path, ...]) -> int:
     """Explain a rule, a scheme, a fact, or a word of the rule language.

@@ -12,19 +12,19 @@ from ..rulebook.library import load_book
 from ..rulebook.message import printable
 from ..rulebook.run_examples import failures, scheme_failures
 from .common import book_with, rules_option
-from .completing import RULES
+from .completing import offer_rules
 
 RULES_FOLDER = "tensorlint-rules"
 
 
 @click.command("test", short_help="Run the examples in rule files.")
-@click.argument("words", nargs=-1, metavar="[RULES | FILE.yaml]...", type=RULES)
+@click.argument("words", nargs=-1, metavar="[RULES | FILE.yaml]...", shell_complete=offer_rules)
 @rules_option
 def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     """Run the `bad` and `good` examples of rules and schemes; exit 1 when one does not do what it says.
 
-    RULES are names, globs or folders of rules; without any, schemes are tested too. For a FILE, everything is tested
-    that is not shipped with tensorlint: the file, with all others below a folder named `tensorlint-rules` that it is in.
+    RULES are names, globs or folders of rules; without any, schemes are tested too. For a FILE, what it holds is tested,
+    with everything else in the folder named `tensorlint-rules` that it is in.
 
     \b
     tensorlint test                             everything that is shipped

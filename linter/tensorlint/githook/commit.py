@@ -22,7 +22,7 @@ from .push import Watch
 
 @dataclass(frozen=True)
 class Staged:
-    """The index as a tree, and the names that changed by folder ("" or with a slash at its end); None is all of them."""
+    """The index as a tree; names that changed, by folder ("" or with a slash at its end), None where all count."""
 
     tree: str
     folders: Mapping[str, frozenset[str] | None]

@@ -46,7 +46,11 @@ class StagedFolder(GitTree):
             try:
                 about = path.stat()
                 inside = path.resolve().is_relative_to(self._top)
-                if stat.S_ISREG(about.st_mode) and inside and not (name in self.blobs and _is_pointer(path, about.st_size)):
+                if (
+                    stat.S_ISREG(about.st_mode)
+                    and inside
+                    and not (name in self.blobs and _is_pointer(path, about.st_size))
+                ):
                     found[name] = path, about.st_size
             except (OSError, RuntimeError):  # a link that leads nowhere, or to itself
                 continue

@@ -1,0 +1,65 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["tensorlint"]
+# ///
+"""Check the pull request of a model that a webhook of the Hub tells of, and write the verdict as a comment below it.
+
+Runs as a Job of the Hub, which gets the webhook's payload in WEBHOOK_PAYLOAD and a token in HF_TOKEN. Exit code 0: there
+was nothing to do, or the comment is written; another one is that of a check that could not be made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi
+
+LIMIT = 60_000  # characters; the Hub refuses longer comments than 64 KiB
+
+
+def pull_requests(payload: dict) -> list[int]:
+    """Numbers of the pull requests whose content an event may have changed; comments change none."""
+    if payload["repo"]["type"] != "model" or payload["event"]["scope"].startswith("discussion.comment"):
+        return []
+    numbers = [
+        int(ref["ref"].removeprefix("refs/pr/"))
+        for ref in payload.get("updatedRefs") or []
+        if ref["ref"].startswith("refs/pr/") and ref.get("newSha")
+    ]
+    discussion = payload.get("discussion") or {}
+    if payload["event"]["action"] == "create" and discussion.get("isPullRequest"):
+        numbers.append(discussion["num"])
+    return sorted(set(numbers))
+
+
+def check(target: str) -> tuple[int, str]:
+    """The exit code of tensorlint, and its report as Markdown or what it says instead."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.md")
+        command = [sys.executable, "-m", "tensorlint", "check", target, "--format", f"markdown={report}"]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        text = report.read_text(encoding="utf-8") if report.is_file() else f"```\n{done.stderr.strip()}\n```"
+    if len(text) > LIMIT:
+        text = text[:LIMIT].rpartition("\n")[0] + f"\n\nThe report is longer: `tensorlint check {target}`"
+    return done.returncode, text
+
+
+def main() -> int:
+    """Check and comment on every pull request that the payload names."""
+    payload = json.loads(os.environ["WEBHOOK_PAYLOAD"])
+    repo = payload["repo"]["name"]
+    worst = 0
+    for number in pull_requests(payload):
+        code, text = check(f"hf://{repo}@refs/pr/{number}")
+        HfApi().comment_discussion(repo, number, text)
+        worst = max(worst, code)
+    return worst if worst > 1 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-LIMIT = 60_000  # characters; the Hub refuses longer comments than 64 KiB
+LIMIT = 60_000  # characters of a comment
 
 
 def pull_requests(payload: dict) -> list[int]:
@@ -52,6 +52,8 @@ def check(target: str) -> tuple[int, str]:
 def main() -> int:
     """Check and comment on every pull request that the payload names."""
     payload = json.loads(os.environ["WEBHOOK_PAYLOAD"])
+    if not payload:
+        return 0  # the first run of the Job, before there is an event
     repo = payload["repo"]["name"]
     worst = 0
     for number in pull_requests(payload):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Finding, Location, fingerprint
+from .findings import MAX_LOCATIONS, Finding, Location, Suppression, fingerprint
 from .measures.interface import COUNTED, WORDS, Measures, total
 from .names import short
 from .producers import known_defect
@@ -37,7 +37,7 @@ class Draft:
     view: View | None = None
 
 
-def apply_facts(rules: Iterable[Rule], facts: Iterable[Fact], view: View, checkpoint: str) -> Iterator[Draft]:
+def apply_facts(rules: Iterable[Rule], facts: Iterable[Fact], view: View | None, checkpoint: str) -> Iterator[Draft]:
     """Facts that a rule turns into findings."""
     by_fact: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -180,13 +180,29 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
 # -- from drafts to findings ----------------------------------------------------------------------------------------
 
 
-def finish(drafts: Iterable[Draft], source: Source) -> Iterator[Finding]:
-    """Group drafts by rule and checkpoint; show the bytes of the first."""
+@dataclass(frozen=True)
+class Group:
+    """Drafts of one rule and checkpoint that become one finding, with what holds for all of them."""
+
+    drafts: list[Draft]
+    suppression: Suppression | None = None
+    state: str = ""
+
+
+Split = Callable[[list[Draft]], Iterable[Group]]
+
+
+def finish(
+    drafts: Iterable[Draft], source: Source, split: Split = lambda drafts: (Group(drafts),)
+) -> Iterator[Finding]:
+    """Group drafts by rule and checkpoint, and further by `split`; show the bytes of the first."""
     groups: dict[tuple[str, str], list[Draft]] = {}
     for draft in drafts:
         groups.setdefault((draft.checkpoint, draft.rule.id), []).append(draft)
     for (checkpoint, _), group in groups.items():
-        yield _finding(group, checkpoint, source)
+        for part in split(group):
+            finding = _finding(part.drafts, checkpoint, source)
+            yield replace(finding, suppression=part.suppression, state=part.state)
 
 
 def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
@@ -219,7 +235,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
         note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
-        fingerprint=fingerprint(rule.id, checkpoint, (d.location.name for d in group)),
+        fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
     )
 
 

@@ -218,6 +218,11 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A stretch of zero bytes begins or ends in the middle of a tensor's row.",
         ("bytes", "begin", "end", "pages", "share", "to_end"),
     ),
+    "unused-ignore": FactKind("An ignore of the configuration matches no finding.", ("rules", "names", "reason")),
+    "expired-ignore": FactKind(
+        "The last day of an ignore has passed, and findings that it covered are back.",
+        ("rules", "names", "reason", "until", "findings"),
+    ),
     "zero-scale-over-codes": FactKind(
         "Block scales are zero although their blocks hold values.",
         ("module", "zeros", "live", "checked", "count"),

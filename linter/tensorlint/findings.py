@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,14 @@ class Location:
     def name(self) -> str:
         """What the place is about: the tensor, or the file where no tensor is named."""
         return self.tensor or self.file
+
+    @property
+    def identity(self) -> str:
+        """What stays the same when the checkpoint is resharded: the tensor, or the file without how many shards are."""
+        return self.tensor or _OF.sub("-of-*.safetensors", self.file)
+
+
+_OF = re.compile(r"-of-\d+\.safetensors$")
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,8 @@ class Report:
     to the reason; `gaps` are sentences about what could not be looked at; `complete` is False when the run stopped
     early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
     meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
-    `baseline` names the earlier report that the findings' `state` was compared with.
+    `baseline` names the earlier report that the findings' `state` was compared with, `settings` the configuration files
+    that were followed. `strict` makes an incomplete report fail.
     """
 
     target: str
@@ -126,6 +136,8 @@ class Report:
     stopped: str = ""
     origin: str = ""
     baseline: str = ""
+    settings: tuple[str, ...] = ()
+    strict: bool = False
 
     @property
     def complete(self) -> bool:
@@ -140,6 +152,8 @@ class Report:
         """0, 1 or 4; `fail_on` is a severity or `never`."""
         if self.stopped:
             return 4
+        if self.strict and not self.complete:
+            return 1
         if fail_on == "never":
             return 0
         failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]

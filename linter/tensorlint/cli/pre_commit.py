@@ -6,48 +6,32 @@ import os
 import shutil
 import sys
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import TensorlintError
+from ..errors import NoCheckpointError, UnfinishedError
 from ..findings import SEVERITIES, Finding, Report
 from ..git import repo_at
-from ..measures.plan import DEPTHS
-from .common import book_with, rules_option
 from .complain import colored, complain
 from .progress import bar
+from .settings import settings_options, wanted
 
 
 @click.command("pre-commit", short_help="Check what a commit changes; the hooks of pre-commit and prek call it.")
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--all", "everything", is_flag=True, help="Every checkpoint of the repository, not only those of FILE.")
 @click.option(
-    "--depth",
-    type=click.Choice(DEPTHS),
-    default="scales",
-    show_default=True,
-    help="How much is read: the JSON headers, also the scales, or every byte.",
-)
-@click.option(
     "--require-content", is_flag=True, help="A git-lfs pointer whose object is not on this machine is an error."
 )
-@rules_option
-@click.option(
-    "--fail-on",
-    type=click.Choice([*SEVERITIES, "never"]),
-    default="error",
-    show_default=True,
-    help="Least severity that stops the commit.",
-)
+@partial(settings_options, depth="scales")
 def command(
     files: tuple[str, ...],
     everything: bool,
-    depth: str,
     require_content: bool,
-    extra_rules: tuple[Path, ...],
-    fail_on: str,
+    **settings: Any,
 ) -> int:
     """Check the checkpoints that FILEs belong to, each once, as they will be after the commit.
 
@@ -62,28 +46,27 @@ def command(
     """
     from ..githook.commit import lint, staged
 
+    asked = wanted(**settings)
     begin, end = (os.environ.get(f"PRE_COMMIT_{name}_REF", "") for name in ("FROM", "TO"))
     repo = repo_at(Path())
     what = staged(repo, files, everything, (begin, end) if begin and end else None)
     worst, blocking = 0, []
-    book = book_with(extra_rules) if what.folders else None
     for folder in what.folders:
-        assert book is not None
         try:
-            report = lint(repo, what, folder, book, depth, _watch, require_content)
-        except TensorlintError as error:
-            complain(error.message, error.hint)
+            found = lint(repo, what, folder, asked, _watch, require_content)
+        except (NoCheckpointError, UnfinishedError) as error:
+            complain(error.message, error.hint)  # the others are checked all the same
             worst = max(worst, error.exit_code)
             continue
-        if report is not None:
-            _show(report, fail_on)
-            worst = max(worst, report.exit_code(fail_on))
-            blocking += _blocking(report, fail_on)
+        if found is not None:
+            report, own = found
+            _show(report, own.fail_on)
+            worst = max(worst, report.exit_code(own.fail_on))
+            blocking += _blocking(report, own.fail_on)
     if blocking:
         from ..githook.advice import advice
 
-        hook = "tensorlint-full" if everything else "tensorlint"
-        click.echo("\n".join(["", *advice(blocking, hook)]))
+        click.echo("\n".join(["", *advice(blocking, "tensorlint-full" if everything else "tensorlint")]))
     return worst
 
 

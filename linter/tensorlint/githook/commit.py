@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import posixpath
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..engine import check, prepare
 from ..errors import NoCheckpointError
 from ..findings import Report
 from ..git import Repo
-from ..rulebook.library import Book
+from ..index import SUFFIX as INDEX_SUFFIX
+from ..linting import prepared
+from ..settings import Settings, settings_for
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
 from ..sources.staged import StagedFolder
+from ..suppress import Suppressor
+from ..tasks import Task, Wanted
 from .parts import NOT_HERE, folder_of, left_out, touched
 from .push import Watch
+
+DEPTH = "scales"  # where neither the command line nor a configuration says another
 
 
 @dataclass(frozen=True)
@@ -61,28 +65,40 @@ def _deleted(repo: Repo, between: tuple[str, str] | None) -> list[str]:
 
 
 def lint(
-    repo: Repo, what: Staged, folder: str, book: Book, depth: str, watch: Watch, require_content: bool = False
-) -> Report | None:
-    """The report on the checkpoints of one folder that the change touches; None where it touches none.
+    repo: Repo, what: Staged, folder: str, wanted: Wanted, watch: Watch, require_content: bool = False
+) -> tuple[Report, Settings] | None:
+    """The report on the checkpoints of one folder that the change touches, under its settings; None for none.
 
     Files of which only the pointer is here are a gap, with `require_content` findings. Raises UnfinishedError when git
-    or the disk gives an error.
+    or the disk gives an error, UsageError for settings that are wrong.
     """
-    started = time.monotonic()
     names = what.folders[folder]
     source = StagedFolder(repo, what.tree, folder, names or ())
-    rules = book.select((), ())
+    if not any(name.endswith((".safetensors", INDEX_SUFFIX)) for name in (*source.files(), *source.broken_links())):
+        return None
+    task = _task(source, wanted)
     try:
-        jobs, skipped = prepare(source, book, rules, depth)
-        jobs = list(touched(jobs, names))
-        if not jobs:
-            return None
-        with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
-            report = check(source, book, rules, depth, advance, (jobs, skipped), started)
+        with prepared(task, source) as ready:
+            jobs = list(touched(ready.jobs, names))
+            if not jobs:
+                return None
+            ready = replace(ready, jobs=jobs)
+            with watch(ready.bytes, source.target) as advance:
+                report = ready.run(Suppressor(), progress=advance)
     except NoCheckpointError:
         return None
     finally:
         source.close()
-    shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
-    absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
-    return report if require_content else left_out(report, absent, NOT_HERE)
+    if not require_content:
+        shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
+        absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
+        report = left_out(report, absent, NOT_HERE)
+    return report, task.settings
+
+
+def _task(source: StagedFolder, wanted: Wanted) -> Task:
+    """The folder under its settings; it may be in the index alone, where a target would have to exist."""
+    configuration = wanted.configuration(source.folder)
+    settings = settings_for(str(source.folder), configuration, wanted.command_line)
+    settings = replace(settings, depth=settings.depth or DEPTH)
+    return Task(source.target, str(source.folder), settings, configuration)

@@ -54,6 +54,7 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "target": report.target,
         "origin": report.origin or None,
         "baseline": report.baseline or None,
+        "settings": list(report.settings),
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,

@@ -21,7 +21,7 @@ def render(report: Report, options: Options) -> str:
     """Findings, most severe first, then what was checked, the verdict, what was read and what was not looked at."""
     ink = Ink(options.color)
     rows: list[str] = []
-    shown = [f for f in report.findings if f.severity != "note" or options.notes]
+    shown = [f for f in report.findings if options.shows(f)]
     cut = shown[: options.limit] if options.limit else shown
     for finding in cut:
         rows.extend(_finding(finding, ink, options.width))
@@ -39,9 +39,10 @@ def render(report: Report, options: Options) -> str:
 
 
 def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
-    head = f"{f.severity}[{f.rule}]: "
+    aside = "suppressed " if f.suppression else "known " if f.state == "known" else ""
+    head = f"{aside}{f.severity}[{f.rule}]: "
     first, *more_lines = wrapped(agreed(clean(f.message)), width, len(head), 2)
-    yield ink(head[:-2], f.severity) + ": " + ink(first, "bold")
+    yield ink(head[:-2], "dim" if aside else f.severity) + ": " + ink(first, "bold")
     for line in more_lines:
         yield "  " + ink(line, "bold")
     yield from _place(f, ink, width)
@@ -53,7 +54,15 @@ def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
         yield bar
     see = f"; see {', '.join(clean(s) for s in f.see[:3])}" if f.see else ""
     more = f"tensorlint explain {f.rule}{see}"
-    for label, text in (("effect", f.effect), ("fix", f.remedy), ("known", f.note), ("more", more)):
+    why = f.suppression
+    ignored = f"{why.reason}{f' (until {why.until})' if why.until else ''}, {why.where}" if why else ""
+    for label, text in (
+        ("ignored", ignored),
+        ("effect", f.effect),
+        ("fix", f.remedy),
+        ("known", f.note),
+        ("more", more),
+    ):
         if text:
             lines = wrapped(clean(text), width, 7 + len(label), 7)
             yield f"   {ink('=', 'dim')} {ink(label, 'bold')}: {lines[0]}"
@@ -111,11 +120,23 @@ def verdict(report: Report, notes: bool = True) -> str:
     """What was found, in one line; never more than was looked at."""
     counts = [(report.count(s), s) for s in ("error", "warning", "note")]
     said = ", ".join(plural(n, s) + (" (not shown)" if s == "note" and not notes else "") for n, s in counts if n)
+    aside = _aside(report)
     if report.stopped:
-        return f"not finished: {said or 'nothing found before it stopped'}"
-    if said:
-        return said
-    return "no findings" if report.complete else "no findings in what was checked"
+        return f"not finished: {said or 'nothing found before it stopped'}{aside}"
+    if report.baseline and said:
+        said = f"new: {said}"
+    said = said or ("nothing new" if report.baseline else "no findings")
+    if report.strict and not report.complete:
+        return f"{said}{aside}; incomplete, which fails (--fail-on-coverage)"
+    return f"{said}{aside}" if report.complete or any(n for n, _ in counts) else f"{said} in what was checked{aside}"
+
+
+def _aside(report: Report) -> str:
+    """What does not count: suppressed, known from the baseline, gone since then."""
+    suppressed = sum(f.suppression is not None for f in report.findings)
+    states = Counter(f.state for f in report.findings if f.suppression is None)
+    numbers = ((suppressed, "suppressed"), (states["known"], "known"), (states["gone"], "gone"))
+    return "".join(f", {n} {word}" for n, word in numbers if n)
 
 
 def _verdict_ink(report: Report, ink: Ink, notes: bool) -> str:
@@ -129,6 +150,8 @@ def coverage(report: Report) -> list[str]:
     read = f"read {size(report.bytes_read)} of {size(report.bytes_total)} in {report.seconds:.1f} s"
     read += f" from {clean(report.origin)}" if report.origin else ""
     rows = [f"{'began to check' if report.stopped else 'checked'} {ran}: {read}"]
+    if report.settings:
+        rows[0] += f", settings from {clean(', '.join(report.settings))}"
     if report.rules_skipped:
         reasons = Counter(report.rules_skipped.values()).most_common()
         said = ", ".join(

@@ -102,6 +102,8 @@ class Comparer:
                 continue
             if isinstance(limit, bool) or not isinstance(limit, (int, float)):
                 value.fail(f"`{bound}` compares numbers, `{value.raw}` is none", "`equals` and `not` compare texts")
+            if value.raw.startswith("$") and not domain.low <= limit <= domain.high:
+                value.fail(f"`{value.raw[1:]}` is {limit:g}, but `{word}` never is", domain.says)
             limits[bound] = limit
             tests.append(lambda x, n=limit, o=_ORDER[bound]: isinstance(x, (int, float)) and o(x, n))  # type: ignore[misc]
         if limits:

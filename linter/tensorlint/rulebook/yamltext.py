@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from .place import Text, suggest
+from .place import Text, glob_problem, suggest
 
 _STRING, _INT, _FLOAT, _BOOL, _NULL, _MERGE = (
     f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "merge")
@@ -139,11 +139,9 @@ class Item:
     def glob(self, what: str) -> str:
         """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
         value = self.string(what)
-        if any(c in value for c in "^$\\|(){}"):
-            self.fail(f"`{value}` is not a glob", "globs have * ? and [abc]; regular expressions are not taken")
-        # As fnmatch reads it: `]` right after `[` or `[!` stands for itself.
-        if re.search(r"\[(?!!?.[^\]]*\])", value):
-            self.fail(f"`{value}`: the [ is never closed", "globs have * ? and [abc]")
+        problem = glob_problem(value)
+        if problem:
+            self.fail(*problem)
         return value
 
     def globs(self, what: str) -> tuple[str, ...]:

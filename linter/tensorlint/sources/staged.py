@@ -27,7 +27,7 @@ class StagedFolder(GitTree):
     def __init__(self, repo: Repo, tree: str, folder: str, more: Iterable[str] = ()) -> None:
         super().__init__(repo, f"{tree}:{folder}", folder.rstrip("/") or ".")
         self._top = repo.path("--show-toplevel").resolve()
-        self._folder = self._top / folder
+        self.folder = self._top / folder
         self._more = tuple(more)
 
     @cached_property
@@ -42,7 +42,7 @@ class StagedFolder(GitTree):
         """Path and size in bytes of the files whose content is in the work tree."""
         found: dict[str, tuple[Path, int]] = {}
         for name in filter(is_read, {*self.blobs, *self._more}):
-            path = self._folder / name
+            path = self.folder / name
             try:
                 about = path.stat()
                 inside = path.resolve().is_relative_to(self._top)

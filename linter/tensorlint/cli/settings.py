@@ -1,0 +1,130 @@
+"""Options that say under which settings a target is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..configuration.files import Layer
+from ..configuration.keys import FAIL_ON, Param, Selector
+from ..errors import UsageError
+from ..measures.plan import DEPTHS
+from ..tasks import Wanted
+from .completing import offer_rules
+
+_OPTIONS = (
+    click.option(
+        "--select",
+        multiple=True,
+        shell_complete=offer_rules,
+        metavar="RULES",
+        help="Only these rules: names, globs or folders. Repeatable.",
+    ),
+    click.option(
+        "--ignore", multiple=True, shell_complete=offer_rules, metavar="RULES", help="Not these rules. Repeatable."
+    ),
+    click.option(
+        "--set",
+        "params",
+        multiple=True,
+        metavar="RULE.PARAM=NUMBER",
+        help="Set a number of a rule, such as scales/saturated.limit=0.05. Repeatable.",
+    ),
+    click.option(
+        "--rules",
+        "extra_rules",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="Add your own rules and schemes: a YAML file or a folder. One with the name of a shipped one (its path "
+        "below the folder) replaces it. Repeatable.",
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice(FAIL_ON),
+        default=None,
+        show_default="error",
+        help="Least severity that makes the exit code 1.",
+    ),
+    click.option(
+        "--fail-on-coverage",
+        is_flag=True,
+        default=None,
+        help="Exit code 1 also when something could not be looked at, or not at this depth.",
+    ),
+    click.option(
+        "--baseline",
+        type=click.Path(),
+        default=None,
+        metavar="REPORT.json",
+        help="An earlier JSON report: what it holds is known, and does not count.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="FILE",
+        help="The configuration, instead of the tensorlint.toml or pyproject.toml in or above the target.",
+    ),
+    click.option("--isolated", is_flag=True, help="Follow no configuration file."),
+)
+
+
+def settings_options(function: Callable[..., Any], depth: str = "full; for a model on the Hub scales") -> Any:
+    """Add the options; the command gets them as keyword arguments, see `wanted`. `depth` is the default of --depth."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return click.option(
+        "--depth",
+        type=click.Choice(DEPTHS),
+        default=None,
+        show_default=depth,
+        help="How much is read: the JSON headers, also the scales, or every byte.",
+    )(function)
+
+
+def wanted(
+    depth: str | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    params: Iterable[str] = (),
+    extra_rules: Iterable[Path] = (),
+    fail_on: str | None = None,
+    fail_on_coverage: bool | None = None,
+    baseline: str | None = None,
+    config: Path | None = None,
+    isolated: bool = False,
+) -> Wanted:
+    """What the options ask for. Raises UsageError for options that contradict each other or cannot be read."""
+    if config is not None and isolated:
+        raise UsageError("--config and --isolated contradict each other", "leave one of them out")
+    values: dict[str, Any] = {
+        "depth": depth,
+        "select": tuple(map(Selector, select)) or None,
+        "ignore": tuple(map(Selector, ignore)) or None,
+        "params": tuple(map(_param, params)) or None,
+        "rules": tuple(str(path) for path in extra_rules) or None,
+        "fail-on": fail_on,
+        "fail-on-coverage": fail_on_coverage or None,
+        "baseline": baseline,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    places = {name: "--set" if name == "params" else f"--{name}" for name in given}
+    return Wanted(config, isolated, Layer(given, places))
+
+
+def _param(text: str) -> Param:
+    key, equals, number = text.partition("=")
+    rule, dot, name = key.rpartition(".")
+    try:
+        value = float(number)
+    except ValueError:
+        value = float("nan")
+    if not (equals and dot and rule and name):
+        raise UsageError(f"`--set {text}` is not RULE.PARAM=NUMBER", "such as --set scales/saturated.limit=0.05")
+    if not abs(value) < float("inf"):
+        raise UsageError(f"`{number}` in `--set {text}` is not a number", "such as --set scales/saturated.limit=0.05")
+    return Param(Selector(rule.strip()), name.strip(), int(value) if value.is_integer() else value)

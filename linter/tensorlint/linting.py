@@ -1,0 +1,76 @@
+"""One run from settings to a report: open, load rules, plan, check, and count what counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .baseline import Baseline, load_baseline
+from .configuration.keys import Ignore
+from .configuration.toml import shown
+from .counting import Counting
+from .engine import Job, check, prepare
+from .findings import Report
+from .measures.scan import Progress
+from .ruleset import Ruleset, ruleset
+from .settings import Settings
+from .sources.interface import RemoteSource, Source
+from .sources.opening import opened
+from .sources.part import PartOf
+from .suppress import Ignores, Suppressor
+from .tasks import Task
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task whose headers have been read and whose bytes have not."""
+
+    task: Task
+    source: Source
+    ruleset: Ruleset
+    depth: str
+    jobs: list[Job]
+    skipped: dict[str, str]
+    started: float
+    baseline: Baseline | None
+
+    @property
+    def bytes(self) -> int:
+        """Tensor bytes that will be read."""
+        return sum(job.plan.bytes for job in self.jobs)
+
+    def run(self, suppressor: Suppressor, final: Collection[Ignore] = (), progress: Progress | None = None) -> Report:
+        """The report; `final` are ignores about which it is known at its end whether they match anything."""
+        entries = suppressor.entries(self.ruleset.ignores, self.ruleset.book)
+        root = "" if self.task.remote else self.task.folder
+        counting = Counting(Ignores(suppressor, entries, root, final) if entries else None, self.baseline)
+        report = check(
+            self.source, self.ruleset.book, self.ruleset.rules, self.depth, progress, (self.jobs, self.skipped),
+            self.started, counting=counting,
+        )  # fmt: skip
+        return told(report, self.task.settings)
+
+
+def told(report: Report, settings: Settings) -> Report:
+    """The report with what the settings say about it as a whole."""
+    return replace(report, settings=tuple(shown(Path(f)) for f in settings.files), strict=settings.fail_on_coverage)
+
+
+@contextmanager
+def prepared(task: Task, source: Source | None = None) -> Iterator[Prepared]:
+    """A task ready to run; its source is closed on leaving, but not one that is given for its target.
+
+    Raises UsageError for names and files of the settings that do not exist, and whatever opening and reading headers
+    raises.
+    """
+    started = time.monotonic()
+    rules = ruleset(task.settings, task.configuration)
+    baseline = load_baseline(task.settings.baseline, task.target) if task.settings.baseline else None
+    with nullcontext(source) if source else opened(task.target) as source:
+        part = PartOf(source, task.without) if task.without else source
+        depth = task.settings.depth or ("scales" if isinstance(source, RemoteSource) else "full")
+        jobs, skipped = prepare(part, rules.book, rules.rules, depth)
+        yield Prepared(task, part, rules, depth, jobs, skipped, started, baseline)

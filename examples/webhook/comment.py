@@ -4,8 +4,8 @@
 # ///
 """Check the pull request of a model that a webhook of the Hub tells of, and write the verdict as a comment below it.
 
-Runs as a Job of the Hub, which gets the webhook's payload in WEBHOOK_PAYLOAD and a token in HF_TOKEN. Exit code 0: there
-was nothing to do, or the comment is written; another one is that of a check that could not be made.
+Runs as a Job of the Hub, which gets the webhook's payload in WEBHOOK_PAYLOAD and a token in HF_TOKEN. Exit code 0:
+there was nothing to do, or a comment with the verdict is written; else that of a check that could not be made.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import tempfile
 from pathlib import Path
 
 from huggingface_hub import HfApi
-
-LIMIT = 60_000  # characters of a comment
 
 
 def pull_requests(payload: dict) -> list[int]:
@@ -38,14 +36,12 @@ def pull_requests(payload: dict) -> list[int]:
 
 
 def check(target: str) -> tuple[int, str]:
-    """The exit code of tensorlint, and its report as Markdown or what it says instead."""
+    """The exit code of tensorlint, and its report, short enough for a comment, or what it says instead."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.md")
-        command = [sys.executable, "-m", "tensorlint", "check", target, "--format", f"markdown={report}"]
+        command = [sys.executable, "-m", "tensorlint", "check", target, "--format", f"comment={report}"]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         text = report.read_text(encoding="utf-8") if report.is_file() else f"```\n{done.stderr.strip()}\n```"
-    if len(text) > LIMIT:
-        text = text[:LIMIT].rpartition("\n")[0] + f"\n\nThe report is longer: `tensorlint check {target}`"
     return done.returncode, text
 
 

@@ -134,8 +134,8 @@ def check(
     """Check everything at a source.
 
     `scanner` does the measuring, `counting` knows what is ignored and what a baseline holds. `jobs` are those of an
-    earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file that vanishes or shrinks meanwhile ends the run early; the report then says so in
-    `stopped`.
+    earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file
+    that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
     """
     started = time.monotonic() if started is None else started
     rules = tuple(rules)

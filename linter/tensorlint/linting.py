@@ -44,14 +44,26 @@ class Prepared:
 
     def run(self, suppressor: Suppressor, final: Collection[Ignore] = (), progress: Progress | None = None) -> Report:
         """The report; `final` are ignores about which it is known at its end whether they match anything."""
-        entries = suppressor.entries(self.ruleset.ignores, self.ruleset.book)
-        root = "" if self.task.remote else self.task.folder
-        counting = Counting(Ignores(suppressor, entries, root, final) if entries else None, self.baseline)
+        root = None if self.task.remote else Path(self.task.folder)
+        counting = counting_for(self.ruleset, root, self.baseline, suppressor, final)
         report = check(
             self.source, self.ruleset.book, self.ruleset.rules, self.depth, progress, (self.jobs, self.skipped),
             self.started, counting=counting,
         )  # fmt: skip
         return told(report, self.task.settings)
+
+
+def counting_for(
+    chosen: Ruleset,
+    root: Path | None,
+    baseline: Baseline | None = None,
+    suppressor: Suppressor | None = None,
+    final: Collection[Ignore] = (),
+) -> Counting:
+    """What does not count under some rules; `root` is the folder that places in the report are relative to."""
+    suppressor = suppressor or Suppressor()
+    entries = suppressor.entries(chosen.ignores, chosen.book)
+    return Counting(Ignores(suppressor, entries, str(root or ""), final) if entries else None, baseline)
 
 
 def told(report: Report, settings: Settings) -> Report:

@@ -55,7 +55,7 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
         if name in wanted and name not in left_out
     )
     if not left:
-        raise UsageError("--ignore and the configuration leave none of the rules", "`tensorlint rules` lists them")
+        raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")
     return Ruleset(
         replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings.ignores
     )

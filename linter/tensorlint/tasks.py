@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .configuration.files import Configuration, Layer, discover, load
+from .configuration.keys import Selector
+from .errors import UsageError
 from .settings import NOTHING, Settings, settings_for
 from .sources.local import LocalSource
 from .sources.targets import RemoteTarget, choose
@@ -48,6 +51,35 @@ class Wanted:
         return None if self.isolated else discover(folder)
 
 
+def wanted(
+    depth: str | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    rules: Iterable[str | Path] = (),
+    baseline: str | Path | None = None,
+    config: str | Path | None = None,
+    isolated: bool = False,
+    **more: Any,
+) -> Wanted:
+    """What is asked for on a command line or in a call; `more` are further keys of a configuration (None: not given).
+
+    Raises UsageError for what contradicts itself.
+    """
+    if config is not None and isolated:
+        raise UsageError("a configuration is named, and none is to be followed", "leave out one of config and isolated")
+    values: dict[str, Any] = {
+        "depth": depth,
+        "select": tuple(map(Selector, select)) or None,
+        "ignore": tuple(map(Selector, ignore)) or None,
+        "rules": tuple(map(str, rules)) or None,
+        "baseline": None if baseline is None else str(baseline),
+        **more,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    places = {name: "--set" if name == "params" else f"--{name}" for name in given}
+    return Wanted(None if config is None else Path(config), isolated, Layer(given, places))
+
+
 def task_for(target: str, wanted: Wanted) -> Task:
     """One task for all of a target. Raises NoCheckpointError or UsageError for what cannot be a target."""
     meant = choose(target)
@@ -68,30 +100,36 @@ def tasks_for(target: str, wanted: Wanted) -> tuple[Task, ...]:
     configuration = whole.configuration
     if configuration is None or whole.remote or not Path(target).is_dir() or not any(configuration.every_section()):
         return (whole,)
-    names = [n for n in LocalSource(Path(target), target).files() if n.endswith(_CHECKPOINT)]
-    folders = {PurePosixPath(n).parent for n in names}
-    said = _Said(configuration, Path(whole.folder))
-    apart = sorted({said.highest(folder) for folder in folders} - {PurePosixPath()})
-    rest = [f for f in folders if not any(f.is_relative_to(a) for a in apart)]
-    found = [_without(whole, PurePosixPath(), apart)] if rest or not apart else []
-    for folder in apart:
-        path = str(Path(target) / folder)
-        inside = str(Path(whole.folder) / folder)
+    found = []
+    for folder, without in split(configuration, Path(whole.folder), LocalSource(Path(target), target).files()):
+        path, inside = str(Path(target) / folder) if folder else target, str(Path(whole.folder) / folder)
+        below = tuple(str(PurePosixPath(w).relative_to(folder)) for w in without)
         settings = settings_for(inside, configuration, wanted.command_line)
-        found.append(_without(Task(path, inside, settings, configuration), folder, apart))
-    return tuple(found)
+        found.append(Task(path, inside, settings, configuration, below))
+    return tuple(found) or (whole,)
 
 
-def _without(task: Task, folder: PurePosixPath, apart: Iterable[PurePosixPath]) -> Task:
-    below = tuple(str(a.relative_to(folder)) for a in apart if a != folder and a.is_relative_to(folder))
-    return Task(task.target, task.folder, task.settings, task.configuration, below)
+def split(
+    configuration: Configuration | None, root: Path, files: Iterable[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Folders with checkpoints that are spoken of apart, each with those below it that come apart again.
+
+    The first is the root, "", where anything is left for it.
+    """
+    folders = {PurePosixPath(n).parent for n in files if n.endswith(_CHECKPOINT)}
+    said = _Said(configuration, root)
+    apart = sorted({said.highest(folder) for folder in folders} - {PurePosixPath()})
+    rest = any(not any(f.is_relative_to(a) for a in apart) for f in folders)
+    for folder in (*((PurePosixPath(),) if rest else ()), *apart):
+        below = tuple(str(a) for a in apart if a != folder and a.is_relative_to(folder))
+        yield "" if folder == PurePosixPath() else str(folder), below
 
 
 class _Said:
     """Which [[target]] tables speak of a folder."""
 
-    def __init__(self, configuration: Configuration, root: Path) -> None:
-        self.sections = tuple(configuration.every_section())
+    def __init__(self, configuration: Configuration | None, root: Path) -> None:
+        self.sections = tuple(configuration.every_section()) if configuration else ()
         self.root = root
 
     def of(self, folder: PurePosixPath) -> tuple[bool, ...]:

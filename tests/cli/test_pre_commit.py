@@ -230,6 +230,41 @@ def test_a_file_outside_of_a_sparse_checkout_is_read_from_git(clone):
     assert clone.tensorlint("pre-commit", "m/model.safetensors", ok=False).returncode == 1
 
 
+# -- configuration ----------------------------------------------------------------------------------------------------
+
+IGNORE = '[[ignore]]\nrule = "scales/nan"\nreason = "an experiment"\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "options", "code"),
+    [
+        ("tensorlint.toml", IGNORE, (), 0),
+        ("m/tensorlint.toml", IGNORE, (), 0),
+        ("n/tensorlint.toml", IGNORE, (), 1),
+        ("tensorlint.toml", IGNORE, ("--isolated",), 1),
+        ("tensorlint.toml", '[[target]]\npath = "m"\nfail-on = "never"\n', (), 0),
+        ("tensorlint.toml", 'depth = "headers"\n', (), 0),
+        ("tensorlint.toml", 'depth = "headers"\n', ("--depth", "full"), 1),
+        ("tensorlint.toml", 'selcet = ["scales"]\n', (), 2),
+        ("other.toml", IGNORE, ("--config", "other.toml"), 0),
+    ],
+)
+def test_the_configuration_of_the_checkpoint_holds(clone, file, text, options, code):
+    checkpoint(clone.root / "m", NAN)
+    path = clone.root / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    found, said = hook(clone, *options, "m/model.safetensors")
+    assert found == code, said
+    assert "did you mean `select`" in said or code != 2
+
+
+def test_a_configuration_does_not_matter_where_there_is_no_checkpoint(clone):
+    (clone.root / "tensorlint.toml").write_text("nonsense")
+    (clone.root / "config.json").write_text("{}")
+    assert hook(clone, "config.json") == (0, "")
+
+
 # -- git-lfs ----------------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
 from .completing import offer_paths
 from .progress import bar
-from .settings import settings_options, wanted
+from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
@@ -93,7 +93,7 @@ def command(
     """
     if plan and format_ != "text":
         raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
-    asked = wanted(**settings)
+    asked = asked_for(**settings)
     names = targets or (".",)
     if show_settings:
         for task in (task for name in names for task in tasks_for(name, asked)):

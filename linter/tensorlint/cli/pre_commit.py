@@ -17,7 +17,7 @@ from ..findings import SEVERITIES, Finding, Report
 from ..git import repo_at
 from .complain import colored, complain
 from .progress import bar
-from .settings import settings_options, wanted
+from .settings import asked_for, settings_options
 
 
 @click.command("pre-commit", short_help="Check what a commit changes; the hooks of pre-commit and prek call it.")
@@ -46,7 +46,7 @@ def command(
     """
     from ..githook.commit import lint, staged
 
-    asked = wanted(**settings)
+    asked = asked_for(**settings)
     begin, end = (os.environ.get(f"PRE_COMMIT_{name}_REF", "") for name in ("FROM", "TO"))
     repo = repo_at(Path())
     what = staged(repo, files, everything, (begin, end) if begin and end else None)

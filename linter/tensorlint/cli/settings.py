@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from ..configuration.files import Layer
 from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from ..tasks import Wanted
+from ..tasks import Wanted, wanted
 from .completing import offer_rules
 
 _OPTIONS = (
@@ -74,7 +73,7 @@ _OPTIONS = (
 
 
 def settings_options(function: Callable[..., Any], depth: str = "full; for a model on the Hub scales") -> Any:
-    """Add the options; the command gets them as keyword arguments, see `wanted`. `depth` is the default of --depth."""
+    """Add the options; the command gets them as keyword arguments, see `asked_for`. `depth` is the default in words."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return click.option(
@@ -86,34 +85,16 @@ def settings_options(function: Callable[..., Any], depth: str = "full; for a mod
     )(function)
 
 
-def wanted(
-    depth: str | None = None,
-    select: Iterable[str] = (),
-    ignore: Iterable[str] = (),
-    params: Iterable[str] = (),
-    extra_rules: Iterable[Path] = (),
-    fail_on: str | None = None,
-    fail_on_coverage: bool | None = None,
-    baseline: str | None = None,
-    config: Path | None = None,
-    isolated: bool = False,
+def asked_for(
+    params: Iterable[str], extra_rules: Iterable[Path], fail_on: str | None, fail_on_coverage: bool | None, **same: Any
 ) -> Wanted:
     """What the options ask for. Raises UsageError for options that contradict each other or cannot be read."""
-    if config is not None and isolated:
-        raise UsageError("--config and --isolated contradict each other", "leave one of them out")
-    values: dict[str, Any] = {
-        "depth": depth,
-        "select": tuple(map(Selector, select)) or None,
-        "ignore": tuple(map(Selector, ignore)) or None,
+    more: dict[str, Any] = {
         "params": tuple(map(_param, params)) or None,
-        "rules": tuple(str(path) for path in extra_rules) or None,
         "fail-on": fail_on,
         "fail-on-coverage": fail_on_coverage or None,
-        "baseline": baseline,
     }
-    given = {name: value for name, value in values.items() if value is not None}
-    places = {name: "--set" if name == "params" else f"--{name}" for name in given}
-    return Wanted(config, isolated, Layer(given, places))
+    return wanted(rules=extra_rules, **same, **more)
 
 
 def _param(text: str) -> Param:

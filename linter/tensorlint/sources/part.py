@@ -1,4 +1,4 @@
-"""A source without some of its folders, which are checked on their own."""
+"""A part of a source: some of its folders are checked on their own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from .interface import File, Source
 
 
 class PartOf:
-    """A source that does not show what is below some folders; `without` are relative paths."""
+    """A source that shows only what is below `only`, and nothing below `without`; all are relative paths of folders."""
 
-    def __init__(self, whole: Source, without: Iterable[str]) -> None:
+    def __init__(self, whole: Source, without: Iterable[str], only: str = "") -> None:
         self._whole = whole
+        self._only = only and only.rstrip("/") + "/"
         self._hidden = tuple(folder.rstrip("/") + "/" for folder in without)
 
     def __getattr__(self, name: str) -> Any:
@@ -24,13 +25,16 @@ class PartOf:
         return self._whole.target
 
     def files(self) -> Mapping[str, int]:
-        """Files outside of the hidden folders."""
-        return {n: size for n, size in self._whole.files().items() if not n.startswith(self._hidden)}
+        """Files that are shown."""
+        return {n: size for n, size in self._whole.files().items() if self._shows(n)}
 
     def broken_links(self) -> Iterable[str]:
-        """Links outside of the hidden folders."""
-        return tuple(n for n in self._whole.broken_links() if not n.startswith(self._hidden))
+        """Links that are shown."""
+        return tuple(n for n in self._whole.broken_links() if self._shows(n))
 
     def open(self, name: str) -> File:
         """Open one of `files()`."""
         return self._whole.open(name)
+
+    def _shows(self, name: str) -> bool:
+        return name.startswith(self._only) and not name.startswith(self._hidden)

@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules, docs/commands, docs/schemes.md, docs/language.md
+python docs/generate.py           write docs/rules, docs/commands, docs/action.md, docs/schemes.md, docs/language.md
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from action_page import action_pages
 from command_pages import command_pages
 from marks import NOTE, cell
 from rule_pages import rule_pages
@@ -30,6 +31,7 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield "schemes.md", NOTE + "# Schemes\n\n" + "\n".join(map(_scheme, book.schemes.values()))
     yield "language.md", NOTE + _language()
     yield from command_pages()
+    yield from action_pages()
 
 
 def _scheme(scheme: Scheme) -> str:

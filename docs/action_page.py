@@ -12,7 +12,7 @@ from tensorlint import __version__
 
 _ACTION = Path(__file__).resolve().parent.parent / "action.yml"
 _CODES = """\
-What the step says when it fails: findings are annotations, and all of them are in the summary of the job. Where the check
+When the step fails, findings are annotations, and all of them are in the summary of the job. Where the check
 could not be made or not finished (exit codes 2, 3 and 4 of `tensorlint check`), the output `verdict` is `error` and one
 annotation says what to change.
 """

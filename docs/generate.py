@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules, docs/commands, docs/action.md, docs/schemes.md, docs/language.md
+python docs/generate.py           write docs/rules, docs/commands, docs/schema, and the single pages
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -15,6 +15,7 @@ from command_pages import command_pages
 from marks import NOTE, cell
 from rule_pages import rule_pages
 
+from tensorlint.cli.schema import KINDS, dumped
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
@@ -32,6 +33,8 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield "language.md", NOTE + _language()
     yield from command_pages()
     yield from action_pages()
+    for kind in KINDS:
+        yield f"schema/{kind}.json", dumped(kind)
 
 
 def _scheme(scheme: Scheme) -> str:

@@ -41,13 +41,12 @@ def words(line: str) -> list[str]:
 def test_examples_are_there_and_their_options_exist(name, command):
     shown = [line for line in examples(command) if "tensorlint " in line]
     assert len(shown) >= 2
+    assert not name or any(words(line)[0] == name for line in shown)
     ctx = click.Context(cli, info_name="tensorlint")
     for line in shown:
         called = words(line)
         about = cli.get_command(ctx, called[0]) or cli.get_command(ctx, "check")
         assert about is not None
-        if name and called[0] in COMMANDS:
-            assert called[0] == name or name in ("", "report"), line
         if called[0] in _PASSED_ON or "--" in called:
             continue
         if isinstance(about, click.Group):

@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
+    "init": "Write a configuration, a hook and a workflow for this repository.",
+    "schema": "Print the JSON Schema of a configuration or rule file.",
     "git-hook": "Check checkpoints before `git push`.",
     "pre-commit": "Check what a commit changes.",
     "completion": "Print the script that completes commands in a shell.",

@@ -14,8 +14,10 @@ from .value import Value
 
 FAIL_ON = (*SEVERITIES, "never")
 SEVERITY_WORDS = (*SEVERITIES, "off")
+_MEANT = {"ignore": "off", "disable": "off", "disabled": "off", "none": "off", "info": "note", "hint": "note"}
 _IGNORE_KEYS = ("rule", "tensor", "reason", "until")
-_PATTERN = {"type": "string", "minLength": 1}
+_RULES = {"$ref": "#/definitions/rules"}
+_PATH = {"type": "string", "minLength": 1}
 _GLOB = {"type": "string", "pattern": r"^[^^$\\|(){}]+$"}
 
 
@@ -150,6 +152,8 @@ def _severity(value: Value, _: str) -> tuple[Severity, ...]:
             row.fail_key(
                 f"`{name}` must be a severity, not a table", f'quote the name of the rule: "{_path(name, row)}"'
             )
+        if isinstance(row.data, str) and row.data in _MEANT:
+            row.fail(f"`{row.data}` is not a severity", f"did you mean `{_MEANT[row.data]}`?")
     return tuple(
         Severity(Selector(name, row, True), row.word("a severity", SEVERITY_WORDS)) for name, row in rows.items()
     )
@@ -197,26 +201,26 @@ def _path_of(value: Value, folder: str) -> str:
     return str(path)
 
 
-_SELECTORS = {"anyOf": [_PATTERN, {"type": "array", "items": _PATTERN, "minItems": 1}]}
+_SELECTORS = {"anyOf": [_RULES, {"type": "array", "items": _RULES, "minItems": 1}]}
 _ENTRY = {
     "type": "object",
     "additionalProperties": False,
     "required": ["rule", "reason"],
     "properties": {
-        "rule": {**_GLOB, "description": "A rule's name, its folder, or a glob."},
+        "rule": {"allOf": [_RULES], "description": "A rule's name, its folder, or a glob."},
         "tensor": {**_GLOB, "description": "A glob over names of tensors or files; without it, all of them."},
         "reason": {"type": "string", "pattern": r"\S", "description": "Why this is fine."},
         "until": {"description": "A date, the last day on which this holds: 2027-03-01 (without quotes)."},
     },
 }
-_PATHS = {"anyOf": [_PATTERN, {"type": "array", "items": _PATTERN}]}
+_PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH}]}
 
 KEYS: Mapping[str, Key] = {
     "select": Key(
         Kind(_select, _SELECTORS), "Rules that run: names, folders or globs. Without it, all of them.", ()
     ),
     "ignore": Key(
-        Kind(_ignore, {"anyOf": [_PATTERN, {"type": "array", "items": {"anyOf": [_PATTERN, _ENTRY]}}]}, _both),
+        Kind(_ignore, {"anyOf": [_RULES, {"type": "array", "items": {"anyOf": [_RULES, _ENTRY]}}]}, _both),
         "Rules that do not run (text), and findings that do not count (tables, [[ignore]]).", (),
     ),
     "severity": Key(
@@ -243,10 +247,10 @@ KEYS: Mapping[str, Key] = {
     "depth": Key(_word(DEPTHS, "a depth"), "How much is read; without it, full, and scales for a model on the Hub."),
     "rules": Key(Kind(_paths, _PATHS, _both), "More rules and schemes: files or folders, relative to this file.", ()),
     "baseline": Key(
-        Kind(_path_of, _PATTERN), "An earlier JSON report, relative to this file: what it holds does not count."
+        Kind(_path_of, _PATH), "An earlier JSON report, relative to this file: what it holds does not count."
     ),
-    "engine": Key(Kind(lambda v, _: v.string("`engine`"), _PATTERN), "The engine that will serve the model."),
-    "device": Key(Kind(lambda v, _: v.string("`device`"), _PATTERN), "Where measuring is done."),
+    "engine": Key(Kind(lambda v, _: v.string("`engine`"), _PATH), "The engine that will serve the model."),
+    "device": Key(Kind(lambda v, _: v.string("`device`"), _PATH), "Where measuring is done."),
     "jobs": Key(
         Kind(lambda v, _: v.whole("`jobs`", 1), {"type": "integer", "minimum": 1}), "How much is done at a time."
     ),

@@ -91,7 +91,7 @@ def parse_toml(raw: bytes, name: str) -> Value:
     except ValueError as error:
         _refuse(text, str(error))
     if too_deep:
-        text.fail(0, 0, 1, f"values are nested deeper than {MAX_NESTING} levels")
+        text.fail(0, 0, 1, f"values are nested deeper than {MAX_NESTING} levels", "settings are at most three deep")
     return Value(data, locate(whole), text)
 
 

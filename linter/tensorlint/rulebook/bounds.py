@@ -42,7 +42,7 @@ class Domain:
 
 _ANY = Domain(-math.inf, math.inf)
 _COUNT = Domain(0, math.inf, True, "it counts elements: a whole number from 0")
-_DOMAINS: Mapping[str, Domain] = {
+DOMAINS: Mapping[str, Domain] = {
     **dict.fromkeys(("count", "zero_pages", *COUNTED), _COUNT),
     **dict.fromkeys(v.SHARES, Domain(0, 1, False, "a share lies between 0 and 1: 5 % is 0.05")),
     **dict.fromkeys(("smallest", "largest"), Domain(0, math.inf, False, "it is a magnitude: never below 0")),
@@ -63,7 +63,7 @@ class Comparer:
 
         A unit without a value does not pass. Raises RuleFileError.
         """
-        domain = _DOMAINS.get(word, _ANY) if numeric else _ANY
+        domain = DOMAINS.get(word, _ANY) if numeric else _ANY
         if item.is_map:
             return self._bounds(word, item, numeric, domain)
         if item.is_list:

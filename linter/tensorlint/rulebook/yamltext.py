@@ -7,7 +7,7 @@ what to write instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -207,6 +207,14 @@ class Item:
 
     def _nothing(self) -> str:
         return ", but nothing is given" if self.node.tag == _NULL else ""
+
+
+def text_of(keys: Mapping[str, Item]) -> None:
+    """Fail for a `summary` that is no text and a `see` that is no list of texts, in files whose loader reads neither."""
+    if "summary" in keys:
+        keys["summary"].string("`summary`")
+    if "see" in keys:
+        keys["see"].strings("`see`")
 
 
 def _line(item: Item) -> int:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ..names import canonical
-from ..rulebook.yamltext import Item
+from ..rulebook.yamltext import Item, text_of
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
@@ -96,6 +96,7 @@ def anatomy(families: Iterable[Family], model_type: str) -> Anatomy:
 def load_family(top: Item, name: str) -> Family:
     """A family from the top value of its file; raises RuleFileError."""
     keys = top.mapping("the family", _TOP)
+    text_of(keys)
     roles = {}
     if "roles" in keys:
         roles = {k: v.strings(f"`{k}`") for k, v in keys["roles"].mapping("`roles`", ROLES).items()}

@@ -33,6 +33,15 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(place), link
 
 
+def test_the_address_that_reports_give_for_a_rule_is_its_page():
+    from tensorlint.reporters.words import HOME, help_page
+    from tensorlint.rulebook.shipped import rule_names
+
+    start = f"{HOME}/blob/v{tensorlint.__version__}/"
+    for rule in rule_names():
+        assert (ROOT / help_page(rule).removeprefix(start)).is_file(), rule
+
+
 def test_every_group_of_rules_is_in_the_readme():
     linked = set(re.findall(r"docs/rules/([a-z-]+)/README\.md", (ROOT / "README.md").read_text()))
     groups = {p.name for p in (ROOT / "docs" / "rules").iterdir() if p.is_dir()}

@@ -160,7 +160,7 @@ def check(
         shards=sum(len(c.shards) for c in checkpoints),
         bytes_read=source.fetched if isinstance(source, RemoteSource) else run.bytes_read,
         bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
-        seconds=time.monotonic() - started,
+        seconds=round(time.monotonic() - started, 3),
         rules_run=rules_run,
         rules_skipped=run.skipped,
         gaps=tuple(run.gaps),

@@ -68,7 +68,8 @@ def counting_for(
 
 def told(report: Report, settings: Settings) -> Report:
     """The report with what the settings say about it as a whole."""
-    return replace(report, settings=tuple(shown(Path(f)) for f in settings.files), strict=settings.fail_on_coverage)
+    files = tuple(shown(Path(f)) for f in settings.files)
+    return replace(report, settings=files, fail_on=settings.fail_on, strict=settings.fail_on_coverage)
 
 
 @contextmanager

@@ -59,10 +59,9 @@ def command(
             worst = max(worst, error.exit_code)
             continue
         if found is not None:
-            report, own = found
-            _show(report, own.fail_on)
-            worst = max(worst, report.exit_code(own.fail_on))
-            blocking += _blocking(report, own.fail_on)
+            _show(found)
+            worst = max(worst, found.exit_code())
+            blocking += _blocking(found)
     if blocking:
         from ..githook.advice import advice
 
@@ -74,17 +73,17 @@ def _watch(total: int, label: str) -> AbstractContextManager[Any]:
     return bar(total, label, None)
 
 
-def _show(report: Report, fail_on: str) -> None:
-    from ..reporters import REPORTERS
+def _show(report: Report) -> None:
     from ..reporters.interface import Options
+    from ..reporters.text import render
 
     columns = shutil.get_terminal_size((120, 24)).columns or 120
-    options = Options(colored("auto", sys.stdout), fail_on=fail_on, width=columns, notes=False)
-    click.echo(REPORTERS["text"](report, options), nl=False, color=True)
+    options = Options(colored("auto", sys.stdout), width=columns, notes=False)
+    click.echo(render([report], options), nl=False, color=True)
 
 
-def _blocking(report: Report, fail_on: str) -> list[Finding]:
-    if fail_on == "never":
+def _blocking(report: Report) -> list[Finding]:
+    if report.fail_on == "never":
         return []
-    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    failing = SEVERITIES[: SEVERITIES.index(report.fail_on) + 1]
     return [f for f in report.findings if f.active and f.severity in failing]

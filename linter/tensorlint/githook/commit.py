@@ -12,7 +12,7 @@ from ..findings import Report
 from ..git import Repo
 from ..index import SUFFIX as INDEX_SUFFIX
 from ..linting import prepared
-from ..settings import Settings, settings_for
+from ..settings import settings_for
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
 from ..sources.staged import StagedFolder
@@ -66,7 +66,7 @@ def _deleted(repo: Repo, between: tuple[str, str] | None) -> list[str]:
 
 def lint(
     repo: Repo, what: Staged, folder: str, wanted: Wanted, watch: Watch, require_content: bool = False
-) -> tuple[Report, Settings] | None:
+) -> Report | None:
     """The report on the checkpoints of one folder that the change touches, under its settings; None for none.
 
     Files of which only the pointer is here are a gap, with `require_content` findings. Raises UnfinishedError when git
@@ -93,7 +93,7 @@ def lint(
         shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
         absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
         report = left_out(report, absent, NOT_HERE)
-    return report, task.settings
+    return report
 
 
 def _task(source: StagedFolder, wanted: Wanted) -> Task:

@@ -51,7 +51,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             break
     if not scales:
         return
-    if view.declared.all and not any(view.declarations_with("kv_cache")):
+    main = view.declared.main
+    if main is not None and "kv_cache" in main.dialect.fields and not any(view.declarations_with("kv_cache")):
         first = next(iter(next(iter(scales.values())).values()))
         yield Fact("kv-undeclared", first.shard, first.name, values={"tensors": sum(map(len, scales.values()))})
     for layer, parts in scales.items():

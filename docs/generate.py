@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from action_page import action_pages
 from command_pages import command_pages
 from marks import NOTE, cell
 from rule_pages import rule_pages
 
+from tensorlint.cli import cli
 from tensorlint.cli.schema import KINDS, dumped
+from tensorlint.configuration.keys import EXTEND, KEYS
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
@@ -33,6 +36,7 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield "language.md", NOTE + _language()
     yield from command_pages()
     yield from action_pages()
+    yield "configuration.md", NOTE + _configuration()
     for kind in KINDS:
         yield f"schema/{kind}.json", dumped(kind)
 
@@ -68,6 +72,18 @@ def _language() -> str:
         for k, kind in catalogue().items()
     ]
     return "\n".join(rows) + "\n"
+
+
+def _configuration() -> str:
+    """The keys as they are read, in the text of configuration.in.md."""
+    rows = ["| key | option | meaning | default |", "|---|---|---|---|"]
+    check = cli.get_command(click.Context(cli), "check")
+    options = {o for p in check.params for o in p.opts} if check else set()
+    for name, key in {**KEYS, "extend": EXTEND}.items():
+        option = "--set" if name == "params" else f"--{name}"
+        default = "" if key.default in (None, ()) else f"`{str(key.default).lower()}`"
+        rows.append(f"| `{name}` | {f'`{option}`' if option in options else ''} | {cell(key.meaning)} | {default} |")
+    return (DOCS / "configuration.in.md").read_text().replace("{keys}\n", "\n".join(rows) + "\n")
 
 
 def main() -> int:

@@ -64,6 +64,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "origin": report.origin or None,
         "baseline": report.baseline or None,
         "settings": list(report.settings),
+        "fail_on_coverage": report.strict,
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,

@@ -164,7 +164,10 @@ def verdict(report: Report, notes: bool = True) -> str:
         return f"not finished: {said or 'nothing found before it stopped'}{rest}"
     found, said = bool(said), (said or f"no {new}findings") + rest
     if report.strict and not report.complete:
-        return f"{said}; incomplete, which fails (--fail-on-coverage)"
+        lacks = [f"{plural(len(report.rules_skipped), 'rule')} not run"] if report.rules_skipped else []
+        lacks += [f"not checked: {agreed(clean(report.gaps[0]))}"] if report.gaps else []
+        lacks += [f"and {plural(len(report.gaps) - 1, 'more gap')}"] if len(report.gaps) > 1 else []
+        return f"{said}; incomplete, which fails (--fail-on-coverage): {', '.join(lacks)}"
     return said if found or report.complete else f"{said} in what was checked"
 
 

@@ -156,7 +156,8 @@ class Report:
     early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
     meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
     `baseline` names the earlier report that the findings' `state` was compared with, `settings` the configuration files
-    that were followed. `fail_on` is the least severity that fails; `strict` makes an incomplete report fail.
+    that were followed. `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete
+    report fail.
     """
 
     target: str
@@ -176,8 +177,8 @@ class Report:
     origin: str = ""
     baseline: str = ""
     settings: tuple[str, ...] = ()
-    fail_on: str = "error"
     strict: bool = False
+    fail_on: str = "error"
 
     @property
     def complete(self) -> bool:
@@ -188,9 +189,8 @@ class Report:
         """Number of findings of a severity that count."""
         return sum(f.severity == severity for f in self.findings if f.active)
 
-    def exit_code(self, fail_on: str = "") -> int:
-        """0, 1 or 4; `fail_on` is a severity or `never`, by default the report's own."""
-        fail_on = fail_on or self.fail_on
+    def exit_code(self, fail_on: str) -> int:
+        """0, 1 or 4; `fail_on` is a severity or `never`."""
         if self.stopped:
             return 4
         if self.strict and not self.complete:

@@ -14,7 +14,7 @@ from .findings import Line, Location
 from .index import MAX_INDEX
 
 _STRING = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-_KEY = re.compile(rf"({_STRING})\s*:")
+_KEY = re.compile(rf"({_STRING})(\s*:)?")  # texts that are no keys take part, lest one begins at the end of another
 _TOKEN = re.compile(rf"{_STRING}|[\[\]{{}}:,\n]")
 _CUT = 120  # characters; messages cut longer entries
 
@@ -37,8 +37,9 @@ def key_lines(text: str) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
-        for key in _KEY.findall(line):
-            found[_plain(key)] = number
+        for literal, colon in _KEY.findall(line):
+            if colon:
+                found[_plain(literal)] = number
     return found
 
 

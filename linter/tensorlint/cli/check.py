@@ -79,9 +79,10 @@ def command(
     tensorlint check ./model --select scales        only the rules about scales
     tensorlint check ./model --rules my-rules/      with your own rules and schemes
     tensorlint check ./a ./b -f json                {"version", "exit_code", "targets": [a report for each]}
-    tensorlint check ./model -f text -f sarif=out.sarif      text to read, and a file for code scanning
     tensorlint check org/model@refs/pr/3            a model on the Hub, by ranges; a local path comes first
     tensorlint check ./model --baseline old.json    only what old.json does not hold makes it fail
+    tensorlint check ./model -f text -f sarif=a.sarif
+                                                    text to read, and a file for code scanning
     tensorlint check ./model --show-settings        what applies here, and which file says so
     """
     if plan and any(output.format != "text" or output.file for output in outputs):
@@ -97,8 +98,7 @@ def command(
     gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns
     rules: dict[str, Rule] = {}
-    ink = colored(color, sys.stdout)
-    options = Options(ink, limit, columns, not quiet, show_suppressed, not new_only, rules)
+    options = Options(colored(color, sys.stdout), limit, columns, not quiet, show_suppressed, not new_only, rules)
     writer = Writer(outputs, options)
     steps = [step for name in names for step in _steps(name, asked, alone=len(names) == 1)]
     tasks = [step for step in steps if isinstance(step, Task)]
@@ -121,9 +121,11 @@ def command(
             complain(why.message, why.hint)  # the others are checked all the same
             worst = max(worst, why.exit_code)
             writer.add(Failure(step.target, why.message, why.exit_code))
-        elif report is not None:
-            writer.add(report)
-            worst = max(worst, report.exit_code())
+            continue
+        if report is None:
+            continue
+        writer.add(report)
+        worst = max(worst, report.exit_code(report.fail_on))
     writer.close()
     return worst
 
@@ -154,7 +156,10 @@ def _run(
     progress: bool | None,
     rules: dict[str, Rule],
 ) -> Report | None:
-    """The report on one target, or None where only the plan was asked for and has been printed; notes its `rules`."""
+    """The report on one target, or None where only the plan was asked for and has been printed.
+
+    `rules` gets those that the task knows.
+    """
     with prepared(task) as ready:
         rules.update(ready.ruleset.book.rules)
         if plan:

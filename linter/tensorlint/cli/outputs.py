@@ -18,6 +18,7 @@ from ..reporters import REPORTERS
 from ..reporters.github import guarded
 from ..reporters.interface import Failure, Format, Options, Outcome
 from ..reporters.text import verdict
+from ..rulebook.message import printable
 
 _FILE_WIDTH = 120  # columns of text in a file
 _WEIGHTS = (".safetensors", ".safetensors.index.json")
@@ -136,8 +137,9 @@ class Writer:
         if all(output.file for output in self._outputs) and not trouble:
             for outcome in self._outcomes:
                 if not isinstance(outcome, Failure):
-                    click.echo(f"{outcome.target}: {verdict(outcome)}", err=True)
-            click.echo("written: " + ", ".join(str(output.file) for output in self._outputs), err=True)
+                    click.echo(printable(f"{outcome.target}: {verdict(outcome, self._options.notes)}"), err=True)
+            names = ", ".join(str(output.file) for output in self._outputs)
+            click.echo(printable(f"written: {names}"), err=True)
         if trouble:
             raise UnfinishedError(trouble)
 

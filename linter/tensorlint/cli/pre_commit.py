@@ -60,7 +60,7 @@ def command(
             continue
         if found is not None:
             _show(found)
-            worst = max(worst, found.exit_code())
+            worst = max(worst, found.exit_code(found.fail_on))
             blocking += _blocking(found)
     if blocking:
         from ..githook.advice import advice

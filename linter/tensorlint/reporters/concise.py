@@ -9,7 +9,7 @@ from ..rulebook.message import printable
 from ..spread import spread_of
 from .interface import Failure, Options, Outcome
 from .layout import agreed
-from .text import coverage, shown, tag, verdict
+from .text import coverage, tag, verdict
 
 
 def render(outcomes: Sequence[Outcome], options: Options) -> str:
@@ -21,7 +21,7 @@ def render(outcomes: Sequence[Outcome], options: Options) -> str:
 
 
 def _report(report: Report, options: Options) -> str:
-    rows = [printable(_row(report, f)) for f in shown(report, options)]
+    rows = [printable(_row(report, f)) for f in report.findings if options.shows(f)]
     if report.stopped:
         rows.append(printable(f"stopped: {report.stopped}"))
     return "\n".join([*rows, verdict(report, options.notes), "; ".join(coverage(report))]) + "\n"
@@ -36,5 +36,5 @@ def _row(report: Report, f: Finding) -> str:
         file += f":{first.line.number}"
     where = f"{file}: {names[0]}" if names else file
     more = f" (+{spread.patterns_total - 1:,} more)" if names and spread.patterns_total > 1 else ""
-    state = f" ({tag(f)})" if tag(f) else ""
-    return f"{where}{more}: {f.severity}[{f.rule}]{state} {agreed(f.message)}"
+    said = f"{tag(f)} {f.severity}[{f.rule}] {agreed(f.message)}"
+    return f"{where}{more}: {said.lstrip()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..findings import Report
+from ..findings import Finding, Report
 from ..rulebook.model import Rule
 
 
@@ -14,8 +14,8 @@ class Options:
     """How to render.
 
     `color` for ANSI styles; `limit` findings shown in full (0: all); `width` in columns; whether to show `notes`,
-    findings that are `suppressed`, and those that are `known` from the baseline; `rules` that are known by name, for
-    formats that describe them.
+    findings that a configuration ignores (`suppressed`), and those that the baseline has already (`known`); `rules` by
+    name, for formats that describe them.
     """
 
     color: bool = False
@@ -25,6 +25,16 @@ class Options:
     suppressed: bool = False
     known: bool = True
     rules: Mapping[str, Rule] = field(default_factory=dict)
+
+    def shows(self, finding: Finding) -> bool:
+        """Whether a finding is shown to people; what is gone is only counted."""
+        if finding.suppression is not None:
+            return self.suppressed
+        return (
+            finding.state != "gone"
+            and (self.known or finding.state != "known")
+            and (self.notes or finding.severity != "note")
+        )
 
 
 @dataclass(frozen=True)
@@ -53,4 +63,5 @@ class Format:
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """That of the process: the worst of all targets."""
-    return max((o.exit_code if isinstance(o, Failure) else o.exit_code() for o in outcomes), default=0)
+    codes = (o.exit_code if isinstance(o, Failure) else o.exit_code(o.fail_on) for o in outcomes)
+    return max(codes, default=0)

@@ -87,6 +87,12 @@ class _Node:
     def number_or_none(self, key: str) -> int | None:
         return None if self.value.get(key) is None else self.number(key)
 
+    def flag(self, key: str) -> bool:
+        value = self.value.get(key)
+        if not isinstance(value, bool):
+            raise self.fail(key, "true or false")
+        return value
+
     def seconds(self, key: str) -> float:
         value = self.value.get(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -146,9 +152,9 @@ def _outcome(n: _Node) -> Outcome:
         stopped=n.text("stopped", ""),
         origin=n.text("origin", ""),
         baseline=n.text("baseline", ""),
-        settings=n.texts("settings") if "settings" in n.value else (),
-        fail_on=n.one_of("fail_on", (*SEVERITIES, "never"), "error"),
-        strict=n.value.get("strict") is True,
+        settings=n.texts("settings"),
+        strict=n.flag("strict"),
+        fail_on=n.one_of("fail_on", (*SEVERITIES, "never")),
     )
 
 

@@ -30,7 +30,7 @@ def render(outcomes: Sequence[Outcome], options: Options) -> str:
 
 def _report(report: Report, options: Options, ink: Ink) -> str:
     rows: list[str] = []
-    found = shown(report, options)
+    found = [f for f in report.findings if options.shows(f)]
     cut = found[: options.limit] if options.limit else found
     for finding in cut:
         rows.extend(_finding(finding, ink, options.width))
@@ -47,18 +47,6 @@ def _report(report: Report, options: Options, ink: Ink) -> str:
     return "\n".join(rows) + "\n"
 
 
-def shown(report: Report, options: Options) -> list[Finding]:
-    """The findings that a person asked to see."""
-    return [
-        f
-        for f in report.findings
-        if f.state != "gone"
-        and (f.severity != "note" or options.notes)
-        and (f.suppression is None or options.suppressed)
-        and (f.state != "known" or options.known)
-    ]
-
-
 def tag(f: Finding) -> str:
     """Why a finding does not count, in a word; nothing for one that does."""
     return "suppressed" if f.suppression else f.state if f.state in ("known", "gone") else ""
@@ -66,15 +54,12 @@ def tag(f: Finding) -> str:
 
 def why_not(f: Finding) -> str:
     """Why a finding is suppressed: the reason, until when, and where that is written."""
-    if f.suppression is None:
-        return ""
-    rest = [f"until {f.suppression.until}" if f.suppression.until else "", f.suppression.where]
-    rest = [r for r in rest if r]
-    return f.suppression.reason + (f" ({'; '.join(rest)})" if rest else "")
+    why = f.suppression
+    return f"{why.reason}{f' (until {why.until})' if why.until else ''}, {why.where}" if why else ""
 
 
 def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
-    head = f"{f.severity}[{f.rule}]{f' ({tag(f)})' if tag(f) else ''}: "
+    head = f"{tag(f)} {f.severity}[{f.rule}]: ".lstrip()
     first, *more_lines = wrapped(agreed(clean(f.message)), width, len(head), 2)
     yield ink(head[:-2], f.severity if f.active else "dim") + ": " + ink(first, "bold")
     for line in more_lines:
@@ -89,7 +74,7 @@ def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
     see = f"; see {', '.join(clean(s) for s in f.see[:3])}" if f.see else ""
     more = f"tensorlint explain {f.rule}{see}"
     for label, text in (
-        ("suppressed", why_not(f)),
+        ("ignored", why_not(f)),
         ("effect", f.effect),
         ("fix", f.remedy),
         ("known", f.note),
@@ -155,20 +140,25 @@ def what(report: Report) -> str:
 
 def verdict(report: Report, notes: bool = True) -> str:
     """What was found, in one line; never more than was looked at."""
-    new = "new " if report.baseline else ""
     counts = [(report.count(s), s) for s in SEVERITIES]
-    said = ", ".join(plural(n, new + s) + (" (not shown)" if s == "note" and not notes else "") for n, s in counts if n)
-    tags = Counter(tag(f) for f in report.findings)
-    rest = "".join(f", {tags[t]:,} {t}" for t in ("known", "suppressed", "gone") if tags[t])
+    said = ", ".join(plural(n, s) + (" (not shown)" if s == "note" and not notes else "") for n, s in counts if n)
+    aside = _aside(report)
     if report.stopped:
-        return f"not finished: {said or 'nothing found before it stopped'}{rest}"
-    found, said = bool(said), (said or f"no {new}findings") + rest
+        return f"not finished: {said or 'nothing found before it stopped'}{aside}"
+    if report.baseline and said:
+        said = f"new: {said}"
+    said = said or ("nothing new" if report.baseline else "no findings")
     if report.strict and not report.complete:
-        lacks = [f"{plural(len(report.rules_skipped), 'rule')} not run"] if report.rules_skipped else []
-        lacks += [f"not checked: {agreed(clean(report.gaps[0]))}"] if report.gaps else []
-        lacks += [f"and {plural(len(report.gaps) - 1, 'more gap')}"] if len(report.gaps) > 1 else []
-        return f"{said}; incomplete, which fails (--fail-on-coverage): {', '.join(lacks)}"
-    return said if found or report.complete else f"{said} in what was checked"
+        return f"{said}{aside}; incomplete, which fails (--fail-on-coverage)"
+    return f"{said}{aside}" if report.complete or any(n for n, _ in counts) else f"{said} in what was checked{aside}"
+
+
+def _aside(report: Report) -> str:
+    """What does not count: suppressed, known from the baseline, gone since then."""
+    suppressed = sum(f.suppression is not None for f in report.findings)
+    states = Counter(f.state for f in report.findings if f.suppression is None)
+    numbers = ((suppressed, "suppressed"), (states["known"], "known"), (states["gone"], "gone"))
+    return "".join(f", {n} {word}" for n, word in numbers if n)
 
 
 def _verdict_ink(report: Report, ink: Ink, notes: bool) -> str:

@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules, docs/commands, docs/schema, and the single pages
+python docs/generate.py           write docs/rules, docs/commands, docs/schemes, docs/schema, and the single pages
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -15,6 +15,7 @@ from action_page import action_pages
 from command_pages import command_pages
 from marks import NOTE, cell
 from rule_pages import rule_pages
+from scheme_pages import scheme_pages
 
 from tensorlint.cli import cli
 from tensorlint.cli.schema import KINDS, dumped
@@ -22,45 +23,21 @@ from tensorlint.configuration.keys import EXTEND, KEYS
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
-from tensorlint.schemes.model import Scheme
-from tensorlint.schemes.shapes import show
 
 DOCS = Path(__file__).resolve().parent
-GENERATED = ("rules", "commands")  # folders that hold nothing else
+GENERATED = ("rules", "commands", "schemes")  # folders that hold nothing else
 
 
 def pages(book: Book) -> Iterator[tuple[str, str]]:
     """Relative path and text of every page."""
     yield from rule_pages(book)
-    yield "schemes.md", NOTE + "# Schemes\n\n" + "\n".join(map(_scheme, book.schemes.values()))
+    yield from ((path, NOTE + text) for path, text in scheme_pages(book))
     yield "language.md", NOTE + _language()
     yield from command_pages()
     yield from action_pages()
     yield "configuration.md", NOTE + _configuration()
     for kind in KINDS:
         yield f"schema/{kind}.json", dumped(kind)
-
-
-def _scheme(scheme: Scheme) -> str:
-    rows = [
-        f"## {scheme.name}",
-        "",
-        scheme.summary,
-        "",
-        "| part | tensor | dtype | shape | needed |",
-        "|---|---|---|---|---|",
-    ]
-    for part in scheme.parts.values():
-        shapes = " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any"
-        rows.append(f"| {part.name} | `module{part.suffix}` | {' or '.join(part.dtypes)} | {shapes} | {part.needed} |")
-    if scheme.decode:
-        rows += ["", f"Decoding: `{scheme.decode}`"]
-    for alternative in scheme.declared:
-        said = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in alternative.items())
-        rows += ["", f"Declared as: {said}"]
-    if scheme.see:
-        rows += ["", "Sources: " + ", ".join(scheme.see)]
-    return "\n".join(rows) + "\n"
 
 
 def _language() -> str:

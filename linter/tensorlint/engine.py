@@ -176,7 +176,7 @@ def _findings(
     """What was found, what is to be said about ignores, and what only the baseline has; what counts comes first."""
     found = list(finish(run.drafts, source, counting))
     partly = bool(run.stopped) or any(_unread(job.view.checkpoint) for job in jobs)
-    found.extend(finish(counting.remarks(rules, rules_run, partly), source, counting))
+    found.extend(counting.remarks(rules, rules_run, partly, source))
     found.extend(counting.gone(() if partly else rules_run))
     return tuple(sorted(found, key=_order))
 

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tensorlint.rulebook.library import load_book, shipped_folder
+from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.run_examples import messages, scheme_failures
+from tensorlint.rulebook.shipped import shipped_folder
 
 BOOK = load_book()
 RULES = list(BOOK.rules.values())

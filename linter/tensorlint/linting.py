@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,8 +80,8 @@ def told(report: Report, settings: Settings) -> Report:
 
 
 @contextmanager
-def prepared(task: Task) -> Iterator[Prepared]:
-    """A task ready to run; its source is closed on leaving.
+def prepared(task: Task, source: Source | None = None) -> Iterator[Prepared]:
+    """A task ready to run; its source is closed on leaving, but not one that is given for its target.
 
     Raises UsageError for names and files of the settings that do not exist, and whatever opening and reading headers
     raises.
@@ -90,7 +90,7 @@ def prepared(task: Task) -> Iterator[Prepared]:
     rules = ruleset(task.settings, task.configuration)
     device = checked(task.settings.device or "auto")
     baseline = load_baseline(task.settings.baseline, task.target) if task.settings.baseline else None
-    with opened(task.target) as source:
+    with nullcontext(source) if source else opened(task.target) as source:
         part = PartOf(source, task.without) if task.without else source
         depth = task.settings.depth or ("scales" if isinstance(source, RemoteSource) else "full")
         jobs, skipped = prepare(part, rules.book, rules.rules, depth)

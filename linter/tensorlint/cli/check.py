@@ -25,13 +25,14 @@ from ..settings import shown
 from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
+from .completing import offer_paths
 from .outputs import Output, Writer, format_option
 from .progress import bar
 from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=offer_paths)
 @format_option
 @settings_options
 @click.option("--new-only", is_flag=True, help="Show only what the baseline does not hold.")

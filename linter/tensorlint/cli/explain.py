@@ -19,10 +19,11 @@ from ..rulebook.vocabulary import words
 from ..schemes.describe import sections
 from ..schemes.model import Scheme
 from .common import book_with, rules_option
+from .completing import offer_names
 
 
 @click.command("explain", short_help="Explain one rule, scheme, fact or word.")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_names)
 @rules_option
 def command(name: str, extra_rules: tuple[Path, ...]) -> int:
     """Explain a rule, a scheme, a fact, or a word of the rule language.

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from .common import book_with, rules_option
+from .completing import offer_rules
 
 
 @click.command("rules", short_help="List the rules.")
-@click.argument("selectors", nargs=-1, metavar="[RULES]...")
+@click.argument("selectors", nargs=-1, metavar="[RULES]...", shell_complete=offer_rules)
 @click.option(
     "-f",
     "--format",

@@ -13,19 +13,19 @@ from ..errors import UsageError
 from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..tasks import Wanted, wanted
+from .completing import offer_rules
 
 _OPTIONS = (
     click.option(
-        "--depth",
-        type=click.Choice(DEPTHS),
-        default=None,
-        show_default="full; for a model on the Hub scales",
-        help="How much is read: the JSON headers, also the scales, or every byte.",
+        "--select",
+        multiple=True,
+        shell_complete=offer_rules,
+        metavar="RULES",
+        help="Only these rules: names, globs or folders. Repeatable.",
     ),
     click.option(
-        "--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable."
+        "--ignore", multiple=True, shell_complete=offer_rules, metavar="RULES", help="Not these rules. Repeatable."
     ),
-    click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable."),
     click.option(
         "--set",
         "params",
@@ -80,11 +80,17 @@ _OPTIONS = (
 )
 
 
-def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets them as keyword arguments, see `asked_for`."""
+def settings_options(function: Callable[..., Any], depth: str = "full; for a model on the Hub scales") -> Any:
+    """Add the options; the command gets them as keyword arguments, see `asked_for`. `depth` is the default in words."""
     for option in reversed(_OPTIONS):
         function = option(function)
-    return function
+    return click.option(
+        "--depth",
+        type=click.Choice(DEPTHS),
+        default=None,
+        show_default=depth,
+        help="How much is read: the JSON headers, also the scales, or every byte.",
+    )(function)
 
 
 def asked_for(

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from ..errors import UsageError
@@ -21,6 +20,7 @@ from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
 from .place import nearest, suggest
+from .shipped import shipped_folder
 from .variants import scheme_examples
 from .yamlread import MAX_BYTES, read
 from .yamltext import Item
@@ -92,12 +92,6 @@ class Book:
 
 def _matches(rule: str, pattern: str) -> bool:
     return pattern == "all" or fnmatchcase(rule, pattern) or rule.startswith(pattern.rstrip("/") + "/")
-
-
-def shipped_folder() -> Path:
-    """The rule files: inside the package when installed, beside it in a checkout."""
-    inside = Path(str(files("tensorlint"))) / "rules"
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "rules"
 
 
 def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, float]] | None = None) -> Book:

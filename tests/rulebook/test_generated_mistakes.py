@@ -36,7 +36,15 @@ MORE = {  # further keys of each base, so that they are tried too
     },
 }  # fmt: skip
 FULL = {name: {**base, **MORE.get(name, {})} for name, base in BASES.items()}
-FREE = {"params", "bad", "good", "config", "activations", "when", "holds"}  # tables whose keys are names of the author's
+FREE = {
+    "params",
+    "bad",
+    "good",
+    "config",
+    "activations",
+    "when",
+    "holds",
+}  # tables whose keys are names of the author's
 WRONG = {
     "a list of lists": "[[a]]", "a table": "{surely_no_key: 1}", "a date": "2024-01-01", "on": "on", "nothing": "",
     "null": "~", "octal": "017", "sexagesimal": "1:30", "an alias": "*x", "a tag": "!x a",
@@ -58,7 +66,7 @@ def slips(word: str) -> Iterator[str]:
 def inner_keys(text: str) -> Iterator[str]:
     """The keys below a top-level one, as the flow mappings of the bases have them."""
     top = yaml.safe_load(text)
-    (name, value), = top.items()
+    ((name, value),) = top.items()
     if name in FREE or not isinstance(value, dict | list):
         return
     rows = [value]

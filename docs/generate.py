@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules/*.md, docs/schemes.md, docs/language.md, docs/cli.md
+python docs/generate.py           write docs/rules, docs/engines, docs/schemes.md, docs/language.md, docs/cli.md
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -14,6 +14,7 @@ import click
 
 from tensorlint.cli import COMMANDS, cli
 from tensorlint.facts import catalogue
+from tensorlint.rulebook.engines import FOLDER, Engine
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.model import Rule
 from tensorlint.rulebook.vocabulary import words
@@ -28,16 +29,22 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     """Relative path and text of every page."""
     yield "rules/README.md", NOTE + _index(book)
     for folder in book.folders:
+        if folder == FOLDER:
+            continue
         rules = [r for r in book.rules.values() if r.id.startswith(folder + "/")]
         yield f"rules/{folder}.md", NOTE + f"# {folder}\n\n" + "\n".join(map(_rule, rules))
     yield "schemes.md", NOTE + "# Schemes\n\n" + "\n".join(map(_scheme, book.schemes.values()))
+    yield "engines/README.md", NOTE + _engines(book)
+    for engine in book.engines.values():
+        rules = [book.rules[limit] for limit in engine.limits]
+        yield f"engines/{engine.name}.md", NOTE + _engine(engine) + "\n" + "\n".join(map(_rule, rules))
     yield "language.md", NOTE + _language()
     yield "cli.md", NOTE + _cli()
 
 
 def _index(book: Book) -> str:
     rows = ["# Rules", "", "| rule | severity | reads | what |", "|---|---|---|---|"]
-    for r in book.rules.values():
+    for r in book.select((), ()):
         folder, _, name = r.id.partition("/")
         rows.append(f"| [{r.id}]({folder}.md#{name}) | {r.severity} | {r.depth} | {_cell(r.summary)} |")
     return "\n".join(rows) + "\n"
@@ -49,7 +56,7 @@ def _cell(text: str) -> str:
 
 def _rule(rule: Rule) -> str:
     rows = [
-        f"## {rule.id.partition('/')[2]}",
+        f"## {rule.id.removeprefix(f'{FOLDER}/{rule.engine}/').rpartition('/')[2]}",
         "",
         f"**{rule.severity}** · reads {rule.depth} · since {rule.since}",
         "",
@@ -63,6 +70,41 @@ def _rule(rule: Rule) -> str:
     rows += ["", "Says, for example:", "", *(f"> {e.says}" for e in rule.bad[:3])]
     if rule.see:
         rows += ["", "Seen in: " + ", ".join(rule.see)]
+    return "\n".join(rows) + "\n"
+
+
+def _engines(book: Book) -> str:
+    """What each engine does with each scheme, as far as it is known."""
+    engines = list(book.engines.values())
+    rows = [
+        "# Engines",
+        "",
+        "`tensorlint check MODEL --engine NAME` also says what an engine refuses, ignores or reads otherwise, although",
+        "the checkpoint is legal. Each page was read from the sources of one version; a note says where nothing is known.",
+        "A file of your own (`--rules`) adds an engine, or replaces one of these.",
+        "",
+        "| engine | version | limits |",
+        "|---|---|---|",
+        *(f"| [{e.title}]({e.name}.md) | {e.version} | {len(e.limits)} |" for e in engines),
+        "",
+        "| scheme | " + " | ".join(e.title for e in engines) + " |",
+        "|---" * (len(engines) + 1) + "|",
+    ]
+    for scheme in book.schemes:
+        told = ["yes" if scheme in e.serves else "no" if scheme in e.refuses else "" for e in engines]
+        rows.append(f"| {scheme} | " + " | ".join(told) + " |")
+    rows += [
+        "",
+        "yes: there is a loader, with the limits on the engine's page. no: it cannot be used. Empty: not known here.",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _engine(engine: Engine) -> str:
+    rows = [f"# {engine.title}", "", engine.summary, "", f"Read from {engine.repository} {engine.version}."]
+    rows += ["", "Serves: " + ", ".join(engine.serves) + "."]
+    if engine.refuses:
+        rows += ["", "Does not serve: " + ", ".join(engine.refuses) + "."]
     return "\n".join(rows) + "\n"
 
 
@@ -146,7 +188,7 @@ def main() -> int:
     book = load_book()
     wanted = {DOCS / path: text for path, text in pages(book)}
     stale = [p for p, text in wanted.items() if not p.is_file() or p.read_text() != text]
-    stale += [p for p in (DOCS / "rules").glob("*.md") if p not in wanted]
+    stale += [p for folder in ("rules", "engines") for p in (DOCS / folder).glob("*.md") if p not in wanted]
     if check:
         for path in stale:
             print(f"not current: {path.relative_to(DOCS.parent)}; run `python docs/generate.py`")

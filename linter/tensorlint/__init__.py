@@ -27,16 +27,18 @@ def check(
     depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
+    engines: Iterable[str] = (),
     rules: Iterable[Path] = (),
 ) -> Report:
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
-    hold rule names, folders or globs; `rules` are paths of more rule files.
+    hold rule names, folders or globs; `engines` names engines (`vllm` ...) whose limits count; `rules` are paths of
+    more rule files.
 
-    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, AccessError for what the Hub
-    does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while
-    tensors are read does not raise: the report's `stopped` says so.
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules or engines, AccessError for
+    what the Hub does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes
+    away, while tensors are read does not raise: the report's `stopped` says so.
     """
     from .engine import check as run
     from .errors import UsageError
@@ -50,4 +52,4 @@ def check(
     book = load_book(tuple(rules))
     with opened(str(target)) as source:
         reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
-        return run(source, book, book.select(select, ignore), reach)
+        return run(source, book, book.select(select, ignore, engines), reach)

@@ -206,6 +206,13 @@ CATALOGUE: Mapping[str, FactKind] = {
     "fused-schemes-differ": FactKind(
         "Modules that runtimes merge are stored in different ways.", ("modules", "schemes")
     ),
+    "fused-partly-quantized": FactKind(
+        "Of modules that runtimes merge, some are quantized and some are not.", ("modules", "plain", "scheme")
+    ),
+    "tensor-parallel": FactKind(
+        "The scales of a module do not let it be divided over 8 devices.",
+        ("module", "size", "part", "side", "length", "shape"),
+    ),
     "fused-scales-differ": FactKind(
         "Modules that runtimes merge have different scales per tensor.",
         ("modules", "part", "ratio", "smallest", "largest"),

@@ -17,7 +17,7 @@ from ..measures.plan import DEPTHS
 from ..reporters import REPORTERS
 from ..reporters.interface import Options
 from ..reporters.json import as_dict, failed, several
-from ..rulebook.library import Book
+from ..rulebook.library import Book, shipped_engines
 from ..rulebook.message import printable, size
 from ..rulebook.model import Rule
 from ..sources.interface import RemoteSource
@@ -47,6 +47,14 @@ from .progress import bar
 )
 @click.option("--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable.")
+@click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    metavar="NAME",
+    help=f"Also say what an engine refuses, ignores or reads otherwise: {', '.join(shipped_engines())}, or one of "
+    "your own (--rules). Repeatable.",
+)
 @rules_option
 @click.option(
     "--fail-on",
@@ -78,6 +86,7 @@ def command(
     format_: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    engines: tuple[str, ...],
     extra_rules: tuple[Path, ...],
     fail_on: str,
     plan: bool,
@@ -102,7 +111,7 @@ def command(
     if plan and format_ != "text":
         raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
     book = book_with(extra_rules)
-    rules = book.select(select, ignore)
+    rules = book.select(select, ignore, engines)
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
     gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns

@@ -27,7 +27,7 @@ def command(selectors: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     """
     book = book_with(extra_rules)
     ran = wrong = 0
-    for rule in book.select(selectors, ()):
+    for rule in book.select(selectors, (), book.engines):
         ran += len(rule.bad) + len(rule.good)
         wrong += _show(rule.id, failures(rule, book))
     for scheme in () if selectors else book.schemes.values():

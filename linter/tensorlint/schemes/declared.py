@@ -12,6 +12,10 @@ from .dialect import Dialect
 from .matching import Matcher, matcher
 from .model import Scheme
 
+_PLAIN = (
+    "algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations", "act_order",
+    "scale_format", "kv_cache",
+)  # fmt: skip
 _WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
 
@@ -92,7 +96,7 @@ class Declaration:
     def base(self) -> Mapping[str, Any]:
         """Normalized fields that hold for every module unless a group or table says otherwise."""
         found: dict[str, Any] = {"method": self.method}
-        for name in ("algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations"):
+        for name in _PLAIN:
             value = self.get(name)
             if isinstance(value, (str, int, bool)):
                 found[name] = value

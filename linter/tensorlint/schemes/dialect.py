@@ -10,7 +10,7 @@ from ..rulebook.yamltext import Item
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
-    "groups", "symmetric", "mode", "producer",
+    "groups", "symmetric", "mode", "producer", "act_order", "scale_format",
 )  # fmt: skip
 STYLES = ("exact", "prefix", "suffix", "substring", "glob", "regex", "bare_regex", "class", "component_glob")
 LISTS = ("complete", "partial", "none")

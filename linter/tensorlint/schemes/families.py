@@ -20,7 +20,7 @@ COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
     "head_size",
 )  # fmt: skip
-_TOP = {"summary", "model_types", "layers", "roles", "fused", "counts", "optional", "see"}
+_TOP = {"summary", "model_types", "layers", "roles", "fused", "row_parallel", "counts", "optional", "see"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Family:
     layers: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
     fused: tuple[tuple[str, ...], ...]
+    row_parallel: tuple[str, ...]
     counts: Mapping[str, tuple[str, ...]]
     optional: tuple[str, ...]
 
@@ -66,6 +67,11 @@ class Anatomy:
     def fused(self) -> tuple[tuple[str, ...], ...]:
         """Groups of last name components that runtimes merge into one matrix."""
         return tuple(dict.fromkeys(g for family in self.families for g in family.fused))
+
+    @property
+    def row_parallel(self) -> frozenset[str]:
+        """Last name components of modules whose columns, not rows, tensor parallelism divides."""
+        return frozenset(name for family in self.families for name in family.row_parallel)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -107,4 +113,7 @@ def load_family(top: Item, name: str) -> Family:
         return keys[key].strings(f"`{key}`") if key in keys else ()
 
     fused = tuple(row.strings("a fused group") for row in keys["fused"].sequence("`fused`")) if "fused" in keys else ()
-    return Family(name, strings("model_types"), strings("layers"), roles, fused, counts, strings("optional"))
+    return Family(
+        name, strings("model_types"), strings("layers"), roles, fused, strings("row_parallel"), counts,
+        strings("optional"),
+    )  # fmt: skip

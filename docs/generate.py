@@ -80,7 +80,7 @@ def _engines(book: Book) -> str:
         "# Engines",
         "",
         "`tensorlint check MODEL --engine NAME` also says what an engine refuses, ignores or reads otherwise, although",
-        "the checkpoint is legal. Each page was read from the sources of one version; a note says where nothing is known.",
+        "the checkpoint is legal. Each page was read from the sources of one version; a note says what is not known.",
         "A file of your own (`--rules`) adds an engine, or replaces one of these.",
         "",
         "| engine | version | limits |",

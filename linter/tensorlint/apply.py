@@ -23,6 +23,7 @@ from .sources.interface import Source
 from .view import TensorUnit, View
 
 _SYMBOLS = {"N": "N", "K": "K", "E": "E", "bits": "b", "group": "g"}  # what rules call the symbols of shapes
+_RENAMED = {"dtype": "torch_dtype"}  # transformers 4.56 renamed the key
 Measured = Mapping[tuple[str, str], Measures]
 
 
@@ -154,16 +155,17 @@ def _declared(view: View, module: Module | None, field: str) -> Any:
         return None
     if module is None:
         return main.base.get(field)
-    return main.expect(module.name, view.is_linear(module)).values.get(field)
+    return main.expect(module.name, module.scheme.quantized or view.is_linear(module)).values.get(field)
 
 
 def _config(view: View, path: str) -> Any:
     for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
-        value: Any = config
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None:
-            return value
+        for name in (path, _RENAMED.get(path, path)):
+            value: Any = config
+            for step in name.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
+            if value is not None:
+                return value
     return None
 
 

@@ -221,6 +221,20 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),
     ),
+    "state-text": FactKind(
+        "JSON text that is stored beside a weight contradicts the tensors.", ("module", "scheme", "problem")
+    ),
+    "not-power-of-two": FactKind(
+        "Scales are declared powers of two, but some are not.", ("module", "part", "dtype", "odd", "count", "where")
+    ),
+    "power-of-two-undeclared": FactKind(
+        "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
+    ),
+    "few-codes": FactKind("A 4-bit weight uses at most half of its codes.", ("module", "scheme", "used", "checked")),
+    "lowest-exponent-over-codes": FactKind(
+        "Shared exponents are at the bottom although their blocks hold values.",
+        ("module", "zeros", "live", "checked", "count"),
+    ),
     "zero-filled": FactKind(
         "A stretch of zero bytes begins or ends in the middle of a tensor's row.",
         ("bytes", "begin", "end", "pages", "share", "to_end"),

@@ -91,8 +91,7 @@ def _engines(book: Book) -> str:
         "|---" * (len(engines) + 1) + "|",
     ]
     for scheme in book.schemes:
-        told = ["yes" if scheme in e.serves else "no" if scheme in e.refuses else "" for e in engines]
-        rows.append(f"| {scheme} | " + " | ".join(told) + " |")
+        rows.append(f"| {scheme} | " + " | ".join(e.says(scheme) for e in engines) + " |")
     rows += [
         "",
         "yes: there is a loader, with the limits on the engine's page. no: it cannot be used. Empty: not known here.",

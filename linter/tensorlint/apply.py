@@ -132,6 +132,8 @@ def _module_lookup(module: Module, view: View, measured: Measured, params: Mappi
             return _config(view, rest)
         if rest and first == "declared":
             return _declared(view, module, rest)
+        if rest and first == "metadata":
+            return _metadata(view, rest)
         if rest:
             tensor = module.parts.get(first)
             if tensor is None:
@@ -158,6 +160,12 @@ def _declared(view: View, module: Module | None, field: str) -> Any:
     return main.expect(module.name, module.scheme.quantized or view.is_linear(module)).values.get(field)
 
 
+def _metadata(view: View, key: str) -> str | None:
+    """What the first shard that has this key in `__metadata__` says under it."""
+    found = (shard.header.metadata.get(key) for shard in view.checkpoint.shards.values())
+    return next((text for text in found if text is not None), None)
+
+
 def _config(view: View, path: str) -> Any:
     for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
         for name in (path, _RENAMED.get(path, path)):
@@ -181,6 +189,8 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
                     return _config(view, name[7:])
                 if name.startswith("declared."):
                     return _declared(view, None, name[9:])
+                if name.startswith("metadata."):
+                    return _metadata(view, name[9:])
                 return file if name == "file" else rule.params.get(name)
 
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):

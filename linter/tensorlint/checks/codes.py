@@ -13,7 +13,7 @@ from ..schemes.recognise import Module
 from ..view import View
 
 STATES = ("few-codes",)
-_SAMPLE = 256 << 10  # bytes looked at, from the beginning and the middle
+_SAMPLE = 16 << 10  # bytes looked at, from the beginning and from the middle
 _LEAST = 4096  # values below which codes may be missing by chance
 _HALF = 8
 

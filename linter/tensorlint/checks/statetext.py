@@ -58,7 +58,11 @@ def _problem(view: View, module: Module, tensor: TensorInfo, wanted: JsonText) -
         if text.get(key) != value:
             return f"{key} is {_short(text.get(key))}, the tensors are those of {value}"
     shape, block = text.get(wanted.shape), _positive(text.get(wanted.block))
-    if not isinstance(shape, list) or not 0 < len(shape) <= _MAX_DIMS or not all(type(n) is int and 0 < n < _MAX_SIZE for n in shape):
+    if (
+        not isinstance(shape, list)
+        or not 0 < len(shape) <= _MAX_DIMS
+        or not all(type(n) is int and 0 < n < _MAX_SIZE for n in shape)
+    ):
         return f"{wanted.shape} is {_short(shape)}"
     if not block:
         return f"{wanted.block} is {_short(text.get(wanted.block))}"

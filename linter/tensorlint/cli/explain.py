@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..facts import catalogue
-from ..rulebook.engines import Engine
+from ..rulebook.engines import Engine, about
 from ..rulebook.library import Book
 from ..rulebook.message import printable
 from ..rulebook.model import Rule
@@ -42,7 +42,7 @@ def explain(name: str, book: Book) -> str:
     if name in book.rules:
         return _rule(book.rules[name])
     if name in book.schemes:
-        return _scheme(book.schemes[name])
+        return _scheme(book.schemes[name]) + _served(name, book)
     if name in book.engines:
         return _engine(book.engines[name], book)
     known = {w.name: w for w in words()}
@@ -91,6 +91,16 @@ def _rule(rule: Rule) -> str:
     if rule.see:
         rows += ["", "Seen in", "  " + ", ".join(rule.see)]
     return "\n".join([*rows, "", f"Rule file  {rule.path}"])
+
+
+def _served(scheme: str, book: Book) -> str:
+    """What engines do with a scheme, one line each."""
+    rows = []
+    for engine in book.engines.values():
+        said = {"yes": "serves it", "no": "does not serve it", "": "not known"}[engine.says(scheme)]
+        limits = "".join(f"; {rule.id}" for rule in about(engine, scheme, book.rules))
+        rows.append(f"  {engine.label:<26} {said}{limits}")
+    return "\n\nEngines\n" + "\n".join(rows) if rows else ""
 
 
 def _engine(engine: Engine, book: Book) -> str:

@@ -22,7 +22,7 @@ from .yamltext import Item
 WORDS_OF: Mapping[str, tuple[str, ...]] = {
     "tensor": (*v.TENSOR_WORDS, "that", "dtype", "declared"),
     "module": (*v.MODULE_WORDS, "config", "that"),
-    "checkpoint": ("config", "declared", "that"),
+    "checkpoint": ("config", "declared", "metadata", "that"),
 }
 
 
@@ -65,6 +65,9 @@ class Conditions:
             return self._that(item)
         if word == "config":
             return self._config(item)
+        if word == "metadata":
+            wanted = item.strings("`metadata`")
+            return lambda u: all(u("metadata." + key) is not None for key in wanted)
         if word == "declared":
             return self._declared(item)
         if word in ("present", "absent"):

@@ -52,9 +52,9 @@ class Engine:
         """Name and version, as messages begin."""
         return f"{self.title} {self.version}"
 
-    def knows(self, scheme: str) -> bool:
-        """Whether the file says anything about serving a scheme."""
-        return scheme in self.serves or scheme in self.refuses
+    def says(self, scheme: str) -> str:
+        """Whether the engine serves a scheme: `yes`, `no`, or nothing where it is not known."""
+        return "yes" if scheme in self.serves else "no" if scheme in self.refuses else ""
 
 
 def load_engine(
@@ -116,6 +116,12 @@ def _named(item: Item, schemes: Mapping[str, Scheme]) -> Iterator[str]:
         yield from found
 
 
+def about(engine: Engine, scheme: str, rules: Mapping[str, Rule]) -> tuple[Rule, ...]:
+    """The limits of an engine that name a scheme."""
+    limits = (rules[limit] for limit in engine.limits)
+    return tuple(r for r in limits if any(fnmatchcase(scheme, glob) for glob in r.scope.schemes))
+
+
 def _unknown(engine: Engine, loud: list[Rule], path: str) -> dict[str, Rule]:
     """The rule that says of which schemes nothing is known, so that silence about them is not taken for consent.
 
@@ -124,7 +130,7 @@ def _unknown(engine: Engine, loud: list[Rule], path: str) -> dict[str, Rule]:
 
     def known(lookup: Lookup) -> bool:
         scheme = lookup("scheme")
-        return engine.knows(scheme) or any(_objects(rule, scheme, lookup) for rule in loud)
+        return bool(engine.says(scheme)) or any(_objects(rule, scheme, lookup) for rule in loud)
 
     rule_id = f"{FOLDER}/{engine.name}/not-known"
     rule = Rule(

@@ -62,6 +62,7 @@ MODULE_WORDS: Mapping[str, str] = {
     "absent": "Parts the module must not have.",
     "dtypes": "The dtype, or list of dtypes, a part must have.",
     "shapes": "Shapes that must fit together, with symbols: {weight: [N, K/2], block_scale: [N, K/16]}.",
+    "metadata": "Keys that `__metadata__` in the header of a shard must have.",
     "declared": "What the configuration declares of the module, in normalized fields: {bits: 4, symmetric: true}.",
 }
 REQUIRE: Mapping[str, str] = {

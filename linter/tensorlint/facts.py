@@ -230,7 +230,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "power-of-two-undeclared": FactKind(
         "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
     ),
-    "few-codes": FactKind("A 4-bit weight uses at most half of its codes.", ("module", "scheme", "used", "checked")),
+    "half-codes": FactKind(
+        "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")
+    ),
     "lowest-exponent-over-codes": FactKind(
         "Shared exponents are at the bottom although their blocks hold values.",
         ("module", "zeros", "live", "checked", "count"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from tensorlint.engine import check
 from tensorlint.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.schemes.model import Part, Scheme
+from tensorlint.schemes.model import JsonText, Part, Scheme
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()
@@ -36,8 +37,18 @@ def built(scheme: Scheme) -> dict[str, Tensor]:
                 continue
             shape = tuple(d.value(env) or 0 for d in part.shapes[0]) if part.shapes else (16,)
             dtype = part.dtypes[0]
+            if part.json is not None:
+                text = state(part.json)
+                found[module + part.suffix] = (dtype, (len(text),), text)
+                continue
             found[module + part.suffix] = (dtype, shape, values(part, dtype, math.prod(shape)))
     return found
+
+
+def state(wanted: JsonText) -> bytes:
+    """JSON text that fits SIZES."""
+    block = SIZES["N"] * SIZES["K"] // SIZES["B"]
+    return json.dumps({wanted.shape: [SIZES["N"], SIZES["K"]], wanted.block: block, **wanted.constants}).encode()
 
 
 def values(part: Part, dtype: str, count: int) -> bytes:
@@ -52,7 +63,9 @@ def values(part: Part, dtype: str, count: int) -> bytes:
         return np.full(count, value, {"F32": "<f4", "F16": "<f2", "F64": "<f8"}[dtype]).tobytes()
     if part.kind == "index":
         return np.zeros(count, f"<i{DTYPE_BITS[dtype] // 8}").tobytes()
-    return bytes(0x21 + (i * 7 + i // 16) % 83 for i in range(size))
+    packed = part.kind == "weight" and part.holds.get(dtype, part.holds.get("*")) in ("raw", "fp4", "int4")
+    spread = 200 if packed else 83  # all codes of a packed weight
+    return bytes(0x21 + (i * 7 + i // 16) % spread for i in range(size))
 
 
 def report(tensors: dict[str, Tensor]) -> Report:

@@ -152,12 +152,9 @@ def _module_lookup(module: Module, view: View, measured: Measured, params: Mappi
 
 def _declared(view: View, module: Module | None, field: str) -> Any:
     """A normalized field of what the main declaration says of a module, or of the checkpoint."""
-    main = view.declared.main
-    if main is None:
-        return None
-    if module is None:
-        return main.base.get(field)
-    return main.expect(module.name, module.scheme.quantized or view.is_linear(module)).values.get(field)
+    if module is not None:
+        return view.expected(module).get(field)
+    return view.declared.main.base.get(field) if view.declared.main is not None else None
 
 
 def _metadata(view: View, key: str) -> str | None:

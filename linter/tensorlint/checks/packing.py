@@ -71,8 +71,7 @@ def _group_index(view: View, module: Module) -> Iterator[Fact]:
 
 def _ordered(view: View, module: Module) -> bool:
     """Whether the configuration says that columns were not reordered: readers then may not look at the index."""
-    main = view.declared.main
-    return main is not None and main.expect(module.name).values.get("act_order") is False
+    return view.expected(module).get("act_order") is False
 
 
 def _logical_shape(view: View, module: Module) -> Iterator[Fact]:

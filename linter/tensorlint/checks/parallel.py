@@ -24,6 +24,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     Attention is left out: how its heads are divided or repeated is the engine's affair, not that of the scales.
     """
     least: tuple[int, Module, str, str] | None = None
+    known: dict[object, tuple[int, str] | None] = {}  # layers and experts repeat the same shapes
     for module in view.quantized:
         if (
             module.problems
@@ -33,14 +34,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         ):
             continue
         symbol = "K" if module.name.rpartition(".")[2] in view.anatomy.row_parallel else "N"
-        size = 1
-        for wanted in _SIZES:
-            part = _obstacle(module, symbol, wanted)
-            if part:
-                if least is None or size < least[0]:
-                    least = size, module, symbol, part
-                break
-            size = wanted
+        alike = (module.scheme.name, symbol, tuple((p, t.shape) for p, t in module.parts.items()))
+        if alike not in known:
+            known[alike] = _limit(module, symbol)
+        limit = known[alike]
+        if limit is not None and (least is None or limit[0] < least[0]):
+            least = limit[0], module, symbol, limit[1]
     if least is not None:
         size, module, symbol, part = least
         tensor = module.parts[part]
@@ -53,6 +52,17 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             "shape": list(tensor.shape),
         }
         yield Fact("tensor-parallel", tensor.shard, tensor.name, values=values)
+
+
+def _limit(module: Module, symbol: str) -> tuple[int, str] | None:
+    """The largest number of devices below 8, and the part that allows no more; None where 8 are allowed."""
+    size = 1
+    for wanted in _SIZES:
+        part = _obstacle(module, symbol, wanted)
+        if part:
+            return size, part
+        size = wanted
+    return None
 
 
 def _obstacle(module: Module, symbol: str, devices: int) -> str:

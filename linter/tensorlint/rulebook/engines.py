@@ -27,7 +27,11 @@ DOES: Mapping[str, str] = {
     "assumes": "The engine puts a value of its own in the place of one that is missing.",
     "restricts": "The model is served, but not with every setting.",
 }
-_TOP = ("summary", "engine", "version", "repository", "since", "serves", "limits", "see")
+_NOT_IN_LIMITS = {
+    "params": ("a limit has no params", "write the number itself: it is a fact about the engine"),
+    "severity": ("a limit is no error: the checkpoint is legal", "leave it out for a warning, or write note"),
+}
+TOP = ("summary", "engine", "version", "repository", "since", "serves", "limits", "see")
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,9 @@ def load_engine(
     top: Item,
     name: str,
     schemes: Mapping[str, Scheme],
-    settings: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[Engine, dict[str, Rule]]:
     """An engine and its rules by id, from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the engine", _TOP)
+    keys = top.mapping("the engine", TOP)
     for key in ("summary", "engine", "version", "repository", "limits"):
         if key not in keys:
             top.fail(f"the engine has no `{key}`", "an engine carries summary, engine, version, repository and limits")
@@ -85,11 +88,14 @@ def load_engine(
                 item.fail_key(
                     f"the limit `{limit}` has no `{key}`", "a limit says what the engine does, and where it is written"
                 )
+        for key in ("params", "severity"):
+            if key in fields and (key == "params" or fields[key].raw == "error"):
+                fields[key].fail_key(*_NOT_IN_LIMITS[key])
         does = fields["does"].word("something that an engine does", DOES)
         since = keys["since"].string("`since`") if "since" in keys else ""
         given = {"severity": "warning", "effect": DOES[does], "since": since}
         frame = Frame(extra=("does",), given=given, always="require" not in fields and "fact" not in fields)
-        rule = load_rule(item, rule_id, (settings or {}).get(rule_id), schemes, frame)
+        rule = load_rule(item, rule_id, None, schemes, frame)
         see = tuple(s if "#" in s or " " in s else f"{repository} {s}" for s in rule.see)
         rules[rule_id] = replace(rule, message=f"{title} {version}: {rule.message}", see=see, engine=name)
         if does != "restricts" and frame.always and not rule.when and rule.scope == Scope(rule.scope.schemes):

@@ -57,11 +57,11 @@ def wanted(
     depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
-    engines: Iterable[str] = (),
     rules: Iterable[str | Path] = (),
     baseline: str | Path | None = None,
     config: str | Path | None = None,
     isolated: bool = False,
+    engines: Iterable[str] = (),
     **more: Any,
 ) -> Wanted:
     """What is asked for on a command line or in a call; `more` are further keys of a configuration (None: not given).

@@ -1,6 +1,6 @@
 """Write the reference pages from the rules, schemes and vocabulary; `--check` fails when a page is not current.
 
-python docs/generate.py           write docs/rules, docs/commands, docs/schemes, docs/schema, and the single pages
+python docs/generate.py           write docs/rules, commands, schemes, engines and schema, and the single pages
 python docs/generate.py --check   exit 1 and name the pages that differ
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from action_page import action_pages
 from command_pages import command_pages
+from engine_pages import engine_pages
 from marks import NOTE, cell
 from rule_pages import rule_pages
 from scheme_pages import scheme_pages
@@ -25,13 +26,14 @@ from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
 
 DOCS = Path(__file__).resolve().parent
-GENERATED = ("rules", "commands", "schemes")  # folders that hold nothing else
+GENERATED = ("rules", "commands", "schemes", "engines")  # folders that hold nothing else
 
 
 def pages(book: Book) -> Iterator[tuple[str, str]]:
     """Relative path and text of every page."""
     yield from rule_pages(book)
     yield from ((path, NOTE + text) for path, text in scheme_pages(book))
+    yield from engine_pages(book)
     yield "language.md", NOTE + _language()
     yield from command_pages()
     yield from action_pages()

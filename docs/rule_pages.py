@@ -22,8 +22,7 @@ _READS = {"headers": "the JSON headers", "bytes": "tensor bytes"}
 def rule_pages(book: Book) -> Iterator[tuple[str, str]]:
     """Relative path and text: the list of rules, one of every group, and one of every rule."""
     yield "rules/README.md", NOTE + _index(book)
-    for folder in book.folders:
-        rules = [r for r in book.rules.values() if r.id.startswith(folder + "/")]
+    for folder, rules in _groups(book):
         yield (
             f"rules/{folder}/README.md",
             NOTE + f"# {folder}\n\n" + _table(rules, "") + "\n[All rules](../README.md)\n",
@@ -32,11 +31,20 @@ def rule_pages(book: Book) -> Iterator[tuple[str, str]]:
             yield f"rules/{rule.id}.md", NOTE + _page(rule)
 
 
+def _groups(book: Book) -> list[tuple[str, list[Rule]]]:
+    """Rules by folder, without those about an engine, which are on its page."""
+    rules = [r for r in book.rules.values() if not r.engine]
+    groups = [(folder, [r for r in rules if r.id.startswith(folder + "/")]) for folder in book.folders]
+    return [(folder, group) for folder, group in groups if group]
+
+
 def _index(book: Book) -> str:
-    rows = ["# Rules", "", f"{len(book.rules)} rules. `tensorlint explain RULE` prints these pages.", ""]
+    groups = _groups(book)
+    count = sum(len(rules) for _, rules in groups)
+    said = f"{count} rules, and those about an [engine](../engines/README.md). `tensorlint explain RULE` prints a page."
+    rows = ["# Rules", "", said, ""]
     rows += [f"- **{name}**: {text}" for name, text in _SEVERITIES.items()]
-    for folder in book.folders:
-        rules = [r for r in book.rules.values() if r.id.startswith(folder + "/")]
+    for folder, rules in groups:
         rows += ["", f"## [{folder}]({folder}/README.md)", "", _table(rules, f"{folder}/").rstrip()]
     return "\n".join(rows) + "\n"
 

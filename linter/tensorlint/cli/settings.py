@@ -12,6 +12,7 @@ from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
 from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
+from ..rulebook.shipped import engine_names
 from ..tasks import Wanted, wanted
 from .completing import offer_rules
 
@@ -25,6 +26,14 @@ _OPTIONS = (
     ),
     click.option(
         "--ignore", multiple=True, shell_complete=offer_rules, metavar="RULES", help="Not these rules. Repeatable."
+    ),
+    click.option(
+        "--engine",
+        "engines",
+        multiple=True,
+        metavar="NAME",
+        help=f"Also say what an engine refuses, ignores or reads otherwise: {', '.join(engine_names())}, or one of "
+        "your own (--rules). Repeatable.",
     ),
     click.option(
         "--set",

@@ -49,7 +49,7 @@ def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     if files and not rule_files and not selectors:
         return 0
     book = book_with((*extra_rules, *dict.fromkeys(map(_root, rule_files))))
-    rules, schemes = book.select(selectors, ()), () if selectors else tuple(book.schemes)
+    rules, schemes = book.select(selectors, (), book.engines), () if selectors else tuple(book.schemes)
     if rule_files:
         shipped = load_book()
         rules = tuple(r for r in rules if r.id not in shipped.rules or r.path != shipped.rules[r.id].path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-_OTHER_KINDS = frozenset({"schemes", "dialects", "families", "producers"})
+_OTHER_KINDS = frozenset({"schemes", "dialects", "families", "producers", "engines"})
 
 
 def shipped_folder() -> Path:
@@ -24,3 +24,8 @@ def rule_names() -> list[str]:
 def scheme_names() -> list[str]:
     """Names of the shipped schemes."""
     return sorted(path.stem for path in (shipped_folder() / "schemes").rglob("*.yaml"))
+
+
+def engine_names() -> tuple[str, ...]:
+    """Names of the shipped engine files."""
+    return tuple(sorted(path.stem for path in (shipped_folder() / "engines").glob("*.yaml")))

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
+    "cache": "Show or clear the cache of measures.",
     "git-hook": "Check checkpoints before `git push`.",
 }
 

@@ -14,6 +14,7 @@ from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..findings import SEVERITIES, Report
 from ..measures.plan import DEPTHS
+from ..measures.scan import Scanner
 from ..reporters import REPORTERS
 from ..reporters.interface import Options
 from ..reporters.json import as_dict, failed, several
@@ -22,7 +23,7 @@ from ..rulebook.message import printable, size
 from ..rulebook.model import Rule
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
-from .common import book_with, rules_option
+from .common import book_with, cache_option, cpu_scanner, jobs_option, rules_option
 from .complain import colored, complain
 from .progress import bar
 
@@ -71,6 +72,8 @@ from .progress import bar
     help="Colours in text.",
 )
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
+@jobs_option
+@cache_option
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(
     targets: tuple[str, ...],
@@ -84,6 +87,8 @@ def command(
     limit: int,
     color: str,
     progress: bool | None,
+    jobs: int | None,
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Check checkpoints and say what is wrong, where, what it does when served, and what to do.
@@ -109,10 +114,11 @@ def command(
     options = Options(colored(color, sys.stdout), limit, fail_on, columns, not quiet)
     names = targets or (".",)
     one_by_one = len(names) == 1 or format_ != "json"
+    scanner = cpu_scanner(jobs, no_cache)
     worst, reports = 0, []
     for target in names:
         try:
-            report = _run(target, depth, book, rules, plan, progress)
+            report = _run(target, depth, book, rules, plan, progress, scanner)
         except (NoCheckpointError, UnfinishedError) as error:
             if len(names) == 1:
                 raise
@@ -133,7 +139,13 @@ def command(
 
 
 def _run(
-    target: str, depth: str | None, book: Book, rules: tuple[Rule, ...], plan: bool, progress: bool | None
+    target: str,
+    depth: str | None,
+    book: Book,
+    rules: tuple[Rule, ...],
+    plan: bool,
+    progress: bool | None,
+    scanner: Scanner,
 ) -> Report | None:
     """The report on one target, or None where only the plan was asked for and has been printed."""
     with opened(target) as source:
@@ -145,7 +157,7 @@ def _run(
             return None
         bytes_ahead = sum(job.plan.bytes for job in jobs[0])
         with bar(bytes_ahead, target, progress) as advance:
-            return check(source, book, rules, reach, advance, jobs, started)
+            return check(source, book, rules, reach, advance, jobs, started, scanner)
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from threading import Lock
 from types import TracebackType
 from typing import NamedTuple
 
-from ..sources.interface import File, Source, Watched
+from ..sources.interface import File, RemoteSource, Source, Watched
 from .plan import Need, Plan
 
 ALIGNED = 64  # bytes; tensors are cut at multiples of it, which is a multiple of every element size
@@ -95,6 +95,8 @@ class Reader:
     """
 
     def __init__(self, source: Source, plan: Plan, longest: int) -> None:
+        if isinstance(source, RemoteSource):
+            source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in plan.by_shard.items()})
         self._source = source
         self._pieces = pieces(plan, longest)
         self._next = next(self._pieces, None)

@@ -63,6 +63,7 @@ def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
         "tensors": report.tensors,
         "shards": report.shards,
         "bytes_read": report.bytes_read,
+        "bytes_known": report.bytes_known,
         "bytes_total": report.bytes_total,
         "seconds": round(report.seconds, 3),
         "rules_run": list(report.rules_run),

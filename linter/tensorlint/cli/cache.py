@@ -15,6 +15,12 @@ def command() -> None:
 
     A file is known by its path, size, times and inode, a file on the Hub by its hash: when one of them changes, it is
     read again. Changed thresholds and new rules read nothing again unless they need another measure.
+
+    \b
+    tensorlint cache info                           where it is, and how large
+    tensorlint cache clear                          remove it
+    tensorlint check ./model --no-cache             read everything
+
     TENSORLINT_CACHE_DIR moves the cache, TENSORLINT_NO_CACHE=1 and `--no-cache` do without it.
     """
 

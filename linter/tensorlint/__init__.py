@@ -27,27 +27,32 @@ def check(
     depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
-    rules: Iterable[Path] = (),
+    rules: Iterable[str | Path] = (),
+    baseline: str | Path | None = None,
+    config: str | Path | None = None,
+    isolated: bool = False,
 ) -> Report:
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
-    hold rule names, folders or globs; `rules` are paths of more rule files.
+    hold rule names, folders or globs; `rules` are paths of more rule files; `baseline` is an earlier JSON report.
+    `config` names a configuration file, instead of the one in or above the target's folder; `isolated` follows none.
 
-    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules, AccessError for what the Hub
+    Raises NoCheckpointError when there is nothing to check, UsageError for unknown rules and for what is wrong with a
+    configuration, AccessError for what the Hub
     does not show, UnfinishedError when headers cannot be read. A file that changes, or a server that goes away, while
     tensors are read does not raise: the report's `stopped` says so.
     """
-    from .engine import check as run
     from .errors import UsageError
+    from .linting import prepared
     from .measures.plan import DEPTHS
-    from .rulebook.library import load_book
-    from .sources.interface import RemoteSource
-    from .sources.opening import opened
+    from .reach import final_ignores
+    from .suppress import Suppressor
+    from .tasks import task_for, wanted
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
-    book = load_book(tuple(rules))
-    with opened(str(target)) as source:
-        reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
-        return run(source, book, book.select(select, ignore), reach)
+    asked = wanted(depth, select, ignore, rules, baseline, config, isolated)
+    task = task_for(str(target), asked)
+    with prepared(task) as ready:
+        return ready.run(Suppressor(), final_ignores((task,), 0, asked))

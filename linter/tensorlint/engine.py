@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .apply import Draft, apply_facts, apply_modules, apply_tensors, finish
 from .checkpoint import Checkpoint, find_checkpoints
 from .checks import CHECKS, Check
+from .counting import Counting
 from .errors import NoCheckpointError, UnfinishedError
 from .facts import Fact
 from .findings import SEVERITIES, Finding, Report
@@ -129,12 +130,13 @@ def check(
     jobs: tuple[list[Job], dict[str, str]] | None = None,
     started: float | None = None,
     scanner: Scanner = on_cpu,
+    counting: Counting | None = None,
 ) -> Report:
     """Check everything at a source.
 
-    `scanner` does the measuring. `jobs` are those of an earlier `prepare`, `started` the reading of time.monotonic()
-    from which seconds count. A file that vanishes or shrinks meanwhile ends the run early; the report then says so in
-    `stopped`.
+    `scanner` does the measuring, `counting` knows what is ignored and what a baseline holds. `jobs` are those of an
+    earlier `prepare`, `started` the reading of time.monotonic() from which seconds count. A file
+    that vanishes or shrinks meanwhile ends the run early; the report then says so in `stopped`.
     """
     started = time.monotonic() if started is None else started
     rules = tuple(rules)
@@ -146,7 +148,8 @@ def check(
         except UnfinishedError as error:
             run.stopped = f"{error.message}; {error.hint}" if error.hint else error.message
             break
-    findings = tuple(sorted(finish(run.drafts, source), key=_order))
+    rules_run = tuple(r.id for r in rules if r.id not in run.skipped)
+    findings = _findings(run, source, rules, rules_run, counting or Counting(), todo)
     checkpoints = [job.view.checkpoint for job in todo]
     return Report(
         target=source.target,
@@ -159,13 +162,31 @@ def check(
         bytes_read=source.fetched if isinstance(source, RemoteSource) else run.bytes_read,
         bytes_known=run.bytes_known,
         bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
-        seconds=time.monotonic() - started,
-        rules_run=tuple(r.id for r in rules if r.id not in run.skipped),
+        seconds=round(time.monotonic() - started, 3),
+        rules_run=rules_run,
         rules_skipped=run.skipped,
         gaps=tuple(run.gaps),
         stopped=run.stopped,
         origin=getattr(source, "origin", ""),
+        baseline=counting.baseline.name if counting and counting.baseline else "",
     )
+
+
+def _findings(
+    run: _Run, source: Source, rules: tuple[Rule, ...], rules_run: tuple[str, ...], counting: Counting, jobs: list[Job]
+) -> tuple[Finding, ...]:
+    """What was found, what is to be said about ignores, and what only the baseline has; what counts comes first."""
+    found = list(finish(run.drafts, source, counting))
+    partly = bool(run.stopped) or any(_unread(job.view.checkpoint) for job in jobs)
+    found.extend(finish(counting.remarks(rules, rules_run, partly), source, counting))
+    found.extend(counting.gone(() if partly else rules_run))
+    return tuple(sorted(found, key=_order))
+
+
+def _unread(checkpoint: Checkpoint) -> bool:
+    """Whether tensors of the checkpoint could not be looked at."""
+    damaged = any(not s.header.readable or s.header.unusable for s in checkpoint.shards.values())
+    return damaged or bool(checkpoint.not_downloaded)
 
 
 def _one(
@@ -234,5 +255,5 @@ def _name(checkpoint: Checkpoint) -> str:
     return (checkpoint.folder + checkpoint.stem).strip("/")
 
 
-def _order(finding: Finding) -> tuple[int, str, str]:
-    return SEVERITIES.index(finding.severity), finding.rule, finding.fingerprint
+def _order(finding: Finding) -> tuple[bool, int, str, str]:
+    return not finding.active, SEVERITIES.index(finding.severity), finding.rule, finding.fingerprint

@@ -24,7 +24,15 @@ class UsageError(TensorlintError):
 
 
 class RuleFileError(UsageError):
-    """A rule, scheme, dialect or family file cannot be loaded; the message carries place and caret."""
+    """A rule, scheme, dialect, family or configuration file cannot be loaded; the message carries place and caret.
+
+    `problem` and `advice` are its first and last sentence, without the place.
+    """
+
+    def __init__(self, message: str, problem: str = "", advice: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem or message
+        self.advice = advice
 
 
 class NoCheckpointError(TensorlintError):

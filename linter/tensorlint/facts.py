@@ -105,6 +105,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
     "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
+    "leaked-state": FactKind("State of a quantizer or observer was saved with the weights.", ("owner",)),
+    "mtp-missing": FactKind(
+        "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")
+    ),
     "ambiguous-scheme": FactKind("Modules fit several schemes equally well.", ("scheme", "rivals", "module")),
     "declaration-missing": FactKind("Modules are quantized, but no file says how.", ("schemes", "modules")),
     "declaration-left": FactKind(
@@ -134,6 +138,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         ("module", "dtype", "declared", "where"),
     ),
     "dead-entry": FactKind("An ignore entry covers no module of the checkpoint.", ("entry", "where")),
+    "mistaken-entry": FactKind(
+        "An ignore entry covers no module, and it can be told what is wrong with it.", ("entry", "why", "where")
+    ),
     "broken-pattern": FactKind("A pattern in a list cannot be evaluated.", ("entry", "problem", "where")),
     "declarations-differ": FactKind(
         "Two files declare different things.", ("field", "first", "second", "other", "where")
@@ -173,7 +180,10 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A group of a declaration states another format than the declaration itself.",
         ("stated", "group", "found", "where"),
     ),
-    "one-sided": FactKind("Only one of the two files that an exporter writes declares quantization.", ("version",)),
+    "one-sided": FactKind(
+        "Only the second of two places that an exporter writes alike declares quantization.",
+        ("method", "found", "missing"),
+    ),
     "head-not-ignored": FactKind(
         "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
     ),
@@ -185,6 +195,23 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "odd-type": FactKind(
         "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
+    ),
+    "repeated-segment": FactKind("A part of tensor names stands there twice.", ("segment", "tensors")),
+    "foreign-prefix": FactKind(
+        "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
+    ),
+    "renamed-module": FactKind(
+        "A module of one layer has a longer name than in the other layers.", ("module", "meant")
+    ),
+    "copied-layer": FactKind("A layer is a copy of another one.", ("layer", "other", "tensors", "bytes")),
+    "odd-part-type": FactKind(
+        "A part has another dtype than the same part of the other layers.", ("dtype", "wanted", "part")
+    ),
+    "config-dtype": FactKind(
+        "config.json states another 16-bit dtype than the tensors have.", ("key", "stated", "found", "tensors")
+    ),
+    "foreign-key": FactKind(
+        "A declaration has keys that only the exporters of another method write.", ("method", "key", "other", "where")
     ),
     "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
     "missing-norm": FactKind("There is no final norm.", ("layers",)),
@@ -217,6 +244,11 @@ CATALOGUE: Mapping[str, FactKind] = {
     "zero-filled": FactKind(
         "A stretch of zero bytes begins or ends in the middle of a tensor's row.",
         ("bytes", "begin", "end", "pages", "share", "to_end"),
+    ),
+    "unused-ignore": FactKind("An ignore of the configuration matches no finding.", ("rules", "names", "reason")),
+    "expired-ignore": FactKind(
+        "The last day of an ignore has passed, and findings that it covered are back.",
+        ("rules", "names", "reason", "until", "findings"),
     ),
     "zero-scale-over-codes": FactKind(
         "Block scales are zero although their blocks hold values.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ class Location:
     """A place: file relative to the target, tensor, element index, absolute byte offset in the file.
 
     `line` is where a person finds it in text, where there is one: the tensor in the index, the key in config.json.
+    `byte_length` counts the bytes from `byte_offset`: the element's where `index` is given, else the tensor's.
     """
 
     file: str
@@ -31,11 +33,20 @@ class Location:
     index: tuple[int, ...] | None = None
     byte_offset: int | None = None
     line: Line | None = None
+    byte_length: int | None = None
 
     @property
     def name(self) -> str:
         """What the place is about: the tensor, or the file where no tensor is named."""
         return self.tensor or self.file
+
+    @property
+    def identity(self) -> str:
+        """What stays the same when the checkpoint is resharded: the tensor, or the file without how many shards are."""
+        return self.tensor or _OF.sub("-of-*.safetensors", self.file)
+
+
+_OF = re.compile(r"-of-\d+\.safetensors$")
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,40 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Values of one kind or magnitude: how many there are, and how many of them the finding is about."""
+
+    label: str
+    count: int
+    bad: int = 0
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How the values of one tensor are spread, from its lowest to its highest, then what is no number.
+
+    `elements` of `of` elements were looked at: the first ones of a large tensor.
+    """
+
+    tensor: str
+    dtype: str
+    elements: int
+    of: int
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The names of a finding whose locations are cut: the first patterns of `patterns_total`, how many files, and the
+    number of places by layer (None outside of layers) and module."""
+
+    patterns: tuple[str, ...]
+    patterns_total: int
+    files: int
+    cells: tuple[tuple[int | None, str, int], ...]
+
+
+@dataclass(frozen=True)
 class Suppression:
     """Why a finding does not count: the reason somebody gave, the day it ends (ISO 8601), and where it is written."""
 
@@ -68,7 +113,8 @@ class Finding:
     """One defect; the same defect in many tensors is one finding with many locations.
 
     `state` compares with a baseline, where there is one: `new`, `known` (the baseline has it), or `gone` (only the
-    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`.
+    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`. `spread` is
+    there when `locations` are fewer than `count`.
     """
 
     rule: str
@@ -86,6 +132,8 @@ class Finding:
     fingerprint: str = ""
     suppression: Suppression | None = None
     state: str = ""
+    distribution: Distribution | None = None
+    spread: Spread | None = None
 
     @property
     def active(self) -> bool:
@@ -107,8 +155,9 @@ class Report:
     earlier run had measured and that were not read again; `rules_skipped` maps rules to the reason; `gaps` are
     sentences about what could not be looked at; `complete` is False when the run stopped early, a shard could not be
     read, a rule was skipped, or a module fits no known scheme. `origin` says which meaning of the target was taken
-    where it has several: a model on the Hub at a commit, its download, a local folder.
-    `baseline` names the earlier report that the findings' `state` was compared with.
+    where it has several: a model on the Hub at a commit, its download, a local folder. `baseline` names the earlier
+    report that the findings' `state` was compared with, `settings` the configuration files that were followed.
+    `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete report fail.
     """
 
     target: str
@@ -128,6 +177,9 @@ class Report:
     origin: str = ""
     baseline: str = ""
     bytes_known: int = 0
+    settings: tuple[str, ...] = ()
+    strict: bool = False
+    fail_on: str = "error"
 
     @property
     def complete(self) -> bool:
@@ -142,6 +194,8 @@ class Report:
         """0, 1 or 4; `fail_on` is a severity or `never`."""
         if self.stopped:
             return 4
+        if self.strict and not self.complete:
+            return 1
         if fail_on == "never":
             return 0
         failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]

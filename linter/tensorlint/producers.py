@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .rulebook.yamltext import Item
+from .rulebook.yamltext import Item, text_of
 from .schemes.declared import Declared
 
 
@@ -46,6 +46,7 @@ def load_producer(top: Item, name: str) -> Producer:
     for key in ("producer", "defects"):
         if key not in keys:
             top.fail(f"the producer has no `{key}`")
+    text_of(keys)
     return Producer(
         keys["producer"].string("`producer`"), tuple(_defect(i) for i in keys["defects"].sequence("`defects`"))
     )

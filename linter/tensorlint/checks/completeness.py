@@ -9,6 +9,7 @@ from typing import Any
 
 from ..facts import Fact
 from ..view import Layer, View
+from .templates import counted_layers
 
 STATES = (
     "missing-layer",
@@ -19,6 +20,7 @@ STATES = (
     "missing-embedding",
     "missing-norm",
     "missing-head",
+    "mtp-missing",
 )
 _EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
 
@@ -32,7 +34,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
         return
     yield from _layers(view, config)
-    yield from _templates(view)
     yield from _experts(view, config)
     yield from _ends(view, config)
 
@@ -48,14 +49,14 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         prefix = view.layers[0].prefix
         values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
-    yield from _extra(view, config, key, count)
+    yield from _extra(view, key, count)
+    yield from _mtp(view, config, count)
 
 
-def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Iterator[Fact]:
+def _extra(view: View, key: str, count: int) -> Iterator[Fact]:
     """Layers beyond the counted ones that look like ordinary layers, not like those of multi-token prediction."""
-    ahead = sum(v for k, v in config.items() if ("nextn" in k or "mtp" in k) and type(v) is int and v > 0)
-    ordinary = {frozenset(layer.tensors) for layer in view.layers if layer.number < count}
-    extra = [layer for layer in view.layers if layer.number >= count + ahead and frozenset(layer.tensors) in ordinary]
+    ordinary = [frozenset(layer.tensors) for layer in view.layers if layer.number < count]
+    extra = [layer for layer in view.layers if layer.number >= count and _is_ordinary(view, layer, ordinary)]
     if extra and count:
         first = extra[0]
         numbers = [layer.number for layer in extra[:16]]
@@ -64,101 +65,25 @@ def _extra(view: View, config: Mapping[str, Any], key: str, count: int) -> Itera
         yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
 
 
-def _plain(layer: Layer) -> frozenset[str]:
-    """A layer's modules without expert numbers and quantization suffixes: what makes layers alike."""
-    found = set()
-    for name in layer.tensors:
-        expert = _EXPERT.match(name)
-        if expert:
-            continue
-        found.add(name)
-    return frozenset(found)
+def _is_ordinary(view: View, layer: Layer, ordinary: list[frozenset[str]]) -> bool:
+    """Whether a layer is made of what the counted ones have: all of it, or most in models with several kinds."""
+    mine = frozenset(layer.tensors)
+    if any("mtp" in view.anatomy.roles(t.name.rpartition(".")[0]) for t in layer.tensors.values()):
+        return False
+    return any(len(mine & other) * 2 > len(mine) for other in ordinary)
 
 
-def _templates(view: View) -> Iterator[Fact]:
-    """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
-    rows = [(layer, _stored(view, layer)) for layer in _counted(view)]
-    said: set[str] = set()
-    for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
-        part = [(layer, _block(names, block), _blocks(names)) for layer, names in rows]
-        for fact in _compare(view, [r for r in part if r[1]], block == ""):
-            if fact.tensor not in said:
-                said.add(fact.tensor)
-                yield fact
+_MTP_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
 
 
-def _counted(view: View) -> Iterator[Layer]:
-    """Layers that the configuration counts: those for multi-token prediction have tensors of their own."""
-    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
-    return (layer for layer in view.layers if not counted or layer.number < counted[1])
-
-
-def _stored(view: View, layer: Layer) -> frozenset[str]:
-    """What a layer holds: modules by name, however they are stored, and tensors outside of modules."""
-    start = f"{layer.prefix}.{layer.number}."
-    found = set()
-    for name in _plain(layer):
-        module = view.unit_of[start + name].module
-        companion = module is not None and module.scheme.companion
-        if module is not None and module.scheme.quantized and not name.endswith(".bias"):
-            found.add(module.name[len(start) :])
-        elif not companion:
-            found.add(name.removesuffix(".weight"))
-    return frozenset(found)
-
-
-def _blocks(names: frozenset[str]) -> frozenset[str]:
-    return frozenset(n.partition(".")[0] for n in names if "." in n)
-
-
-def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
-    """The names of one block (`self_attn`, `mlp`), of none (the norms), or all of them."""
-    if block is None:
-        return names
-    return frozenset(n for n in names if (n.partition(".")[0] if "." in n else "") == block)
-
-
-_Row = tuple[Layer, frozenset[str], frozenset[str]]
-
-
-def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
-    types = view.checkpoint.model_config.get("layer_types")
-    for layer, mine, blocks in rows:
-        others = [
-            (other, theirs)
-            for other, theirs, their_blocks in rows
-            if other is not layer and mine < theirs and (not same_blocks or blocks == their_blocks)
-        ]
-        alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
-        if not alike_types and any(o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows):
-            continue  # the others of its type are no larger
-        others = alike_types or others
-        if not others:
-            continue
-        template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
-        alike = sum(theirs == mine for _, theirs, _ in rows)
-        missing = sorted(template - mine)
-        # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
-        if alike > max(1, count) or (alike > 1 and alike >= count) or len(missing) > max(2, len(template) // 3):
-            continue
-        giver = next(o for o, theirs in others if theirs == template)
-        for name in missing:
-            whole = f"{layer.prefix}.{layer.number}.{name}"
-            suffix = "" if name in giver.tensors else ".weight"
-            if view.anatomy.optional(whole + suffix) or whole + suffix in view.checkpoint.unreadable_names:
-                continue
-            values = {"layer": layer.number, "have": count, "of": len(rows)}
-            yield Fact("missing-module", _shard_of(view, layer), whole + suffix, values=values)
-
-
-def _same_type(types: Any, a: int, b: int) -> bool:
-    if not isinstance(types, list) or max(a, b) >= len(types):
-        return True
-    return bool(types[a] == types[b])
-
-
-def _shard_of(view: View, layer: Layer) -> str:
-    return next(iter(layer.tensors.values())).shard
+def _mtp(view: View, config: Mapping[str, Any], count: int) -> Iterator[Fact]:
+    """Layers for multi-token prediction that are counted, but neither behind the others nor under own names."""
+    stated = next(((k, config[k]) for k in _MTP_KEYS if type(config.get(k)) is int and config[k] > 0), None)
+    if stated is None or any(layer.number >= count for layer in view.layers):
+        return
+    if not any("mtp" in view.anatomy.roles(name.rpartition(".")[0]) for name in view.checkpoint.tensors):
+        values = {"key": stated[0], "count": stated[1]}
+        yield Fact("mtp-missing", view.checkpoint.path("config.json"), values=values)
 
 
 def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
@@ -202,7 +127,7 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
 def _without_experts(view: View, rows: Mapping[str, set[int]]) -> Iterator[str]:
     """Counted layers that have a router where the other layers have one beside their experts, but no experts."""
     ends = {re.sub(r"^.*?\.\d+\.", "", module) for module in rows}
-    for layer in _counted(view):
+    for layer in counted_layers(view):
         for end in ends:
             module = f"{layer.prefix}.{layer.number}.{end}"
             parent = end.rpartition(".")[0]
@@ -237,8 +162,9 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         return
     where = view.checkpoint.path("config.json")
     vocabulary = view.anatomy.count(config, "vocabulary")
-    roles = {role for m in view.modules for role in view.anatomy.roles(m)}
-    outer = [m for m in view.modules if not m.startswith(view.layers[0].prefix + ".")]
+    language = [m for m in view.modules if "vision" not in view.anatomy.roles(m)]
+    roles = {role for m in language for role in view.anatomy.roles(m)}
+    outer = [m for m in language if not m.startswith(view.layers[0].prefix + ".")]
     rows = vocabulary[1] if vocabulary else 0
     tall = [
         m for m in outer if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)
@@ -247,8 +173,10 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if vocabulary and "embedding" not in roles and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0:
         yield Fact("missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows})
     normed = any("norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + "."))
-    if normed and not any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer):
-        yield Fact("missing-norm", where, f"{base}.norm.weight".lstrip("."), values={"layers": len(view.layers)})
+    last = f"{base}.norm.weight".lstrip(".")
+    ended = any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer) or view.anatomy.optional(last)
+    if normed and not ended:
+        yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
     tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
@@ -14,27 +14,21 @@ from ..view import View
 
 STATES = (
     "declaration-missing",
-    "declaration-left",
     "declaration-unknown",
     "scheme-mismatch",
     "parameter-mismatch",
     "ignored-but-quantized",
     "quantized-not-declared",
-    "unquantized-not-ignored",
-    "listed-but-unquantized",
-    "dead-entry",
-    "broken-pattern",
     "declarations-differ",
+    "foreign-key",
     "frozen-status",
     "format-contradiction",
     "one-sided",
-    "head-not-ignored",
 )
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about declarations against tensors and against each other."""
-    checkpoint = view.checkpoint
     for file, method in view.declared.unknown:
         yield Fact("declaration-unknown", file, values={"method": method})
     main = view.declared.main
@@ -43,11 +37,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         return
     for module in view.quantized:
         yield from _module(view, main, module)
-    if checkpoint.whole:
-        yield from _unquantized(view, main)
-    yield from _lists(view, main)
     for other in view.declared.all[1:]:
-        yield from _differences(main, other)
+        differences = list(_differences(main, other))
+        yield from differences
+        if not differences:
+            yield from _beside(view, main, other)
+    yield from _foreign_key(view, main)
     yield from _one_sided(view, main)
     yield from _formats(main)
     status = main.get("status")
@@ -56,25 +51,37 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield Fact("frozen-status", main.file, values=values)
 
 
-# From this version on ModelOpt writes config.json and hf_quant_config.json alike (modelopt/torch/export/
-# convert_hf_config.py); transformers and others read the first one only.
-_BOTH_SINCE = (0, 31)
-
-
 def _one_sided(view: View, main: Declaration) -> Iterator[Fact]:
-    """hf_quant_config.json alone declares what its exporter writes into config.json too."""
+    """Of two places that the exporter writes alike only the second declares: libraries read the first one."""
     checkpoint = view.checkpoint
-    if main.file != checkpoint.path("hf_quant_config.json") or "model_type" not in checkpoint.config("config.json"):
+    since, first = main.place.copy_since, main.dialect.places[0]
+    if not since or "model_type" not in checkpoint.config("config.json"):
         return
-    where = checkpoint.path("config.json")
+    where = checkpoint.path(first.file)
     for _, method in view.declared.unknown:
         values = {"field": "method", "first": method, "second": main.method, "other": main.file, "where": "top"}
         yield Fact("declarations-differ", where, values=values)
         return
-    producer = checkpoint.config("hf_quant_config.json").get("producer")
+    producer = checkpoint.config(main.place.file).get("producer")
     version = str(producer.get("version", "")) if isinstance(producer, dict) else ""
-    if view.quantized and numbers(version) >= _BOTH_SINCE:
-        yield Fact("one-sided", where, values={"version": version[:40]})
+    if view.quantized and numbers(version or since) >= numbers(since):
+        found = f"{main.where} of {main.file}" if main.at else main.file
+        values = {"method": main.method, "found": found, "missing": f"{'.'.join(first.at)} of {first.file}"}
+        yield Fact("one-sided", where, values=values)
+
+
+def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:
+    """A key by which the declaration would be another method's: the stated method is wrong, or two were merged."""
+    dialects = view.book.dialects.values()
+    own = {key for d in dialects if d.method == main.method for key in d.marks}
+    marks: dict[str, str] = {}
+    for dialect in dialects:
+        for key in dialect.marks:
+            marks.setdefault(key, dialect.method)
+    found = next((k for k, v in main.content.items() if v is not None and k in marks and k not in own), None)
+    if found is not None:
+        values = {"method": main.method, "key": found, "other": marks[found], "where": main.where}
+        yield Fact("foreign-key", main.file, values=values)
 
 
 def _formats(main: Declaration) -> Iterator[Fact]:
@@ -121,7 +128,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
             yield Fact("quantized-not-declared", main.file, place, values=values)
         return
     if expected.quantized is False and not main.quantizes and module.parts.keys() & {"weight"}:
-        declared = _say(expected.values)
+        declared = say(expected.values)
         yield Fact(
             "scheme-mismatch",
             main.file,
@@ -141,6 +148,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     yield from _compare(module, expected, main, values, place)
 
 
+_SIZES = {"group_size", "bits", "block_rows", "block_cols"}
 _STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
 
 
@@ -157,7 +165,7 @@ def _compare(
             "scheme-mismatch",
             main.file,
             place,
-            values={**values, "declared": _say(stated), "entry": expected.entry},
+            values={**values, "declared": say(stated), "entry": expected.entry},
         )
         return
     label = module.labels.get("weight_scale", "")
@@ -179,112 +187,24 @@ def _compare(
         yield Fact("parameter-mismatch", main.file, place, values=found)
 
 
-def _say(values: Mapping[str, Any]) -> str:
+def say(values: Mapping[str, Any]) -> str:
+    """Declared values in words."""
     order = ("method", "algorithm", "format", "bits", "type", "strategy", "group_size", "activations")
     return ", ".join(f"{k} {values[k]}" for k in order if k in values) or "nothing"
 
 
-def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
-    """Linear modules that are plain although the declaration makes loaders expect them quantized."""
-    expected_any = found_any = False
-    missed: list[Fact] = []
-    has_quantized = {m.pattern for m in view.quantized}
-    for module in view.modules.values():
-        if module.scheme.quantized:
-            found_any = True
+def _beside(view: View, main: Declaration, other: Declaration) -> Iterator[Fact]:
+    """Sizes that only the second declaration states, against the modules."""
+    for module in view.quantized:
+        first, second = main.expect(module.name), other.expect(module.name)
+        if module.problems or module.scheme.self_declared or not first.quantized or not second.quantized:
             continue
-        weight = module.parts.get("weight")
-        if weight is None or len(weight.shape) != 2 or not view.is_linear(module):
-            continue
-        expected = main.expect(module.name, linear=True)
-        if not expected.quantized or _covered_elsewhere(main, module.name):
-            continue
-        expected_any = True
-        siblings = module.pattern in has_quantized
-        if main.dialect.lists == "none":
-            continue
-        if main.dialect.lists != "complete" and not siblings:
-            continue
-        values = {
-            "module": module.name,
-            "dtype": weight.dtype,
-            "where": main.where,
-            "scheme": "",
-            "siblings": siblings,
-        }
-        if main.layers is not None:
-            kind = "listed-but-unquantized"
-            values = {
-                "module": module.name,
-                "dtype": weight.dtype,
-                "where": main.where,
-                "declared": _say(expected.values),
-            }
-        else:
-            kind = "unquantized-not-ignored"
-        missed.append(Fact(kind, main.file, weight.name, values=values))
-    if not found_any and not view.recognised.unknown and main.quantizes and (expected_any or not view.modules):
-        values = {"method": main.method, "where": main.where, "algorithm": _say(main.base)}
-        if view.modules:
-            yield Fact("declaration-left", main.file, values=values)
-        return
-    yield from missed
-    if found_any and main.dialect.lists == "complete" and main.layers is None:
-        yield from _head(view, main)
-
-
-def _head(view: View, main: Declaration) -> Iterator[Fact]:
-    """An output head in plain floats that loaders expect quantized."""
-    for name, module in view.modules.items():
-        weight = module.parts.get("weight")
-        if name.rpartition(".")[2] != "lm_head" or module.scheme.quantized or weight is None:
-            continue
-        if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
-            values = {"module": name, "dtype": weight.dtype, "where": main.where}
-            yield Fact("head-not-ignored", main.file, weight.name, values=values)
-
-
-def _covered_elsewhere(main: Declaration, module: str) -> bool:
-    """Whether an entry means this module under another wrapper, such as `language_model.model.`."""
-    plain = canonical(module)
-    if plain == module:
-        return any(
-            canonical(e).rstrip("*.") and plain.startswith(canonical(e).rstrip("*."))
-            for e in main.ignore.entries
-            if e.endswith("*")
-        )
-    return main.ignore.covering(plain, linear=False) is not None or any(
-        canonical(entry) == plain or (entry.endswith("*") and plain.startswith(canonical(entry).rstrip("*.")))
-        for entry in main.ignore.entries
-    )
-
-
-def _lists(view: View, main: Declaration) -> Iterator[Fact]:
-    for entry, problem in main.ignore.broken.items():
-        values = {"entry": entry[:120], "problem": problem, "where": main.where}
-        yield Fact("broken-pattern", main.file, values=values)
-    for group in main.groups or ():
-        for entry, problem in group.targets.broken.items():
-            values = {"entry": entry[:120], "problem": problem, "where": f"{main.where}.{group.name}"}
-            yield Fact("broken-pattern", main.file, values=values)
-    if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
-        return
-    # A tied head and an embedding are named by exporters even where the file does not hold them.
-    names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
-    parents = {n for name in names for n in _parents(name)}
-    for entry in main.ignore.entries:
-        roles = view.anatomy.roles(entry.rstrip("*."))
-        if roles & {"head", "embedding", "vision", "mtp"} or entry in parents or entry.removeprefix("re:") in parents:
-            continue
-        alone = type(main.ignore)((entry,), main.ignore.styles)
-        if not any(alone.covering(name, linear=False) for name in parents):
-            yield Fact("dead-entry", main.file, values={"entry": entry[:200], "where": main.where})
-
-
-def _parents(name: str) -> Iterable[str]:
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
+        more = {k: v for k, v in second.values.items() if k in _SIZES and k not in first.values}
+        if more:
+            weight = module.parts.get("weight")
+            values = {"module": module.name, "scheme": module.scheme.name, "where": other.where}
+            row = Expectation(True, {**first.values, **more}, second.entry)
+            yield from _compare(module, row, other, values, weight.name if weight else module.name)
 
 
 def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
@@ -303,7 +223,7 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if main.method != other.method:
         yield fact("method", main.method, other.method)
         return
-    for field in ("algorithm", "group_size", "bits", "block"):
+    for field in ("algorithm", "group_size", "bits", "block", "format", "symmetric", "mode"):
         first, second = main.get(field), other.get(field)
         if first is None and main.groups:
             sizes = {g.values.get(field) for g in main.groups} - {None}
@@ -317,6 +237,10 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if both_state and lists[0] != lists[1]:
         only_first, only_second = sorted(lists[0] - lists[1]), sorted(lists[1] - lists[0])
         yield fact("ignore list", only_first or "nothing more", only_second or "nothing more")
+    stated = main.get("groups"), other.get("groups")
+    if all(isinstance(s, dict) and s for s in stated) and stated[0] != stated[1]:
+        odd = sorted(k for k in {*stated[0], *stated[1]} if stated[0].get(k) != stated[1].get(k))
+        yield fact(f"group {odd[0]}", stated[0].get(odd[0]), stated[1].get(odd[0]))
     if main.layers is not None and other.layers is not None and main.layers != other.layers:
         differ = sorted(k for k in {*main.layers, *other.layers} if main.layers.get(k) != other.layers.get(k))
         yield fact(f"quantized layer {differ[0]}", main.layers.get(differ[0]), other.layers.get(differ[0]))

@@ -21,6 +21,7 @@ STATES = (
     "unknown-scheme",
     "ambiguous-scheme",
     "unknown-part",
+    "leaked-state",
 )
 
 
@@ -44,10 +45,19 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             }
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
+    yield from _leaked(view)
     for unknown in view.recognised.unknown:
         first = unknown.tensors[0]
         said = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
         yield Fact("unknown-scheme", first.shard, first.name, values=said)
+
+
+def _leaked(view: View) -> Iterator[Fact]:
+    """Tensors of observers and quantizers that no scheme knows: what calibration needed, not inference."""
+    for tensor in view.checkpoint.tensors.values():
+        owner = tensor.name.rpartition(".")[0]
+        if "calibration" in view.anatomy.roles(owner) and view.unit_of[tensor.name].part is None:
+            yield Fact("leaked-state", tensor.shard, tensor.name, values={"owner": owner})
 
 
 def _file(module: Module) -> str:
@@ -153,14 +163,15 @@ def _product(sizes: tuple[int, ...]) -> int:
     return total
 
 
+_ORPHANS = ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "weight_global_scale")
+
+
 def _orphans(module: Module) -> Iterator[Fact]:
     """Scales and packed parts left over beside a weight that is not quantized."""
     weight = module.parts.get("weight")
     for tensor in module.left_over:
         leaf = tensor.name.rpartition(".")[2]
-        if any(
-            word in leaf for word in ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "global_scale")
-        ):
+        if any(word in leaf for word in _ORPHANS):
             values = {
                 "module": module.name,
                 "part": leaf,

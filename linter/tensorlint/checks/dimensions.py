@@ -10,6 +10,7 @@ from ..schemes.recognise import Module
 from ..view import View
 
 STATES = ("config-dimension",)
+_STACKS = frozenset({"experts", "switch_mlp"})
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -17,6 +18,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if view.layers:
         yield from _embedding(view)
         yield from _inside(view)
+        yield from _stacked(view)
 
 
 def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:
@@ -62,11 +64,13 @@ def _inside(view: View) -> Iterator[Fact]:
     wanted: list[tuple[str, int, int, str]] = []
     for what, leaves in (
         ("intermediate", (".mlp.gate_proj", ".mlp.up_proj")),
-        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj")),
+        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj", ".experts.*.w1", ".switch_mlp.up_proj")),
     ):
         size = view.anatomy.count(config, what)
         if size is not None:
             wanted.extend((size[0], size[1], size[1], leaf) for leaf in leaves)
+            if what == "intermediate":
+                wanted.append((size[0], size[1], 2 * size[1], ".mlp.gate_up_proj"))
     wanted.extend(_heads(view, config))
     said: set[str] = set()
     for key, stated, size_, leaf in wanted:
@@ -92,5 +96,29 @@ def _heads(view: View, config: Mapping[str, Any]) -> Iterator[tuple[str, int, in
     if stated is None and (hidden is None or hidden[1] % heads[1]):
         return
     size = stated[1] if stated is not None else hidden[1] // heads[1] if hidden is not None else 0
+    yield (*heads, (heads[1] + 2 * shared[1]) * size, ".self_attn.qkv_proj")
     yield (*heads, heads[1] * size, ".self_attn.q_proj")
     yield (*shared, shared[1] * size, ".self_attn.k_proj")
+
+
+def _stacked(view: View) -> Iterator[Fact]:
+    """Experts stored in one tensor, of which the configuration counts another number than the tensor has."""
+    counted = view.anatomy.count(view.checkpoint.model_config, "experts")
+    if counted is None or not counted[1]:
+        return
+    for layer in view.layers:
+        for name, tensor in layer.tensors.items():
+            unit = view.unit_of[tensor.name]
+            if unit.module is not None and (unit.module.problems or "E" not in unit.module.env):
+                continue
+            parent = name.rpartition(".")[0]
+            inside = any(step in _STACKS for step in parent.split("."))
+            if inside and len(tensor.shape) > 2 and unit.kind in ("weight", "other") and tensor.shape[0] != counted[1]:
+                values = {
+                    "key": counted[0],
+                    "stated": counted[1],
+                    "found": tensor.shape[0],
+                    "shape": list(tensor.shape),
+                }
+                yield Fact("config-dimension", view.checkpoint.path("config.json"), tensor.name, values=values)
+                return

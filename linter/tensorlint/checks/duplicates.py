@@ -1,4 +1,4 @@
-"""The same tensor in two shards: harmless when the bytes are equal, a gamble when they are not."""
+"""The same tensor in two shards (harmless when the bytes are equal, a gamble when not), and the same layer twice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from ..facts import Fact
 from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import View
+from ..view import Layer, View
 
+LAYER_STATES = ("copied-layer",)
 STATES = ("duplicate-tensor", "duplicate-tensor-differs")
 _CHUNK = 4 << 20
 
@@ -49,3 +50,57 @@ def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:
     finally:
         one.close()
         two.close()
+
+
+_LEAST = 2048  # bytes of a weight that is never equal by chance
+_MANY = 2  # more copies than that are a merge of models that repeats layers on purpose
+_WORDS = frozenset({"largest", "smallest", "nan", "inf", "zero", "negative", "ceiling", "floor", "uniform"})
+
+
+def _weights(layer: Layer) -> dict[str, TensorInfo]:
+    return {n: t for n, t in layer.tensors.items() if len(t.shape) > 1 and t.nbytes >= _LEAST}
+
+
+def _has_model(view: View) -> bool:
+    return len(view.layers) > 1 and view.anatomy.count(view.checkpoint.model_config, "layers") is not None
+
+
+def needs_layers(view: View) -> Iterator[Need]:
+    """What tells the weights of two layers apart without comparing them."""
+    if _has_model(view):
+        for layer in view.layers:
+            for tensor in _weights(layer).values():
+                yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS)
+
+
+def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Layers whose weights are, byte by byte, those of another layer."""
+    if not _has_model(view):
+        return
+    firsts: dict[tuple[object, ...], Layer] = {}
+    copies: list[tuple[Layer, Layer]] = []
+    for layer in view.layers:
+        weights = _weights(layer)
+        found = {n: measured.get((t.shard, t.name)) for n, t in weights.items()}
+        if len(weights) < 2 or any(m is None or m.value("uniform") for m in found.values()):
+            continue
+        looks = tuple((n, weights[n].dtype, weights[n].shape, *_looks(found[n])) for n in sorted(weights))
+        first = firsts.setdefault(looks, layer)
+        if first is not layer and all(same_bytes(view, first.tensors[n], t) for n, t in weights.items()):
+            copies.append((layer, first))
+    if len(copies) > _MANY:
+        return
+    for layer, first in copies:
+        weights = _weights(layer)
+        tensor = next(iter(weights.values()))
+        values = {
+            "layer": layer.number,
+            "other": first.number,
+            "tensors": len(weights),
+            "bytes": sum(t.nbytes for t in weights.values()),
+        }
+        yield Fact("copied-layer", tensor.shard, f"{layer.prefix}.{layer.number}.*", values=values)
+
+
+def _looks(found: Measures | None) -> tuple[float, ...]:
+    return () if found is None else tuple(found.value(word) for word in sorted(_WORDS))

@@ -169,12 +169,13 @@ def _usual(view: View, sides: list[_Side]) -> int:
 def _attention(view: View) -> Iterator[_Odd]:
     """Attention blocks in which the ratio of two sizes is not that of the other layers."""
     for first, first_side, second, second_side in _PAIRS:
-        rows: dict[str, list[tuple[_Side, _Side]]] = defaultdict(list)
+        # Blocks with other projections are another kind of attention (linear attention beside full attention).
+        rows: dict[tuple[str, frozenset[str]], list[tuple[_Side, _Side]]] = defaultdict(list)
         for parent, children in _children(view).items():
             if first in children and second in children:
                 one, two = _side(children[first], first_side), _side(children[second], second_side)
                 if one is not None and two is not None and one.size and two.size:
-                    rows[pattern_of(parent)].append((one, two))
+                    rows[pattern_of(parent), frozenset(children)].append((one, two))
         for pairs in rows.values():
             # Between equals an equal size wins.
             ratios = Counter(one.size / two.size for one, two in pairs)

@@ -20,12 +20,15 @@ from .complain import complain, complain_about_usage
 # command -> one line for `--help`; the module of the same name, with `_` for `-`, holds it as `command`
 COMMANDS: Mapping[str, str] = {
     "check": "Check checkpoints (the default command).",
+    "report": "Render a JSON report again.",
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
     "cache": "Show or clear the cache of measures.",
+    "init": "Write a configuration, a hook and a workflow for this repository.",
+    "schema": "Print the JSON Schema of a configuration or rule file.",
     "git-hook": "Check checkpoints before `git push`.",
 }
 

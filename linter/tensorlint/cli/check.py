@@ -5,57 +5,39 @@ from __future__ import annotations
 import gc
 import shutil
 import sys
-import time
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from ..engine import Job, check, prepare
+from ..configuration.keys import Ignore
+from ..engine import Job
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
-from ..findings import SEVERITIES, Report
-from ..measures.plan import DEPTHS
-from ..measures.scan import Scanner
-from ..reporters import REPORTERS
-from ..reporters.interface import Options
-from ..reporters.json import as_dict, failed, several
-from ..rulebook.library import Book
+from ..findings import Report
+from ..linting import prepared
+from ..reach import final_ignores
+from ..reporters.interface import Failure, Options
 from ..rulebook.message import printable, size
 from ..rulebook.model import Rule
-from ..sources.interface import RemoteSource
-from ..sources.opening import opened
-from .common import book_with, cache_option, cpu_scanner, jobs_option, rules_option
+from ..ruleset import ruleset
+from ..settings import shown
+from ..suppress import Suppressor
+from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
+from .measuring import cache_option, scanner_of
+from .outputs import Output, Writer, format_option
 from .progress import bar
+from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
-@click.option(
-    "--depth",
-    type=click.Choice(DEPTHS),
-    default=None,
-    show_default="full; for a model on the Hub scales",
-    help="How much is read: the JSON headers, also the scales, or every byte.",
-)
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    type=click.Choice(list(REPORTERS)),
-    default="text",
-    show_default=True,
-    help="How the report is written.",
-)
-@click.option("--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable.")
-@rules_option
-@click.option(
-    "--fail-on",
-    type=click.Choice([*SEVERITIES, "never"]),
-    default="error",
-    show_default=True,
-    help="Least severity that makes the exit code 1.",
-)
+@format_option
+@settings_options
+@click.option("--new-only", is_flag=True, help="Show only what the baseline does not hold.")
+@click.option("--show-suppressed", is_flag=True, help="Show findings that a configuration ignores, with the reason.")
+@click.option("--show-settings", is_flag=True, help="Print the settings with where each comes from, and stop.")
 @click.option("--plan", is_flag=True, help="Print what would be read, and stop.")
 @click.option(
     "--limit",
@@ -72,24 +54,21 @@ from .progress import bar
     help="Colours in text.",
 )
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
-@jobs_option
 @cache_option
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(
     targets: tuple[str, ...],
-    depth: str | None,
-    format_: str,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    extra_rules: tuple[Path, ...],
-    fail_on: str,
+    outputs: tuple[Output, ...],
+    new_only: bool,
+    show_suppressed: bool,
+    show_settings: bool,
     plan: bool,
     limit: int,
     color: str,
     progress: bool | None,
-    jobs: int | None,
     no_cache: bool,
     quiet: bool,
+    **settings: Any,
 ) -> int:
     """Check checkpoints and say what is wrong, where, what it does when served, and what to do.
 
@@ -103,61 +82,94 @@ def command(
     tensorlint check ./model --rules my-rules/      with your own rules and schemes
     tensorlint check ./a ./b -f json                {"version", "exit_code", "targets": [a report for each]}
     tensorlint check org/model@refs/pr/3            a model on the Hub, by ranges; a local path comes first
+    tensorlint check ./model --baseline old.json    only what old.json does not hold makes it fail
+    tensorlint check ./model -f text -f sarif=a.sarif
+                                                    text to read, and a file for code scanning
+    tensorlint check ./model --show-settings        what applies here, and which file says so
     """
-    if plan and format_ != "text":
-        raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
-    book = book_with(extra_rules)
-    rules = book.select(select, ignore)
+    if plan and any(output.format != "text" or output.file for output in outputs):
+        raise UsageError("--plan is written as text only", "leave out -f, or --plan")
+    asked = asked_for(**settings)
+    names = targets or (".",)
+    if show_settings:
+        for task in (task for name in names for task in tasks_for(name, asked)):
+            ruleset(task.settings, task.configuration)  # what is wrong with it is said here too
+            click.echo(shown(task.settings, task.target), nl=False)
+        return 0
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
     gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns
-    options = Options(colored(color, sys.stdout), limit, fail_on, columns, not quiet)
-    names = targets or (".",)
-    one_by_one = len(names) == 1 or format_ != "json"
-    scanner = cpu_scanner(jobs, no_cache)
-    worst, reports = 0, []
-    for target in names:
-        try:
-            report = _run(target, depth, book, rules, plan, progress, scanner)
-        except (NoCheckpointError, UnfinishedError) as error:
-            if len(names) == 1:
-                raise
-            complain(error.message, error.hint)  # the others are checked all the same
-            worst = max(worst, error.exit_code)
-            reports.append(failed(target, error.message, error.exit_code))
+    rules: dict[str, Rule] = {}
+    options = Options(colored(color, sys.stdout), limit, columns, not quiet, show_suppressed, not new_only, rules)
+    writer = Writer(outputs, options)
+    steps = [step for name in names for step in _steps(name, asked, alone=len(names) == 1)]
+    tasks = [step for step in steps if isinstance(step, Task)]
+    if new_only and not all(task.settings.baseline for task in tasks):
+        raise UsageError("--new-only needs a baseline", "tensorlint check TARGET --baseline REPORT.json --new-only")
+    suppressor = Suppressor()
+    worst, done = 0, 0
+    for step in steps:
+        if isinstance(step, Task):
+            final = final_ignores(tasks, done, asked)
+            done += 1
+            try:
+                report = _run(step, suppressor, final, plan, progress, rules, no_cache)
+            except (NoCheckpointError, UnfinishedError) as error:
+                if len(names) == 1:
+                    raise
+                step = _Lost(step.target, error)
+        if isinstance(step, _Lost):
+            why = step.error
+            complain(why.message, why.hint)  # the others are checked all the same
+            worst = max(worst, why.exit_code)
+            writer.add(Failure(step.target, why.message, why.exit_code))
             continue
         if report is None:
             continue
-        if one_by_one:
-            click.echo(REPORTERS[format_](report, options), nl=False, color=True)
-        else:
-            reports.append(as_dict(report, fail_on))
-        worst = max(worst, report.exit_code(fail_on))
-    if not one_by_one:
-        click.echo(several(reports, worst), nl=False)
+        writer.add(report)
+        worst = max(worst, report.exit_code(report.fail_on))
+    writer.close()
     return worst
 
 
+@dataclass(frozen=True)
+class _Lost:
+    """A target about which there is no report."""
+
+    target: str
+    error: NoCheckpointError | UnfinishedError
+
+
+def _steps(name: str, asked: Wanted, alone: bool) -> Iterable[Task | _Lost]:
+    """What is to be done for a target; an error ends the command when it is the only one."""
+    try:
+        return tasks_for(name, asked)
+    except (NoCheckpointError, UnfinishedError) as error:
+        if alone:
+            raise
+        return (_Lost(name, error),)
+
+
 def _run(
-    target: str,
-    depth: str | None,
-    book: Book,
-    rules: tuple[Rule, ...],
+    task: Task,
+    suppressor: Suppressor,
+    final: Collection[Ignore],
     plan: bool,
     progress: bool | None,
-    scanner: Scanner,
+    rules: dict[str, Rule],
+    no_cache: bool,
 ) -> Report | None:
-    """The report on one target, or None where only the plan was asked for and has been printed."""
-    with opened(target) as source:
-        reach = depth or ("scales" if isinstance(source, RemoteSource) else "full")
-        started = time.monotonic()
-        jobs = prepare(source, book, rules, reach)
+    """The report on one target, or None where only the plan was asked for and has been printed.
+
+    `rules` gets those that the task knows.
+    """
+    with prepared(task) as ready:
+        rules.update(ready.ruleset.book.rules)
         if plan:
-            _print_plan(target, *jobs)
+            _print_plan(task.target, ready.jobs, ready.skipped)
             return None
-        bytes_ahead = sum(job.plan.bytes for job in jobs[0])
-        with bar(bytes_ahead, target, progress) as advance:
-            return check(source, book, rules, reach, advance, jobs, started, scanner)
+        with bar(ready.bytes, task.target, progress) as advance:
+            return ready.run(suppressor, final, advance, scanner_of(task.settings.jobs, no_cache))
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

@@ -15,10 +15,9 @@ from ..gate.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environme
 from ..git import repo_at
 from ..githook.install import install, uninstall
 from ..githook.push import changes, lint, updates
-from ..reporters import REPORTERS
 from ..reporters.interface import Options
+from ..reporters.text import render
 from ..rulebook.message import printable
-from .common import book_with
 from .complain import colored, complain
 from .progress import bar
 
@@ -88,21 +87,18 @@ def _lint_all(remote: str, text: str, policy: Policy) -> int:
     repo = repo_at(Path())
     options = Options(colored("auto", sys.stderr), width=shutil.get_terminal_size((120, 24)).columns, notes=False)
     worst = 0
-    book = None
     for change in changes(repo, remote, updates(text)):
         if change.files is not None and not change.files:
             continue
-        book = book or book_with(())
-        report = lint(repo, change, book, lambda total, label: bar(total, label, None))
-        if report is not None:
-            click.echo(REPORTERS["text"](report, options), nl=False, err=True, color=True)
+        for report in lint(repo, change, lambda total, label: bar(total, label, None)):
+            click.echo(render([report], options), nl=False, err=True, color=True)
             worst = max(worst, _judge(report, change.ref, policy))
     return worst
 
 
 def _judge(report: Report, ref: str, policy: Policy) -> int:
     """The exit code of a report once accepted rules are left out; says which they are, or what stands in the way."""
-    rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error"))
+    rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error" and f.active))
     for rule in rules:
         if reason := policy.reason(rule):
             click.echo(f"tensorlint: {rule} is accepted: {printable(reason)} ({ACCEPT_VARIABLE})", err=True)

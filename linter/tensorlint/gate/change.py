@@ -49,11 +49,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Said:
-    """One finding, as much of it as the gate needs."""
+    """One finding, as much of it as the gate needs; `accepted` is why a configuration ignores it."""
 
     rule: str
     severity: str
     message: str
+    accepted: str = ""
 
 
 @dataclass(frozen=True)

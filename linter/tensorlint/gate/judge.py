@@ -6,15 +6,19 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from ..cli.progress import bar
+from ..configuration.files import discover
 from ..engine import Job, check, prepare
-from ..errors import NoCheckpointError, TensorlintError, UnfinishedError
+from ..errors import NoCheckpointError, TensorlintError, UnfinishedError, UsageError
 from ..findings import Finding, Report
+from ..linting import counting_for, told
 from ..measures.plan import Plan
 from ..reporters.interface import Options
 from ..reporters.text import render
-from ..rulebook.library import Book, load_book
+from ..ruleset import Ruleset, ruleset
+from ..settings import settings_for
 from ..sources.interface import Source
 from .base import Base, base_of
 from .change import Change, Said, Verdict
@@ -41,6 +45,8 @@ def judge(change: Change) -> Verdict:
             report = _report(change, base, fresh)
         except NoCheckpointError:
             return Verdict()
+        except UsageError as error:  # a configuration that cannot be followed
+            return Verdict(stopped=error.message)
         except UnfinishedError as error:
             return _without_remote(change, error) if base.stays else Verdict(stopped=error.message)
         if report.stopped and base.stays:
@@ -51,9 +57,15 @@ def judge(change: Change) -> Verdict:
     if change.unseen:
         gaps.append(f"{len(change.unseen)} files whose content is not here")
     report = replace(report, gaps=tuple(gaps))
-    findings = tuple(Said(f.rule, f.severity, f.message) for f in report.findings if f.severity != "note")
+    findings = tuple(_said(f) for f in report.findings if f.severity != "note" and (f.active or f.suppression))
     options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
-    return Verdict(findings, render(report, options) if findings or report.stopped else "", report.stopped)
+    worth = report.stopped or any(not said.accepted for said in findings)
+    return Verdict(findings, render([report], options) if worth else "", report.stopped)
+
+
+def _said(f: Finding) -> Said:
+    why = f"{f.suppression.reason} ({f.suppression.where})" if f.suppression else ""
+    return Said(f.rule, f.severity, f.message, why)
 
 
 def _without_remote(change: Change, error: TensorlintError) -> Verdict:
@@ -63,25 +75,35 @@ def _without_remote(change: Change, error: TensorlintError) -> Verdict:
     return replace(verdict, text=f"{verdict.text}{note}\n" if verdict.text else "")
 
 
-@cache
-def _book() -> Book:
-    return load_book(())
+def _folder(change: Change) -> Path | None:
+    """The folder on this machine that an upload comes from: where a file of it lies, less its path in the upload."""
+    for addition in change.additions:
+        if isinstance(addition.content, str):
+            path = Path(addition.content).absolute()
+            return (
+                Path(str(path)[: -len(addition.name)]) if path.as_posix().endswith("/" + addition.name) else path.parent
+            )
+    return None
 
 
 def _report(change: Change, base: Base, fresh: set[str]) -> Report:
     source = OverlaySource(change.repo, {a.name: a.content for a in change.additions}, base.stays)
-    book = _book()
-    rules = book.select((), ())
+    folder = _folder(change)
+    configuration = discover(folder) if folder else None
+    settings = settings_for(str(folder or ""), configuration)
+    chosen = ruleset(settings, configuration)
+    book, rules = chosen.book, chosen.rules
     jobs, skipped = prepare(source, book, rules, "full")
     kept = [_reading(job, source, fresh) for job in jobs]
     with bar(sum(job.plan.bytes for job in kept), change.repo, None) as advance:
-        report = check(source, book, rules, "full", advance, (kept, skipped))
+        report = check(source, book, rules, "full", advance, (kept, skipped), counting=counting_for(chosen, folder))
+    report = told(report, replace(settings, fail_on_coverage=False))
     shards = {name for job in jobs for name in job.view.checkpoint.shards}
     staying = sum(not source.is_local(name) for name in shards)
     gaps = list(report.gaps)
     if staying:
         gaps.append(f"the values in {staying} shard{'s' if staying > 1 else ''} that {change.repo} holds already")
-    before = _once(lambda: _places(base.before, book))
+    before = _once(lambda: _places(base.before, chosen))
     findings = tuple(_weighed(report.findings, source, before))
     return replace(report, findings=findings, gaps=tuple(gaps))
 
@@ -107,7 +129,7 @@ def _weighed(
     gaps = {f.checkpoint for f in findings if f.rule in _SHOWS_GAP}
     for finding in findings:
         why = ""
-        if finding.severity == "error":
+        if finding.severity == "error" and finding.active:
             if finding.rule in _COMPLETED_LATER:
                 why = "a later upload may complete it"
             elif finding.rule.startswith(_NEEDS_NEIGHBOURS) and finding.checkpoint in gaps:
@@ -123,12 +145,12 @@ def _once(make: Callable[[], set[tuple[str, str, str]]]) -> Callable[[], set[tup
     return cache(make)
 
 
-def _places(source: Source | None, book: Book) -> set[tuple[str, str, str]]:
+def _places(source: Source | None, chosen: Ruleset) -> set[tuple[str, str, str]]:
     """(rule, file, tensor) of everything that headers tell about the repository as it is."""
     if source is None:
         return set()
     try:
-        report = check(source, book, book.select((), ()), "headers")
+        report = check(source, chosen.book, chosen.rules, "headers")
     except TensorlintError:
         return set()
     return {(f.rule, loc.file, loc.tensor) for f in report.findings for loc in f.locations}

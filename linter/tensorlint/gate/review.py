@@ -130,7 +130,7 @@ def _judge(change: Change, policy: Policy, again: bool) -> tuple[str, ...]:
         verdict = _linter[0](change)
     except Exception as error:  # whatever breaks in the linter must not let a file through
         verdict = Verdict(stopped=f"the check failed ({type(error).__name__}: {error})")
-    if verdict.findings or verdict.stopped:
+    if verdict.text:
         say(verdict.text.rstrip("\n"))
     if verdict.stopped:
         return _refuse(policy, change, verdict.stopped)
@@ -139,12 +139,13 @@ def _judge(change: Change, policy: Policy, again: bool) -> tuple[str, ...]:
     for said in verdict.findings:
         if said.severity != "error":
             continue
-        reason = policy.reason(said.rule)
+        reason = said.accepted or policy.reason(said.rule)
         if reason is None:
             bad.append(said)
             continue
         lines.append(f"tensorlint: accepted {said.rule}: {reason}")
-        say(f"tensorlint: {said.rule} is accepted: {reason} ({ACCEPT_VARIABLE})")
+        by = "" if said.accepted else f" ({ACCEPT_VARIABLE})"
+        say(f"tensorlint: {said.rule} is accepted: {reason}{by}")
     if not bad:
         return tuple(lines)
     rules = ", ".join(dict.fromkeys(s.rule for s in bad))

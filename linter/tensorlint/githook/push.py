@@ -7,15 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from ..configuration.files import Configuration, discover
 from ..engine import Job, check, prepare
 from ..errors import NoCheckpointError, UsageError
 from ..findings import Report
 from ..git import Repo
+from ..linting import counting_for, told
 from ..measures.scan import Progress
-from ..rulebook.library import Book
+from ..ruleset import ruleset
+from ..settings import settings_for
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
+from ..sources.part import PartOf
+from ..tasks import split
 
 Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
 
@@ -96,31 +102,47 @@ def _new_blobs(repo: Repo, remote: str, base: str | None, commit: str) -> frozen
     return frozenset(found)
 
 
-def lint(repo: Repo, change: Change, book: Book, watch: Watch) -> Report | None:
-    """The report on the checkpoints that a change touches, or None where it touches none.
+def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
+    """Reports on the checkpoints that a change touches: one, or one for each folder that is configured apart.
+
+    The configuration is that of the work tree.
 
     A file of which only the pointer is here is a gap when the remote has it, a finding when it does not. Raises
     UnfinishedError when git cannot read the commit.
     """
     if change.files is not None and not change.files:
-        return None
-    started = time.monotonic()
+        return
     source = GitTree(repo, change.commit, f"{change.ref} at {change.commit[:10]}")
-    rules = book.select((), ())
+    root = repo.folder.absolute()
+    configuration = discover(root)
     try:
-        jobs, skipped = prepare(source, book, rules, "full")
-        jobs = list(_touched(jobs, change.files))
-        if not jobs:
-            return None
-        with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
-            report = check(source, book, rules, "full", advance, (jobs, skipped), started)
-    except NoCheckpointError:
-        return None
+        for folder, without in split(configuration, root, source.files()):
+            report = _lint(PartOf(source, without, folder), root / folder, configuration, change, watch)
+            if report is not None:
+                yield report
     finally:
         source.close()
+
+
+def _lint(
+    source: PartOf, folder: Path, configuration: Configuration | None, change: Change, watch: Watch
+) -> Report | None:
+    started = time.monotonic()
+    settings = settings_for(str(folder), configuration)
+    chosen = ruleset(settings, configuration)
+    try:
+        jobs, skipped = prepare(source, chosen.book, chosen.rules, "full")
+    except NoCheckpointError:
+        return None
+    jobs = list(_touched(jobs, change.files))
+    if not jobs:
+        return None
+    counting = counting_for(chosen, folder)
+    with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
+        report = check(source, chosen.book, chosen.rules, "full", advance, (jobs, skipped), started, counting=counting)
     folders = {job.view.checkpoint.folder for job in jobs}
     absent = {n: sha in change.new_blobs for n, sha in source.absent.items() if _folder(n) in folders}
-    return _with_gaps(report, absent)
+    return told(_with_gaps(report, absent), replace(settings, fail_on_coverage=False))
 
 
 def _touched(jobs: Iterable[Job], files: frozenset[str] | None) -> Iterator[Job]:

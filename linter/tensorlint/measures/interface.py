@@ -138,7 +138,7 @@ def total(parts: Iterable[Measures]) -> Measures:
     result = Measures()
     longest: ZeroRun | None = None
     for part in parts:
-        result = result + replace(part, zero_run=None)
+        result = result + (part if part.zero_run is None else replace(part, zero_run=None))
         if part.zero_run is not None and (longest is None or part.zero_run.best[0] > longest.best[0]):
             longest = part.zero_run
     return replace(result, zero_run=longest)

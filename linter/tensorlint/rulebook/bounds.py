@@ -42,7 +42,7 @@ class Domain:
 
 _ANY = Domain(-math.inf, math.inf)
 _COUNT = Domain(0, math.inf, True, "it counts elements: a whole number from 0")
-_DOMAINS: Mapping[str, Domain] = {
+DOMAINS: Mapping[str, Domain] = {
     **dict.fromkeys(("count", "zero_pages", *COUNTED), _COUNT),
     **dict.fromkeys(v.SHARES, Domain(0, 1, False, "a share lies between 0 and 1: 5 % is 0.05")),
     **dict.fromkeys(("smallest", "largest"), Domain(0, math.inf, False, "it is a magnitude: never below 0")),
@@ -63,7 +63,7 @@ class Comparer:
 
         A unit without a value does not pass. Raises RuleFileError.
         """
-        domain = _DOMAINS.get(word, _ANY) if numeric else _ANY
+        domain = DOMAINS.get(word, _ANY) if numeric else _ANY
         if item.is_map:
             return self._bounds(word, item, numeric, domain)
         if item.is_list:
@@ -102,6 +102,8 @@ class Comparer:
                 continue
             if isinstance(limit, bool) or not isinstance(limit, (int, float)):
                 value.fail(f"`{bound}` compares numbers, `{value.raw}` is none", "`equals` and `not` compare texts")
+            if value.raw.startswith("$") and not domain.low <= limit <= domain.high:
+                value.fail(f"`{value.raw[1:]}` is {limit:g}, but `{word}` never is", domain.says)
             limits[bound] = limit
             tests.append(lambda x, n=limit, o=_ORDER[bound]: isinstance(x, (int, float)) and o(x, n))  # type: ignore[misc]
         if limits:

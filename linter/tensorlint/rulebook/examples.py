@@ -63,7 +63,7 @@ def read_example(item: Item, what: str, need_says: bool) -> Example:
                 value.fail_key("nothing is said about a good example", "remove `says`, or move the example to `bad`")
             says = value.string("`says`")
             continue
-        if not name.endswith((".safetensors", ".json", ".txt")):
+        if not name.endswith((".safetensors", ".json", ".txt")) and name != "tensorlint.toml":
             near = suggest(name, ["says", "model.safetensors", "config.json"])
             value.fail_key(f"`{name}` is neither a .safetensors nor a .json file nor `says`", near)
         if value.raw == "broken link":

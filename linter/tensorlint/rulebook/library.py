@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
@@ -38,6 +38,7 @@ class Book:
     families: Mapping[str, Family]
     producers: Mapping[str, Producer]
     replaced: tuple[str, ...] = ()
+    paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
 
     def select(self, select: Iterable[str], ignore: Iterable[str]) -> tuple[Rule, ...]:
         """Rules matched by any of `select` (all when empty) and by none of `ignore`; both hold globs or folders.
@@ -46,8 +47,8 @@ class Book:
         """
         select, ignore = tuple(select), tuple(ignore)
         for pattern in (*select, *ignore):
-            if not any(_matches(rule, pattern) for rule in self.rules):
-                raise UsageError(f"no rule matches `{pattern}`", self._hint(pattern))
+            if not self.matching(pattern):
+                raise UsageError(f"no rule matches `{pattern}`", self.hint(pattern))
         left = tuple(
             rule
             for name, rule in self.rules.items()
@@ -57,7 +58,20 @@ class Book:
             raise UsageError("--ignore leaves none of the rules", "`tensorlint rules` lists them")
         return left
 
-    def _hint(self, pattern: str) -> str:
+    def matching(self, pattern: str) -> tuple[str, ...]:
+        """Names of the rules that a name, folder or glob stands for."""
+        return tuple(rule for rule in self.rules if _matches(rule, pattern))
+
+    def with_params(self, params: Mapping[str, Mapping[str, float]]) -> Book:
+        """The book with numbers of rules set, by rule; raises RuleFileError for one that a rule cannot have."""
+        rules = dict(self.rules)
+        for name, numbers in params.items():
+            top = read(self.paths[name].read_bytes(), rules[name].path)
+            rules[name] = load_rule(top, name, numbers, self.schemes)
+        return replace(self, rules=rules)
+
+    def hint(self, pattern: str) -> str:
+        """What may have been meant by a pattern that no rule matches."""
         if pattern.endswith((".yaml", ".yml")) or Path(pattern).is_dir():
             return f"rule files are added with --rules {pattern}"
         ends = [rule for rule in self.rules if rule.rpartition("/")[2] == pattern]
@@ -174,7 +188,8 @@ class _Loading:
         producers = {name: producer_from(top, name, rules) for name, top in self._of("producer")}
         # Families that name model types come before the general one wherever both speak.
         ordered = dict(sorted(families.items(), key=lambda kv: not kv[1].model_types))
-        return Book(rules, schemes, dialects, ordered, producers, tuple(self.replaced))
+        paths = {name: file.path for (kind, name), file in self.files.items() if kind == "rule"}
+        return Book(rules, schemes, dialects, ordered, producers, tuple(self.replaced), paths)
 
 
 def scheme_from(top: Item, name: str) -> Scheme:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import RuleFileError
 from .message import printable
+
+_LONGEST = 160  # characters of a line that are shown
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,14 @@ class Text:
         if line < len(self.lines):
             # One character each, so that the caret stays where it belongs.
             shown = "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in self.lines[line])
+            if len(shown) > _LONGEST:  # a window of it
+                start = max(0, column - _LONGEST // 2)
+                shown, column = shown[start : start + _LONGEST], column - start
             width = max(1, min(width, len(shown) - column))
             rows += [f"{gutter} |", f"{line + 1} | {shown}", f"{gutter} | {' ' * column}{'^' * width}"]
         if hint:
             rows.append(f"{gutter} = help: {printable(hint)}")
-        raise RuleFileError("\n".join(rows))
+        raise RuleFileError("\n".join(rows), message, hint)
 
 
 def suggest(word: str, allowed: Iterable[str]) -> str:
@@ -52,3 +58,13 @@ def nearest(word: str, options: Iterable[str]) -> str:
         plain.setdefault(option.lower().replace("-", "_"), option)
     near = difflib.get_close_matches(word.lower().replace("-", "_"), plain, 1)
     return plain[near[0]] if near else ""
+
+
+def glob_problem(value: str) -> tuple[str, str] | None:
+    """What is wrong with a glob of `*`, `?` and `[...]`, and what to write; None for a sound one."""
+    if any(c in value for c in "^$\\|(){}"):
+        return f"`{value}` is not a glob", "globs have * ? and [abc]; regular expressions are not taken"
+    # As fnmatch reads it: `]` right after `[` or `[!` stands for itself.
+    if re.search(r"\[(?!!?.[^\]]*\])", value):
+        return f"`{value}`: the [ is never closed", "globs have * ? and [abc]"
+    return None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..configuration.files import NAME, configuration_from
+from ..configuration.toml import parse_toml
+from ..counting import Counting
 from ..engine import check
 from ..errors import NoCheckpointError
 from ..findings import Report
 from ..schemes.model import Scheme
+from ..settings import settings_for
 from ..sources.memory import MemorySource
+from ..suppress import Ignores, Suppressor
 from .examples import read_example
 from .library import Book
 from .model import Example, Rule
@@ -30,8 +35,9 @@ def failures(rule: Rule, book: Book) -> Iterator[str]:
 
 def messages(rule: Rule, book: Book, example: Example) -> list[str]:
     """What one rule says about an example."""
-    report = _report(book, (rule,), example)
-    return [finding.message for finding in report.findings] if report else []
+    configured = NAME in example.files
+    report = _report(book, tuple(book.rules.values()) if configured else (rule,), example)
+    return [f.message for f in report.findings if f.rule == rule.id] if report else []
 
 
 def scheme_examples(scheme: Scheme) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
@@ -61,6 +67,17 @@ def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
 
 def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:
     try:
-        return check(MemorySource(example.files, stated=example.stated), book, rules)
+        counting = _counting(book, example)
+        return check(MemorySource(example.files, stated=example.stated), book, rules, counting=counting)
     except NoCheckpointError:
         return None
+
+
+def _counting(book: Book, example: Example) -> Counting | None:
+    """The ignores of the example's own tensorlint.toml."""
+    raw = example.files.get(NAME)
+    if raw is None:
+        return None
+    ignores = settings_for("/", configuration_from(parse_toml(raw, NAME), "/")).ignores
+    suppressor = Suppressor()
+    return Counting(Ignores(suppressor, suppressor.entries(ignores, book), "", ignores))

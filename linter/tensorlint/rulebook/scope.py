@@ -20,7 +20,7 @@ KEYS_OF: Mapping[str, tuple[str, ...]] = {
     "module": ("scheme", "role", "not_role", "module", "not_module", "quantized"),
     "checkpoint": (),
 }
-_CLOSED: Mapping[str, Mapping[str, object]] = {
+CLOSED: Mapping[str, Mapping[str, object]] = {
     "kind": dict.fromkeys(KINDS), "role": dict.fromkeys(ROLES), "not_role": dict.fromkeys(ROLES), "dtype": DTYPE_BITS,
     "holds": ENCODINGS, "not_holds": ENCODINGS, "sign": dict.fromkeys(SIGNS), "convention": dict.fromkeys(CONVENTIONS),
 }  # fmt: skip
@@ -41,8 +41,8 @@ def read_scope(item: Item, context: Context) -> Scope:
     def words(key: str) -> tuple[str, ...]:
         if key not in keys:
             return ()
-        if key in _CLOSED:
-            return tuple(i.word(f"a {key.removeprefix('not_')}", _CLOSED[key]) for i in keys[key].one_or_more())
+        if key in CLOSED:
+            return tuple(i.word(f"a {key.removeprefix('not_')}", CLOSED[key]) for i in keys[key].one_or_more())
         return keys[key].globs(f"`{key}`") if key in _GLOBS else keys[key].strings(f"`{key}`")
 
     schemes = tuple(_scheme(i, context.schemes) for i in keys["scheme"].one_or_more()) if "scheme" in keys else ()

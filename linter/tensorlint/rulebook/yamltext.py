@@ -7,13 +7,13 @@ what to write instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import yaml
 
-from .place import Text, suggest
+from .place import Text, glob_problem, suggest
 
 _STRING, _INT, _FLOAT, _BOOL, _NULL, _MERGE = (
     f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "merge")
@@ -139,11 +139,9 @@ class Item:
     def glob(self, what: str) -> str:
         """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
         value = self.string(what)
-        if any(c in value for c in "^$\\|(){}"):
-            self.fail(f"`{value}` is not a glob", "globs have * ? and [abc]; regular expressions are not taken")
-        # As fnmatch reads it: `]` right after `[` or `[!` stands for itself.
-        if re.search(r"\[(?!!?.[^\]]*\])", value):
-            self.fail(f"`{value}`: the [ is never closed", "globs have * ? and [abc]")
+        problem = glob_problem(value)
+        if problem:
+            self.fail(*problem)
         return value
 
     def globs(self, what: str) -> tuple[str, ...]:
@@ -209,6 +207,14 @@ class Item:
 
     def _nothing(self) -> str:
         return ", but nothing is given" if self.node.tag == _NULL else ""
+
+
+def text_of(keys: Mapping[str, Item]) -> None:
+    """Fail for a `summary` that is no text and a `see` that is no list of them, in files whose loader reads neither."""
+    if "summary" in keys:
+        keys["summary"].string("`summary`")
+    if "see" in keys:
+        keys["see"].strings("`see`")
 
 
 def _line(item: Item) -> int:

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from ..checkpoint import Checkpoint
-from .dialect import Dialect
+from .dialect import Dialect, Place
 from .matching import Matcher, matcher
 from .model import Scheme
 
+_PLAIN_BITS = 16  # from so many bits on a module is not quantized
 _WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
 
@@ -45,6 +46,7 @@ class Declaration:
     at: tuple[str, ...]
     dialect: Dialect
     content: Mapping[str, Any]
+    place: Place
 
     def get(self, name: str) -> Any:
         """A normalized field's raw value, or None."""
@@ -73,12 +75,24 @@ class Declaration:
         return matcher(value if isinstance(value, list) else [], self.dialect.matching)
 
     @cached_property
+    def excuses(self) -> Matcher:
+        """The same list as the most lenient loader reads it: what it covers may be plain."""
+        return matcher(self.ignore.entries, (*self.dialect.matching, *self.dialect.loose))
+
+    @cached_property
     def layers(self) -> Mapping[str, Mapping[str, Any]] | None:
         """Per-module table, if there is one."""
         value = self.get("layers")
         if not isinstance(value, dict) or not value:
             return None
         return {k: v for k, v in value.items() if isinstance(v, dict)}
+
+    @cached_property
+    def exceptions(self) -> tuple[Matcher, Mapping[str, Mapping[str, Any]]]:
+        """Settings of single modules: what their keys cover, and the settings by key."""
+        value = self.get("exceptions")
+        rows = {k: v for k, v in value.items() if isinstance(v, dict)} if isinstance(value, dict) else {}
+        return matcher(rows, self.dialect.exceptions), rows
 
     @cached_property
     def groups(self) -> tuple[Group, ...] | None:
@@ -96,6 +110,8 @@ class Declaration:
             value = self.get(name)
             if isinstance(value, (str, int, bool)):
                 found[name] = value
+            elif name == "activations" and isinstance(value, dict):
+                found[name] = _activations(value)
         block = self.get("block")
         if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
             found["block_rows"], found["block_cols"] = block
@@ -120,6 +136,13 @@ class Declaration:
         entry = self.ignore.covering(module, linear=False)
         if entry is not None:
             return Expectation(False, {"method": self.method}, entry)
+        matching, rows = self.exceptions
+        key = matching.covering(module) if rows else None
+        if key is not None:
+            own = _row(rows[key], self.dialect)
+            if key.startswith("-:") or own.get("bits", 0) >= _PLAIN_BITS:
+                return Expectation(False, {"method": self.method}, key)
+            return Expectation(True, {**self.base, **own}, key)
         if self.dialect.overrides and module in self.content:
             own = self.content[module]
             if not isinstance(own, dict):
@@ -186,7 +209,7 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
 def _activations(value: Any) -> str:
     if not isinstance(value, dict):
         return "none"
-    dynamic = value.get("dynamic", False)
+    dynamic = value.get("dynamic", value.get("is_dynamic", False))
     return "local" if dynamic == "local" else "dynamic" if dynamic else "static"
 
 
@@ -213,7 +236,7 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
             content = checkpoint.config(place.file)
             for at, value in _at(content, place.at):
                 if all(value.get(k) in allowed for k, allowed in place.when.items()):
-                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value))
+                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
     for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
         method = value.get("quant_method")
         if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):

@@ -10,19 +10,35 @@ from ..rulebook.yamltext import Item
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
-    "groups", "symmetric", "mode", "producer",
+    "groups", "symmetric", "mode", "producer", "exceptions", "dtype",
 )  # fmt: skip
-STYLES = ("exact", "prefix", "suffix", "substring", "glob", "regex", "bare_regex", "class", "component_glob")
+STYLES = (
+    "exact",
+    "prefix",
+    "suffix",
+    "substring",
+    "glob",
+    "regex",
+    "bare_regex",
+    "class",
+    "component_glob",
+    "search",
+    "signed",
+)
 LISTS = ("complete", "partial", "none")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a declaration may stand: a file, a path of keys in it, and values that must be there."""
+    """Where a declaration may stand: a file, a path of keys in it, and values that must be there.
+
+    `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
+    """
 
     file: str
     at: tuple[str, ...]
     when: Mapping[str, tuple[Any, ...]]
+    copy_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,11 +46,13 @@ class Dialect:
     """One way of writing a declaration.
 
     `fields` gives for each normalized field the keys to try; `matching` the ways in which an ignore entry covers a
-    module; `lists` is complete when every linear module is either quantized or listed, partial when only siblings of
-    quantized modules must be, none when modules may stay plain without a word; `overrides` says that the declaration
-    holds settings under module names (or false for a module that is not quantized); `activations` gives the activation
-    scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation
-    settings that do not hold.
+    module, `loose` further ways that only some loaders know, `exceptions` those in which a key of the table
+    `exceptions` does; `lists` is complete when every linear module is either quantized or listed, partial when only
+    siblings of quantized modules must be, none when modules may stay plain without a word; `names_head` that an output
+    head which is not quantized is always listed; `overrides` says that the declaration holds settings under module
+    names (or false for a module that is not quantized); `activations` gives the activation scheme of an algorithm where
+    no group states it; `marks` are keys that only some methods' declarations have; `trust_activations` is False where
+    exporters write activation settings that do not hold.
     """
 
     name: str
@@ -43,16 +61,20 @@ class Dialect:
     places: tuple[Place, ...]
     fields: Mapping[str, tuple[str, ...]]
     matching: tuple[str, ...]
+    loose: tuple[str, ...]
     lists: str
     overrides: bool
     trust_activations: bool
     activations: Mapping[str, str]
+    exceptions: tuple[str, ...]
+    names_head: bool
+    marks: tuple[str, ...]
     see: tuple[str, ...]
 
 
 _TOP = {
-    "summary", "method", "places", "fields", "matching", "lists", "overrides", "trust_activations", "activations",
-    "see",
+    "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
+    "activations", "exceptions", "names_head", "marks", "see",
 }  # fmt: skip
 
 
@@ -65,9 +87,10 @@ def load_dialect(top: Item, name: str) -> Dialect:
     fields = {}
     if "fields" in keys:
         fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].mapping("`fields`", FIELDS).items()}
-    matching: tuple[str, ...] = ()
-    if "matching" in keys:
-        matching = tuple(i.word("a way of matching", STYLES) for i in keys["matching"].one_or_more())
+
+    def styles(key: str) -> tuple[str, ...]:
+        return tuple(i.word("a way of matching", STYLES) for i in keys[key].one_or_more()) if key in keys else ()
+
     activations = {}
     if "activations" in keys:
         activations = {
@@ -79,21 +102,26 @@ def load_dialect(top: Item, name: str) -> Dialect:
         keys["summary"].string("`summary`"),
         tuple(_place(item) for item in keys["places"].sequence("`places`")),
         fields,
-        matching,
+        styles("matching"),
+        styles("loose"),
         keys["lists"].word("a word for `lists`", LISTS) if "lists" in keys else "partial",
         keys["overrides"].boolean("`overrides`") if "overrides" in keys else False,
         keys["trust_activations"].boolean("`trust_activations`") if "trust_activations" in keys else True,
         activations,
+        styles("exceptions"),
+        keys["names_head"].boolean("`names_head`") if "names_head" in keys else False,
+        keys["marks"].strings("`marks`") if "marks" in keys else (),
         keys["see"].strings("`see`") if "see" in keys else (),
     )
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when"})
+    keys = item.mapping("a place", {"file", "at", "when", "copy_since"})
     if "file" not in keys:
         item.fail("a place names a `file`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
     when = {}
     if "when" in keys:
         when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].mapping("`when`").items()}
-    return Place(keys["file"].string("`file`"), at, when)
+    since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
+    return Place(keys["file"].string("`file`"), at, when, since)

@@ -10,17 +10,17 @@ from functools import cached_property
 from typing import Any
 
 from ..names import canonical
-from ..rulebook.yamltext import Item
+from ..rulebook.yamltext import Item, text_of
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
-    "plain_norm",
+    "plain_norm", "calibration",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
     "head_size",
 )  # fmt: skip
-_TOP = {"summary", "model_types", "layers", "roles", "fused", "counts", "optional", "see"}
+_TOP = {"summary", "model_types", "layers", "only_layers", "roles", "fused", "counts", "optional", "see"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Family:
     name: str
     model_types: tuple[str, ...]
     layers: tuple[str, ...]
+    only_layers: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
     fused: tuple[tuple[str, ...], ...]
     counts: Mapping[str, tuple[str, ...]]
@@ -72,6 +73,12 @@ class Anatomy:
         """Prefixes of the decoder's layers, most usual first."""
         return tuple(dict.fromkeys(p for family in self.families for p in family.layers))
 
+    def only_layers(self, model_type: str) -> tuple[str, ...]:
+        """The only prefixes under which the layers of a model type stand, where that is known."""
+        return tuple(
+            p for f in self.families if any(fnmatchcase(model_type, g) for g in f.model_types) for p in f.only_layers
+        )
+
     def count(self, config: Mapping[str, Any], what: str) -> tuple[str, int] | None:
         """The config key and value that count something, if there is one."""
         for family in self.families:
@@ -96,6 +103,7 @@ def anatomy(families: Iterable[Family], model_type: str) -> Anatomy:
 def load_family(top: Item, name: str) -> Family:
     """A family from the top value of its file; raises RuleFileError."""
     keys = top.mapping("the family", _TOP)
+    text_of(keys)
     roles = {}
     if "roles" in keys:
         roles = {k: v.strings(f"`{k}`") for k, v in keys["roles"].mapping("`roles`", ROLES).items()}
@@ -107,4 +115,13 @@ def load_family(top: Item, name: str) -> Family:
         return keys[key].strings(f"`{key}`") if key in keys else ()
 
     fused = tuple(row.strings("a fused group") for row in keys["fused"].sequence("`fused`")) if "fused" in keys else ()
-    return Family(name, strings("model_types"), strings("layers"), roles, fused, counts, strings("optional"))
+    return Family(
+        name,
+        strings("model_types"),
+        strings("layers"),
+        strings("only_layers"),
+        roles,
+        fused,
+        counts,
+        strings("optional"),
+    )

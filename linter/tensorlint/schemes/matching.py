@@ -3,7 +3,10 @@
 Semantics by source: ModelOpt export writes exact names, `prefix*` and `prefix.*` (modelopt/torch/export/quant_utils.py)
 and vLLM also takes substrings and globs (vllm .../quantization/modelopt.py); compressed-tensors takes exact names,
 `re:` with `re.match`, or a class name, and no globs (compressed_tensors/utils/match.py); transformers takes a regular
-expression at a module boundary or a suffix (transformers/quantizers/quantizers_utils.py).
+expression at a module boundary or a suffix (transformers/quantizers/quantizers_utils.py); GPTQModel's `dynamic` takes
+regular expressions from the start of the name, `-:` before those of modules that stay plain
+(gptqmodel/quantization/config.py); auto-round's `extra_config` has names, suffixes, and regular expressions that are
+searched for (vLLM .../quantization/inc).
 
 Patterns come from strangers: each match may take 50 ms, a pattern that takes longer is never tried again.
 """
@@ -60,19 +63,24 @@ class Matcher:
                 return True
             if style == "regex" and entry.startswith("re:") and self._search(entry[3:], module, entry):
                 return True
+            if style == "search" and self._search(entry, module, entry, anywhere=True):
+                return True
+            if style == "signed" and self._search(entry[2:] if entry[:2] in ("+:", "-:") else entry, module, entry):
+                return True
             if style == "bare_regex" and self._boundary(entry, module):
                 return True
             if style == "class" and linear and entry.lower() in _LINEAR_CLASSES:
                 return True
         return False
 
-    def _search(self, pattern: str, module: str, entry: str) -> bool:
+    def _search(self, pattern: str, module: str, entry: str, anywhere: bool = False) -> bool:
         compiled, error = _compile(pattern)
         if compiled is None:
             self.broken[entry] = error
             return False
         try:
-            return compiled.match(module, timeout=TIMEOUT) is not None
+            find = compiled.search if anywhere else compiled.match
+            return find(module, timeout=TIMEOUT) is not None
         except TimeoutError:
             self.broken[entry] = "it takes too long to match"
             return False

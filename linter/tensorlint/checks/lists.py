@@ -1,0 +1,170 @@
+"""Ignore lists against the tensors: what is plain although nothing excuses it, and entries that cover nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
+from fnmatch import fnmatchcase
+
+from ..facts import Fact
+from ..names import canonical
+from ..schemes.declared import Declaration
+from ..view import View
+from .configuration import say
+
+STATES = (
+    "declaration-left",
+    "unquantized-not-ignored",
+    "listed-but-unquantized",
+    "head-not-ignored",
+    "dead-entry",
+    "mistaken-entry",
+    "broken-pattern",
+)
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about the lists of the main declaration."""
+    main = view.declared.main
+    if main is None:
+        return
+    if view.checkpoint.whole:
+        yield from _unquantized(view, main)
+    yield from _lists(view, main)
+
+
+def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
+    """Linear modules that are plain although the declaration makes loaders expect them quantized."""
+    expected_any = found_any = False
+    missed: list[Fact] = []
+    has_quantized = {m.pattern for m in view.quantized}
+    for module in view.modules.values():
+        if module.scheme.quantized:
+            found_any = True
+            continue
+        weight = module.parts.get("weight")
+        if weight is None or len(weight.shape) != 2 or not view.is_linear(module):
+            continue
+        expected = main.expect(module.name, linear=True)
+        if not expected.quantized or _covered_elsewhere(main, module.name):
+            continue
+        expected_any = True
+        siblings = module.pattern in has_quantized
+        if main.dialect.lists == "none":
+            continue
+        if main.dialect.lists != "complete" and not siblings:
+            continue
+        values = {
+            "module": module.name,
+            "dtype": weight.dtype,
+            "where": main.where,
+            "scheme": "",
+            "siblings": siblings,
+        }
+        if main.layers is not None:
+            kind = "listed-but-unquantized"
+            values = {
+                "module": module.name,
+                "dtype": weight.dtype,
+                "where": main.where,
+                "declared": say(expected.values),
+            }
+        else:
+            kind = "unquantized-not-ignored"
+        missed.append(Fact(kind, main.file, weight.name, values=values))
+    if not found_any and not view.recognised.unknown and main.quantizes and (expected_any or not view.modules):
+        values = {"method": main.method, "where": main.where, "algorithm": say(main.base)}
+        if view.modules:
+            yield Fact("declaration-left", main.file, values=values)
+        return
+    yield from missed
+    if found_any and main.dialect.names_head and main.layers is None:
+        yield from _head(view, main)
+
+
+def _head(view: View, main: Declaration) -> Iterator[Fact]:
+    """An output head in plain floats that loaders expect quantized."""
+    for name, module in view.modules.items():
+        weight = module.parts.get("weight")
+        if canonical(name) != "lm_head" or module.scheme.quantized or weight is None:
+            continue
+        if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
+            values = {"module": name, "dtype": weight.dtype, "where": main.where}
+            yield Fact("head-not-ignored", main.file, weight.name, values=values)
+
+
+def _covered_elsewhere(main: Declaration, module: str) -> bool:
+    """Whether an entry means this module under another wrapper, such as `language_model.model.`."""
+    if main.dialect.loose and main.excuses.covering(module, linear=False) is not None:
+        return True
+    plain = canonical(module)
+    if plain == module:
+        return any(
+            canonical(e).rstrip("*.") and plain.startswith(canonical(e).rstrip("*."))
+            for e in main.ignore.entries
+            if e.endswith("*")
+        )
+    return main.ignore.covering(plain, linear=False) is not None or any(
+        canonical(entry) == plain or (entry.endswith("*") and plain.startswith(canonical(entry).rstrip("*.")))
+        for entry in main.ignore.entries
+    )
+
+
+def _lists(view: View, main: Declaration) -> Iterator[Fact]:
+    for entry, problem in main.ignore.broken.items():
+        values = {"entry": entry[:120], "problem": problem, "where": main.where}
+        yield Fact("broken-pattern", main.file, values=values)
+    for group in main.groups or ():
+        for entry, problem in group.targets.broken.items():
+            values = {"entry": entry[:120], "problem": problem, "where": f"{main.where}.{group.name}"}
+            yield Fact("broken-pattern", main.file, values=values)
+    if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
+        return
+    # A tied head and an embedding are named by exporters even where the file does not hold them.
+    names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
+    parents = dict.fromkeys(n for name in names for n in _parents(name))
+    for entry in main.ignore.entries:
+        alone = type(main.ignore)((entry,), main.excuses.styles)
+        if entry in parents or entry.removeprefix("re:") in parents or entry in main.ignore.broken:
+            continue
+        if any(alone.covering(name, linear=False) for name in parents):
+            continue
+        values = {"entry": entry[:200], "where": main.where}
+        why = _mistake(view, main, entry, parents)
+        if why:
+            yield Fact("mistaken-entry", main.file, values={**values, "why": why})
+        elif not view.anatomy.roles(entry.rstrip("*.")) & {"head", "embedding", "vision", "mtp"}:
+            yield Fact("dead-entry", main.file, values=values)
+
+
+# So many layers behind the counted ones may be those of multi-token prediction.
+_AHEAD = 4
+_ALIKE = 0.8  # of 1: how like a name an entry must be for a slip
+
+
+def _mistake(view: View, main: Declaration, entry: str, names: Mapping[str, None]) -> str:
+    """What is wrong with an entry that covers nothing, in words, where that can be told."""
+    if "glob" not in main.ignore.styles and not entry.startswith("re:") and any(c in entry for c in "*?"):
+        meant = sum(fnmatchcase(name, entry) for name in names)
+        if meant:
+            return f"globs are not known here; as a glob it would cover {meant} modules"
+    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
+    numbered = _LAYER.search(entry)
+    if counted and numbered and int(numbered[1]) >= counted[1] + _AHEAD:
+        return f"there is no layer {numbered[1]}, {counted[0]} is {counted[1]}"
+    parent, _, leaf = entry.rpartition(".")
+    for name, module in view.modules.items():
+        above, _, last = name.rpartition(".")
+        if above != parent or module.scheme.quantized or main.excuses.covering(name, linear=False) is not None:
+            continue
+        if SequenceMatcher(None, leaf, last).ratio() >= _ALIKE:
+            return f"{name} is not quantized, and no entry covers that"
+    return ""
+
+
+def _parents(name: str) -> Iterable[str]:
+    while name:
+        yield name
+        name = name.rpartition(".")[0]

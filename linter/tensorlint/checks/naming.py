@@ -1,0 +1,71 @@
+"""Names that a library refactored or a wrapper left behind: repeated segments, layers in another place, inner names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..facts import Fact
+from ..names import canonical
+from ..view import View
+from .templates import counted_layers
+
+STATES = ("repeated-segment", "foreign-prefix", "renamed-module")
+_REPEATED = re.compile(r"(?:^|\.)(model|language_model|layers|transformer|backbone)\.\1\.")
+_LAYERS = re.compile(r"(.*?\blayers)\.\d+\.")
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about names that no loader of the model asks for."""
+    checkpoint = view.checkpoint
+    config = checkpoint.config("config.json")
+    architectures = config.get("architectures")
+    names = [str(a) for a in architectures] if isinstance(architectures, list) else []
+    if not checkpoint.primary or not any(a.endswith(("ForCausalLM", "ForConditionalGeneration")) for a in names):
+        return
+    seen: dict[str, list[str]] = {}
+    for name in checkpoint.tensors:
+        found = _REPEATED.search(name)
+        if found:
+            seen.setdefault(found[1], []).append(name)
+    for segment, tensors in seen.items():
+        first = checkpoint.tensors[tensors[0]]
+        yield Fact("repeated-segment", first.shard, first.name, values={"segment": segment, "tensors": len(tensors)})
+    if not seen:
+        yield from _prefix(view, str(config.get("model_type") or ""))
+    yield from _renamed(view)
+
+
+def _prefix(view: View, model_type: str) -> Iterator[Fact]:
+    """Layers under another prefix than every library gives them in this family."""
+    wanted = view.anatomy.only_layers(model_type)
+    if not wanted:
+        return
+    found: dict[str, str] = {}
+    for name in view.checkpoint.tensors:
+        hit = _LAYERS.match(name)
+        if hit:
+            found.setdefault(hit[1], name)
+    if found and not any(prefix in found for prefix in wanted):
+        prefix, name = next(iter(found.items()))
+        values = {"prefix": prefix, "wanted": wanted[0], "model_type": model_type}
+        yield Fact("foreign-prefix", view.checkpoint.tensors[name].shard, name, values=values)
+
+
+def _renamed(view: View) -> Iterator[Fact]:
+    """Modules one name deeper than in the other layers (`q_proj.linear`), where the plain name is missing."""
+    layers = list(counted_layers(view))
+    modules = [{m for m in view.modules if m.startswith(f"{layer.prefix}.{layer.number}.")} for layer in layers]
+    rows = [
+        {m.removeprefix(f"{layer.prefix}.{layer.number}."): m for m in mine}
+        for layer, mine in zip(layers, modules, strict=True)
+    ]
+    for row in rows:
+        for name, module in row.items():
+            outer = name.rpartition(".")[0]
+            if outer in row or not outer or any(other is not row and name in other for other in rows):
+                continue
+            if any(outer in other for other in rows if other is not row):
+                first = next(iter(view.modules[module].parts.values()))
+                meant = canonical(module).rpartition(".")[0]
+                yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})

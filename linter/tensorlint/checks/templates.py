@@ -1,0 +1,143 @@
+"""Layers against each other: a tensor that nearly all layers of a kind have is missing where one lacks it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..facts import Fact
+from ..view import Layer, View
+
+STATES = ("missing-module",)
+_EXPERT = re.compile(r"\bexperts\.\d+\.")
+# Norms that dense and routed layers share.
+_COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
+    config = view.checkpoint.model_config
+    if not view.checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
+        return
+    if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
+        return
+    rows = [(layer, _stored(view, layer)) for layer in counted_layers(view)]
+    said: set[str] = set()
+    for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
+        part = [(layer, _block(names, block), _blocks(names) | _routed(layer)) for layer, names in rows]
+        for fact in _compare(view, [r for r in part if r[1]], block == ""):
+            if fact.tensor not in said:
+                said.add(fact.tensor)
+                yield fact
+
+
+def counted_layers(view: View) -> Iterator[Layer]:
+    """Layers that the configuration counts: those for multi-token prediction have tensors of their own."""
+    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
+    return (layer for layer in view.layers if not counted or layer.number < counted[1])
+
+
+def _plain(layer: Layer) -> frozenset[str]:
+    """A layer's modules without expert numbers and quantization suffixes: what makes layers alike."""
+    return frozenset(name for name in layer.tensors if not _EXPERT.search(name))
+
+
+def _stored(view: View, layer: Layer) -> frozenset[str]:
+    """What a layer holds: modules by name, however they are stored, and tensors outside of modules."""
+    start = f"{layer.prefix}.{layer.number}."
+    found = set()
+    for name in _plain(layer):
+        module = view.unit_of[start + name].module
+        companion = module is not None and module.scheme.companion
+        if module is not None and module.scheme.quantized and not name.endswith(".bias"):
+            found.add(module.name[len(start) :])
+        elif not companion and "calibration" not in view.anatomy.roles((start + name).rpartition(".")[0]):
+            found.add(name.removesuffix(".weight"))
+    return frozenset(found)
+
+
+def _blocks(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(n.partition(".")[0] for n in names if "." in n)
+
+
+def _routed(layer: Layer) -> frozenset[str]:
+    """`experts` where the layer has some: beside dense layers that makes another kind of layer."""
+    return frozenset({"experts"} if any("experts." in name for name in layer.tensors) else ())
+
+
+def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
+    """The names of one block (`self_attn`, `mlp`), of none (the norms), or all of them."""
+    if block is None:
+        return names
+    return frozenset(n for n in names if (n.partition(".")[0] if "." in n else "") == block)
+
+
+_Row = tuple[Layer, frozenset[str], frozenset[str]]
+
+
+# Norms that dense and routed layers share.
+_COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
+
+
+def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
+    types = _types(view.checkpoint.model_config)
+    for layer, mine, blocks in rows:
+        others = [
+            (other, theirs)
+            for other, theirs, their_blocks in rows
+            if other is not layer
+            and mine < theirs
+            and (
+                not same_blocks
+                or blocks == their_blocks
+                or (blocks ^ their_blocks <= {"experts"} and theirs - mine <= _COMMON)
+            )
+        ]
+        alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
+        if not alike_types and any(o is not layer and _same_type(types, layer.number, o.number) for o, _, _ in rows):
+            continue  # the others of its type are no larger
+        others = alike_types or others
+        if not others:
+            continue
+        template, count = Counter(theirs for _, theirs in others).most_common(1)[0]
+        alike = sum(theirs == mine for _, theirs, _ in rows)
+        typed = [(t, b) for o, t, b in rows if o is layer or _same_type(types, layer.number, o.number)]
+        same = [t for t, b in typed if b == blocks]
+        peers = same if len(same) > 1 else [t for t, _ in typed] if len(typed) > 1 else [t for _, t, _ in rows]
+        missing = sorted(n for n in template - mine if sum(n in t for t in peers) * 2 >= len(peers))
+        # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
+        if alike > max(1, count) or (alike > 1 and alike >= count):
+            continue
+        if len(missing) > max(2, len(template) // 3):
+            continue
+        if (alike > 1 or len(typed) == 1) and _whole_part(missing, mine):
+            continue
+        giver = next(o for o, theirs in others if theirs == template)
+        for name in missing:
+            whole = f"{layer.prefix}.{layer.number}.{name}"
+            suffix = "" if name in giver.tensors else ".weight"
+            if view.anatomy.optional(whole + suffix) or whole + suffix in view.checkpoint.unreadable_names:
+                continue
+            values = {"layer": layer.number, "have": count, "of": len(rows)}
+            yield Fact("missing-module", _shard_of(view, layer), whole + suffix, values=values)
+
+
+def _whole_part(missing: list[str], mine: frozenset[str]) -> bool:
+    """Whether what is missing is all of one inner part (`self_attn.indexer`), which some layers then do without."""
+    inner = {".".join(n.split(".")[:2]) for n in missing}
+    return len(inner) == 1 and len(missing) > 2 and not any(n.startswith(f"{next(iter(inner))}.") for n in mine)
+
+
+def _types(config: Mapping[str, Any]) -> list[list[Any]]:
+    """Lists of the configuration that give each layer a type (`layer_types`, `mlp_layer_types`, `indexer_types`)."""
+    return [v for k, v in config.items() if k.endswith(("_types", "_block_type")) and isinstance(v, list)]
+
+
+def _same_type(types: list[list[Any]], a: int, b: int) -> bool:
+    return all(row[a] == row[b] for row in types if max(a, b) < len(row))
+
+
+def _shard_of(view: View, layer: Layer) -> str:
+    return next(iter(layer.tensors.values())).shard

@@ -1,0 +1,95 @@
+"""One run from settings to a report: open, load rules, plan, check, and count what counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .baseline import Baseline, load_baseline
+from .configuration.keys import Ignore
+from .configuration.toml import shown
+from .counting import Counting
+from .engine import Job, check, prepare
+from .findings import Report
+from .measures.scan import Progress, Scanner, on_cpu
+from .ruleset import Ruleset, ruleset
+from .settings import Settings
+from .sources.interface import RemoteSource, Source
+from .sources.opening import opened
+from .sources.part import PartOf
+from .suppress import Ignores, Suppressor
+from .tasks import Task
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task whose headers have been read and whose bytes have not."""
+
+    task: Task
+    source: Source
+    ruleset: Ruleset
+    depth: str
+    jobs: list[Job]
+    skipped: dict[str, str]
+    started: float
+    baseline: Baseline | None
+
+    @property
+    def bytes(self) -> int:
+        """Tensor bytes that will be read."""
+        return sum(job.plan.bytes for job in self.jobs)
+
+    def run(
+        self,
+        suppressor: Suppressor,
+        final: Collection[Ignore] = (),
+        progress: Progress | None = None,
+        scanner: Scanner = on_cpu,
+    ) -> Report:
+        """The report; `final` are ignores about which it is known at its end whether they match anything."""
+        root = None if self.task.remote else Path(self.task.folder)
+        counting = counting_for(self.ruleset, root, self.baseline, suppressor, final)
+        report = check(
+            self.source, self.ruleset.book, self.ruleset.rules, self.depth, progress, (self.jobs, self.skipped),
+            self.started, scanner, counting,
+        )  # fmt: skip
+        return told(report, self.task.settings)
+
+
+def counting_for(
+    chosen: Ruleset,
+    root: Path | None,
+    baseline: Baseline | None = None,
+    suppressor: Suppressor | None = None,
+    final: Collection[Ignore] = (),
+) -> Counting:
+    """What does not count under some rules; `root` is the folder that places in the report are relative to."""
+    suppressor = suppressor or Suppressor()
+    entries = suppressor.entries(chosen.ignores, chosen.book)
+    return Counting(Ignores(suppressor, entries, str(root or ""), final) if entries else None, baseline)
+
+
+def told(report: Report, settings: Settings) -> Report:
+    """The report with what the settings say about it as a whole."""
+    files = tuple(shown(Path(f)) for f in settings.files)
+    return replace(report, settings=files, fail_on=settings.fail_on, strict=settings.fail_on_coverage)
+
+
+@contextmanager
+def prepared(task: Task) -> Iterator[Prepared]:
+    """A task ready to run; its source is closed on leaving.
+
+    Raises UsageError for names and files of the settings that do not exist, and whatever opening and reading headers
+    raises.
+    """
+    started = time.monotonic()
+    rules = ruleset(task.settings, task.configuration)
+    baseline = load_baseline(task.settings.baseline, task.target) if task.settings.baseline else None
+    with opened(task.target) as source:
+        part = PartOf(source, task.without) if task.without else source
+        depth = task.settings.depth or ("scales" if isinstance(source, RemoteSource) else "full")
+        jobs, skipped = prepare(part, rules.book, rules.rules, depth)
+        yield Prepared(task, part, rules, depth, jobs, skipped, started, baseline)

@@ -1,0 +1,232 @@
+"""JSON Schemas of rule, scheme, dialect, family and producer files, made of the words that their loaders take.
+
+A schema lets editors complete and underline; the loaders refuse more (https://json-schema.org/draft-07).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from ..dtypes import DTYPE_BITS, ENCODINGS
+from ..facts import catalogue
+from ..schemes import dialect, families, load
+from ..schemes.model import CONVENTIONS, KINDS, NEEDED, SIGNS
+from . import vocabulary as v
+from .bounds import DOMAINS
+from .conditions import WORDS_OF
+from .crosscheck import ACTIVATIONS, LABELS, ORDERS
+from .model import EACH, SEVERITIES
+from .scope import CLOSED, KEYS_OF
+
+Schema = dict[str, Any]
+BASE = "https://raw.githubusercontent.com/tensorlint/tensorlint/main/docs/schema"
+
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_FLAG: Schema = {"type": "boolean"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_GLOB: Schema = {"type": "string", "pattern": r"^[^^$\\|(){}]+$"}
+_PARAM: Schema = {"type": "string", "pattern": r"^\$[a-z_][a-z0-9_]*$"}
+
+
+def one_of(words: Iterable[str]) -> Schema:
+    """One word of a closed list."""
+    return {"enum": list(words)}
+
+
+def some(item: Schema) -> Schema:
+    """One value, or a list of at least one."""
+    return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
+
+
+def table(properties: Mapping[str, Schema], required: Collection[str] = ()) -> Schema:
+    """A mapping with these keys and no others."""
+    return {
+        "type": "object", "additionalProperties": False, "minProperties": 1, "properties": dict(properties),
+        **({"required": list(required)} if required else {}),
+    }  # fmt: skip
+
+
+def mapping(values: Schema) -> Schema:
+    """A mapping of any keys."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": values}
+
+
+def schemas() -> dict[str, Schema]:
+    """All of them, by the kind of file."""
+    made = {"rule": _rule(), "scheme": _scheme(), "dialect": _dialect(), "family": _family(), "producer": _producer()}
+    return {kind: headed(kind, schema) for kind, schema in made.items()}
+
+
+def headed(kind: str, schema: Schema) -> Schema:
+    """A schema with its address."""
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "$id": f"{BASE}/{kind}.json"}
+    return {**head, "title": f"A {kind} file of tensorlint", **schema}
+
+
+def _described(schema: Schema, meaning: str) -> Schema:
+    return {**schema, "description": meaning}
+
+
+def _of(keys: Collection[str], types: Mapping[str, Schema], required: Collection[str]) -> Schema:
+    """A file with the keys that its loader takes; the type of a key that is new here is left open."""
+    shared = {"summary": _TEXT, "see": some(_TEXT), "bad": _examples(True), "good": _examples(False)}
+    return table({key: types.get(key, shared.get(key, {})) for key in sorted(keys)}, required)
+
+
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+def _rule() -> Schema:
+    types = {
+        "severity": one_of(SEVERITIES),
+        "since": _TEXT,
+        "fact": one_of(catalogue()),
+        "each": one_of(e for e in EACH if e != "fact"),
+        "for": table({key: _described(_scope(key), meaning) for key, meaning in v.SCOPE.items()}),
+        "params": {
+            "type": "object", "propertyNames": {"pattern": "^[a-z_][a-z0-9_]*$"},
+            "additionalProperties": {"type": "number"},
+        },
+        "when": {"type": "object", "minProperties": 1},
+        "require": table({word: _described(_condition(word), meaning) for word, meaning in v.REQUIRE.items()}),
+        "why": _TEXT,
+        **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
+    }  # fmt: skip
+    schema = _of(v.TOP, types, ("summary", "severity", "message", "bad", "good"))
+    schema["properties"] = {key: _described(schema["properties"][key], meaning) for key, meaning in v.TOP.items()}
+    about_fact: Schema = {"properties": {"each": False, "for": False, "require": False}}
+    about_units: list[Schema] = [
+        {
+            "if": {"properties": {"each": {"const": each}}, "required": ["each"] if each != "tensor" else []},
+            "then": {
+                "properties": {
+                    **{k: {"propertyNames": one_of(WORDS_OF[each])} for k in ("when", "require")},
+                    "for": {"propertyNames": one_of(KEYS_OF[each])} if KEYS_OF[each] else False,
+                }
+            },
+        }
+        for each in WORDS_OF
+    ]
+    fields = [
+        {
+            "if": {"properties": {"fact": {"const": name}}, "required": ["fact"]},
+            "then": {"properties": {"when": {"propertyNames": one_of(fact.fields)} if fact.fields else False}},
+        }
+        for name, fact in catalogue().items()
+    ]
+    schema["if"] = {"required": ["fact"]}
+    schema["then"] = {**about_fact, "allOf": fields}
+    schema["else"] = {"required": ["require"], "allOf": about_units}
+    return schema
+
+
+def _scope(key: str) -> Schema:
+    if key in CLOSED:
+        return some(one_of(CLOSED[key]))
+    if key == "quantized":
+        return _FLAG
+    if key == "granularity":
+        return some(one_of(LABELS))
+    return some({**_COUNT, "maximum": 16} if key == "dims" else _GLOB if key in ("tensor", "module") else _TEXT)
+
+
+def _condition(word: str) -> Schema:
+    if word in v.TENSOR_WORDS:
+        domain = DOMAINS.get(word)
+        number: Schema = {"type": "integer" if domain and domain.whole else "number"}
+        if domain and domain.low >= 0:
+            number["minimum"] = domain.low
+        if domain and domain.high < float("inf"):
+            number["maximum"] = domain.high
+        return {"anyOf": [number, _PARAM, _bounds({"type": "number"}, number)]}
+    plain = {"type": ["number", "boolean", "string"]}
+    return {
+        "present": some(_TEXT), "absent": some(_TEXT), "dtype": some(one_of(DTYPE_BITS)), "that": _TEXT,
+        "dtypes": mapping(some(one_of(DTYPE_BITS))),
+        "shapes": mapping({"type": "array", "items": {"type": ["string", "integer"]}}),
+        "config": mapping({"anyOf": [plain, some({"type": "string"}), _bounds(plain, plain)]}),
+    }[word]  # fmt: skip
+
+
+def _bounds(number: Schema, exact: Schema) -> Schema:
+    value: Schema = {"anyOf": [number, _PARAM]}
+    exactly: Schema = {"anyOf": [exact, _PARAM]}
+    kinds = {"equals": exactly, "not": exactly, "one_of": {"type": "array", "items": exactly, "minItems": 1}}
+    return table({bound: _described(kinds.get(bound, value), meaning) for bound, meaning in v.BOUNDS.items()})
+
+
+def _examples(bad: bool) -> Schema:
+    """A list of small checkpoints; bad ones say what must be said about them."""
+    file = r"\.(safetensors|json|txt)$|^tensorlint\.toml$"
+    row: Schema = {"type": "object", "minProperties": 1 + bad, "propertyNames": {"pattern": file}}
+    if bad:
+        row["propertyNames"] = {"pattern": file + "|^says$"}
+        row |= {"required": ["says"], "properties": {"says": _TEXT}}
+    return {"type": "array", "minItems": 1, "items": row}
+
+
+# -- the others -------------------------------------------------------------------------------------------------------
+
+
+def _scheme() -> Schema:
+    dims: Schema = {"type": "array", "items": {"type": ["string", "integer"]}}
+    shape: Schema = {"type": "array", "items": {"type": ["string", "integer", "array"]}}
+    part = {
+        "name": {"type": "string", "pattern": r"^\{module\}[^{]*$"}, "dtype": some(one_of(DTYPE_BITS)),
+        "shape": {"anyOf": [dims, shape, {"type": "object", "propertyNames": one_of(LABELS)}]},
+        "holds": {
+            "anyOf": [
+                one_of(ENCODINGS),
+                {"type": "object", "propertyNames": one_of(DTYPE_BITS), "additionalProperties": one_of(ENCODINGS)},
+            ]
+        },
+        "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
+        "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
+    }  # fmt: skip
+    symbol = table(
+        {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+         "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG}
+    )  # fmt: skip
+    stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
+    types = {
+        "parts": mapping(table({key: part.get(key, {}) for key in sorted(load._PART)}, ("name", "dtype"))),
+        "symbols": mapping(symbol),
+        "declared": some(stated),
+        "decode": _TEXT,
+        **dict.fromkeys(load._FLAGS, _FLAG),
+    }
+    return _of(load._TOP, types, ("summary", "parts"))
+
+
+def _dialect() -> Schema:
+    place = table({"file": {"type": "string", "pattern": r"^[^/]+\.json$"}, "at": _TEXT, "when": {"type": "object"}})
+    types = {
+        "method": _TEXT,
+        "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
+        "fields": table({field: some(_TEXT) for field in dialect.FIELDS}),
+        "matching": some(one_of(dialect.STYLES)),
+        "lists": one_of(dialect.LISTS),
+        "overrides": _FLAG,
+        "trust_activations": _FLAG,
+        "activations": mapping(one_of(ACTIVATIONS)),
+    }
+    return _of(dialect._TOP, types, ("summary", "method", "places"))
+
+
+def _family() -> Schema:
+    types = {
+        "model_types": some(_GLOB),
+        "layers": some(_TEXT),
+        "optional": some(_GLOB),
+        "roles": table({role: some(_GLOB) for role in families.ROLES}),
+        "counts": table({count: some(_TEXT) for count in families.COUNTS}),
+        "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
+    }
+    return _of(families._TOP, types, ())
+
+
+def _producer() -> Schema:
+    defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, ("rules", "says"))
+    types = {"producer": _TEXT, "defects": {"type": "array", "items": defect, "minItems": 1}}
+    return _of(("summary", "producer", "defects", "see"), types, ("producer", "defects"))

@@ -237,10 +237,12 @@ def _gaps(view: View) -> Iterable[str]:
             if count == 1
             else f"{count} shards of the model were not downloaded"
         )
+    said = getattr(view.checkpoint.source, "gaps", ())  # a source that knows more than its headers
+    yield from said
     for shard in view.checkpoint.shards.values():
         if not shard.header.readable:
             yield f"{shard.name} could not be read"
-        elif shard.header.unusable:
+        elif shard.header.unusable and not said:
             yield f"{len(shard.header.unusable)} tensors of {shard.name} could not be read"
     if view.recognised.unknown:
         yield f"{len(view.recognised.unknown)} modules fit no known scheme: only their container was checked"

@@ -176,10 +176,10 @@ class Report:
     stopped: str = ""
     origin: str = ""
     baseline: str = ""
-    bytes_known: int = 0
     settings: tuple[str, ...] = ()
     strict: bool = False
     fail_on: str = "error"
+    bytes_known: int = 0
 
     @property
     def complete(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorlint.cli import main, measuring
+from tensorlint.cli import main, measures
 from tensorlint.measures import cached
 
 
@@ -18,7 +18,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TENSORLINT_NO_CACHE", raising=False)
     monkeypatch.setattr(cached, "SMALL", 0)
     monkeypatch.setattr("tensorlint.sources.local._RACY", 0)
-    measuring.user_cache.cache_clear()
+    measures.user_cache.cache_clear()
     return tmp_path / "cache"
 
 

@@ -6,7 +6,7 @@ import click
 
 from ..errors import UnfinishedError, UsageError
 from ..rulebook.message import printable, size
-from .measuring import user_cache
+from .measures import user_cache
 
 
 @click.group("cache", short_help="Show or clear the cache of measures.")

@@ -25,7 +25,7 @@ from ..settings import shown
 from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
-from .measuring import cache_option, scanner_of
+from .measures import cache_option, user_cache
 from .outputs import Output, Writer, format_option
 from .progress import bar
 from .settings import asked_for, settings_options
@@ -169,7 +169,7 @@ def _run(
             _print_plan(task.target, ready.jobs, ready.skipped)
             return None
         with bar(ready.bytes, task.target, progress) as advance:
-            return ready.run(suppressor, final, advance, scanner_of(task.settings.jobs, no_cache))
+            return ready.run(suppressor, final, advance, None if no_cache else user_cache)
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

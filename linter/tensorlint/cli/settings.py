@@ -10,6 +10,7 @@ import click
 
 from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
+from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..tasks import Wanted, wanted
 
@@ -62,6 +63,13 @@ _OPTIONS = (
         metavar="N",
         show_default="one per processor",
         help="Threads that read and measure.",
+    ),
+    click.option(
+        "--device",
+        default=None,
+        show_default="auto",
+        metavar="DEVICE",
+        help=f"What measures: {NAMES}. A GPU needs torch; auto takes one only where it wins, which is rare.",
     ),
     click.option(
         "--baseline",

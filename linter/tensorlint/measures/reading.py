@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ..sources.interface import File, RemoteSource, Source, Watched
 from .plan import Need, Plan
 
+MOST_PARTS = 4096  # in one piece
 ALIGNED = 64  # bytes; tensors are cut at multiples of it, which is a multiple of every element size
 
 
@@ -52,7 +53,7 @@ class Piece:
 
 
 def pieces(plan: Plan, longest: int) -> Iterator[Piece]:
-    """Every byte of the plan once, in file order; at most `longest` bytes (ALIGNED or more) and 4,096 parts a piece.
+    """Every byte of the plan once, in file order; at most `longest` bytes (ALIGNED or more) a piece, in MOST_PARTS.
 
     A tensor that does not fit is cut; tensors without a gap between them share a piece, gaps are not read.
     """
@@ -62,7 +63,7 @@ def pieces(plan: Plan, longest: int) -> Iterator[Piece]:
         parts: list[Part] = []
         for need in needs:
             tensor = need.tensor
-            if parts and (tensor.begin != end or end - begin + tensor.nbytes > longest or len(parts) == 4096):
+            if parts and (tensor.begin != end or end - begin + tensor.nbytes > longest or len(parts) == MOST_PARTS):
                 yield Piece(shard, begin, end - begin, tuple(parts))
                 parts = []
             if not parts:

@@ -1,4 +1,4 @@
-"""How tensors are measured, as the options and settings say."""
+"""The user's cache of measures on the command line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from ..measures.cached import CachedScanner
-from ..measures.scan import CpuScanner, Scanner
 
 if TYPE_CHECKING:
     from ..cache import MeasureCache
@@ -20,12 +17,6 @@ cache_option: Callable[[Any], Any] = click.option(
     envvar="TENSORLINT_NO_CACHE",
     help="Read everything, also what an earlier run has measured.",
 )
-
-
-def scanner_of(jobs: int | None, no_cache: bool) -> Scanner:
-    """What measures with this many threads (None: one per processor), behind the user's cache where it is wanted."""
-    scanner = CpuScanner(jobs or 0)
-    return scanner if no_cache else CachedScanner(scanner, user_cache)
 
 
 @cache

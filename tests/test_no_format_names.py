@@ -1,4 +1,4 @@
-"""Formats are data: no Python module of the linter names a scheme or an exporter's method."""
+"""Formats are data: no Python module names a scheme, an exporter's method, or a word that stands for one of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,35 @@ import tensorlint
 from tensorlint.rulebook.library import load_book
 
 SOURCE = Path(tensorlint.__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
+# Words of the field, not names of one format: number formats, kinds of storage, and what is generic about them.
+GENERIC = {
+    "fp4", "fp8", "int", "int4", "int8", "packed", "kv", "cache", "sparse", "24", "experts", "fused", "unquantized",
+    "original", "scaled", "unscaled", "legacy", "fine", "grained", "plain", "tiled", "affine", "fast", "8bit", "fp",
+    "quant", "tensors", "compressed", "auto", "round",
+}  # fmt: skip
+
+
+def names() -> set[str]:
+    """Scheme names, methods, and the words they are made of."""
+    book = load_book()
+    whole = {*book.schemes} | {d.method for d in book.dialects.values()}
+    words = {word for name in whole for word in re.split(r"[-_]", name)}
+    return (whole | words) - GENERIC - {"kv-cache"}
 
 
 def test_no_module_names_a_scheme_or_a_method() -> None:
-    book = load_book()
-    generic = {"unquantized", "fp8", "kv-cache"}  # words of the field, not names of one format
-    names = ({*book.schemes} | {d.method for d in book.dialects.values()}) - generic
+    pattern = re.compile(
+        rf"(?<![a-z0-9/])({'|'.join(sorted(map(re.escape, names()), key=len, reverse=True))})(?![a-z0-9])"
+    )
     found = []
-    for path in SOURCE.rglob("*.py"):
+    for path in (*SOURCE.rglob("*.py"), *DOCS.rglob("*.py")):
         # Docstrings and comments may say where a fact comes from; code may not branch on it.
-        code = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text(), flags=re.DOTALL)
-        found += [(path.name, name) for name in names if re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", code)]
+        # Names of JSON files are where something stands, not what it is.
+        code = re.sub(r'""".*?"""|#[^\n]*|"\w+\.json"', "", path.read_text(), flags=re.DOTALL)
+        found += [(path.name, hit[1]) for hit in pattern.finditer(code.lower())]
     assert not found
+
+
+def test_the_words_that_are_looked_for() -> None:
+    assert {"nvfp4", "gptq", "awq", "modelopt", "comfy", "torchao", "quark", "mlx", "nf4", "hqq", "lora"} <= names()

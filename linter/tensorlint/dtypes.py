@@ -78,6 +78,14 @@ ENCODINGS: dict[str, Encoding] = {
     )
 }
 
+# What people call them.
+ENCODING_NAMES: dict[str, str] = {
+    "fp4": "FP4 (E2M1)", "fp6_e2m3": "FP6 (E2M3)", "fp6_e3m2": "FP6 (E3M2)", "e4m3": "FP8 (E4M3)",
+    "e4m3fnuz": "FP8 (E4M3 FNUZ)", "e5m2": "FP8 (E5M2)", "e5m2fnuz": "FP8 (E5M2 FNUZ)",
+    "e8m0": "powers of two (E8M0)", "int4": "signed 4-bit integers", "uint4": "unsigned 4-bit integers",
+    "raw": "codes that are not looked at one by one",
+}  # fmt: skip
+
 _OF_DTYPE = {
     "BOOL": "uint8", "F4": "fp4", "F6_E2M3": "raw", "F6_E3M2": "raw", "U8": "uint8", "I8": "int8",
     "F8_E5M2": "e5m2", "F8_E4M3": "e4m3", "F8_E8M0": "e8m0", "F8_E4M3FNUZ": "e4m3fnuz", "F8_E5M2FNUZ": "e5m2fnuz",

@@ -45,6 +45,8 @@ SCHEME = {
     "parts": "parts:\n  weight: {name: '{module}.weight', dtype: U8, shape: [N, K/2], holds: fp4}\n"
     "  block_scale: {name: '{module}.my_scale', dtype: F8_E4M3, shape: [N, K/16], scales: weight}",
     "declared": "declared: {method: mine}",
+    "bad": "bad: [{but: {a.my_scale: dropped}, rule: contract/missing-part}]",
+    "good": 'good: [{model.safetensors: {a.weight: "U8[4, 16]", a.my_scale: "F8_E4M3[4, 2]"}}]',
 }
 DIALECT = {
     "summary": "summary: How my exporter says it.",
@@ -102,7 +104,7 @@ CASES = [
     ("tensor", "for", "for: {kind: «scales}", "did you mean `scale`"),
     ("tensor", "for", "for: {kind: «[]}", "an empty list"),
     ("tensor", "for", "for: {part: «blockscale}", "not a part of any scheme|did you mean `block_scale`"),
-    ("tensor", "for", "for: {part: «rotation}", "no scheme has a part `rotation`"),
+    ("tensor", "for", "for: {part: «nested_offset}", "no scheme has a part `nested_offset`"),
     ("tensor", "for", "for: {scheme: gptq, part: «block_scale}", "no scheme that the rule's `for` allows"),
     ("tensor", "for", "for: {scheme: «nvpf4-modelopt}", "no scheme matches|did you mean `nvfp4-modelopt`"),
     ("tensor", "for", 'for: {scheme: «"nvfp5*"}', "no scheme matches `nvfp5*`"),
@@ -331,6 +333,14 @@ CASES = [
     ("scheme", "decode", "decode: weight * «blockscale", "did you mean `block_scale`"),
     ("scheme", "quantized", "quantized: «maybe", "true or false"),
     ("scheme", "good", 'good: [{model.safetensors: {a: "«FP8[4]"}}]', "is not a dtype"),
+    ("scheme", "good", "", "has no `good`|`parts`, `bad`, `good`"),
+    ("scheme", "bad", "", "has no `bad`"),
+    ("scheme", "bad", "bad: «[]", "`bad` has no example"),
+    ("scheme", "good", "good: «[]", "`good` has no example"),
+    ("scheme", "bad", "bad: [«{but: {a.my_scale: dropped}}]", "names the rule"),
+    ("scheme", "bad", "bad: [{but: {«a.my_scal: dropped}, rule: x}]", "has no `a.my_scal`|did you mean `a.my_scale`"),
+    ("scheme", "bad", 'bad: [{but: {a.my_scale: "«FP8[4]"}, rule: x}]', "is not a dtype"),
+    ("scheme", "bad", "bad: [{but: {a.my_scale: dropped}, rule: x, «says: y}]", "unknown key `says`"),
     ("scheme", "bad", 'bad: [«{model.safetensors: {a: "F32[4]"}}]', "says what must be said"),
     # -- dialects
     ("dialect", "places", "", "has no `places`"),

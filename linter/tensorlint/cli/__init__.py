@@ -21,6 +21,7 @@ from .complain import complain, complain_about_usage
 COMMANDS: Mapping[str, str] = {
     "check": "Check checkpoints (the default command).",
     "report": "Render a JSON report again.",
+    "stats": "What is in a checkpoint: schemes, sizes, values.",
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",
     "test": "Run the examples in rule files.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from ..rulebook.message import printable
 from ..rulebook.model import Rule
 from ..rulebook.place import nearest
 from ..rulebook.vocabulary import words
+from ..schemes.describe import sections
 from ..schemes.model import Scheme
-from ..schemes.shapes import show
 from .common import book_with, rules_option
 
 
@@ -40,7 +42,7 @@ def explain(name: str, book: Book) -> str:
     if name in book.rules:
         return _rule(book.rules[name])
     if name in book.schemes:
-        return _scheme(book.schemes[name])
+        return _scheme(book.schemes[name], book)
     known = {w.name: w for w in words()}
     ends = [r for r in book.rules if r.rpartition("/")[2] == name]
     if name in known:
@@ -87,17 +89,28 @@ def _rule(rule: Rule) -> str:
     return "\n".join([*rows, "", f"Rule file  {rule.path}"])
 
 
-def _scheme(scheme: Scheme) -> str:
-    rows = [f"{scheme.name}  scheme", "", scheme.summary, "", "Parts"]
-    for part in scheme.parts.values():
-        shapes = " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any shape"
-        needed = {"always": "", "together": ", in all modules of a kind or in none", "never": ", optional"}[part.needed]
-        rows.append(f"  {part.name:<14} module{part.suffix}  {' or '.join(part.dtypes)} {shapes}{needed}")
-    if scheme.decode:
-        rows += ["", "Decoding", f"  {scheme.decode}"]
-    for alternative in scheme.declared:
-        said = ", ".join(f"{k} {' or '.join(map(str, v))}" for k, v in alternative.items())
-        rows += ["", "Declared as", f"  {said}"]
-    if scheme.see:
-        rows += ["", "Sources", *(f"  {s}" for s in scheme.see)]
-    return "\n".join(rows)
+def _scheme(scheme: Scheme, book: Book) -> str:
+    """The sections of a scheme; imports what only they need."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(file=out, width=min(shutil.get_terminal_size((100, 24)).columns, 120), highlight=False)
+    console.print(Text(f"{scheme.name}  scheme\n\n{scheme.summary}"))
+    for section in sections(scheme, book):
+        console.print(Text("\n" + section.title))
+        for line in section.lines:
+            console.print(Padding(Text(line.replace("`", "")), (0, 0, 0, 2)))
+        if section.table:
+            table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+            for title, *cells in zip(*section.table, strict=True):
+                names = not any(" " in cell or len(cell) > 40 for cell in cells)  # one word each: they stay whole
+                table.add_column(title, overflow="fold", no_wrap=names)
+            for row in section.table[1:]:
+                table.add_row(*map(Text, row))
+            console.print(Padding(table, (0, 0, 0, 2)))
+        for line in section.literal.splitlines():
+            console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2)))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

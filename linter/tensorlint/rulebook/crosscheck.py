@@ -10,18 +10,16 @@ from collections.abc import Collection, Mapping
 
 from ..producers import numbers
 from ..schemes.load import DECLARED_FIELDS
-from ..schemes.model import PART_KINDS, Scheme
-from .examples import read_examples
+from ..schemes.model import PART_KINDS, STORED, Scheme
 from .place import nearest, suggest
 from .yamltext import Item
 
 LABELS = ("tensor", "channel", "group", "block")
-ORDERS = ("low-first", "high-first", "row pairs")
 ACTIVATIONS = ("static", "dynamic", "none")
 
 
 def check_scheme_file(top: Item) -> None:
-    """Fail for part names that are nearly known ones, and for examples that cannot be read; runs before loading."""
+    """Fail for part names that are nearly known ones; runs before loading."""
     keys = top.mapping("the scheme")
     if "parts" in keys:
         for name, item in keys["parts"].mapping("`parts`").items():
@@ -33,9 +31,6 @@ def check_scheme_file(top: Item) -> None:
                 item.fail_key(
                     f"`{name}` is not a known part", hint or "give it a `kind`, or use one of: " + ", ".join(PART_KINDS)
                 )
-    for key, need_says in (("bad", True), ("good", False)):
-        if key in keys:
-            read_examples(keys[key], f"`{key}`", need_says)
 
 
 def check_scheme(top: Item, scheme: Scheme) -> None:
@@ -53,11 +48,13 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         names[part.suffix] = name
         if part.scales == name:
             fields["scales"].fail("a part does not scale itself")
-        if "order" in fields:
-            fields["order"].word("an order", ORDERS)
         _check_holds(part.dtypes, fields)
         _check_labels(fields)
     _check_symbols(keys, scheme)
+    if scheme.elements is not None:
+        known = _used(scheme) | {STORED}
+        for symbol in sorted(scheme.elements.symbols - known):
+            keys["elements"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
     if "decode" in keys:
         for word in re.findall(r"[A-Za-z_]\w*", scheme.decode):
             if word not in scheme.parts:
@@ -82,12 +79,16 @@ def _check_labels(fields: Mapping[str, Item]) -> None:
 
 
 def _check_symbols(keys: Mapping[str, Item], scheme: Scheme) -> None:
-    used = {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
+    used = _used(scheme)
     for name in scheme.symbols:
         if name not in used:
             keys["symbols"].mapping("`symbols`")[name].fail_key(
                 f"no shape uses the symbol `{name}`", suggest(name, used)
             )
+
+
+def _used(scheme: Scheme) -> set[str]:
+    return {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
 
 
 def check_dialect(top: Item) -> None:

@@ -10,14 +10,17 @@
 
 A file may also be given as `broken link` or raw: `{raw: "00ff"}` (hex), `{text: "..."}`,
 `{header: '{...}', data: 16, length: 99}`, or `{tensors: {...}, metadata: {...}, pad: false, cut: 1, append: "00"}`;
-`{tensors: {...}, stated: 99}` is a shard for which a listing states another size.
+`{tensors: {...}, stated: 99}` is a shard for which a listing states another size. In the names of tensors
+`layers.{0,1}.weight` stands for two of them, and `experts.{0..3}.weight` for four.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Collection, Mapping
+from itertools import product
 
 from .model import Example
 from .place import suggest
@@ -33,6 +36,30 @@ _FORMS: Mapping[str, Collection[str]] = {
     "header": ("header", "data", "length", "append", "cut"),
     "tensors": ("tensors", "metadata", "pad", "append", "cut", "stated"),
 }
+
+
+_BRACES = re.compile(r"(\{[^{}]*(?:,|\.\.)[^{}]*\})")
+_SPAN = re.compile(r"(\d{1,4})\.\.(\d{1,4})")
+
+
+def expanded(name: str) -> list[str]:
+    """The names that a pattern with braces stands for: `a.{0,1}.b` and `a.{0..1}.b` are `a.0.b` and `a.1.b`."""
+    pieces: list[list[str]] = []
+    for piece in _BRACES.split(name):
+        span = _SPAN.fullmatch(piece[1:-1]) if _BRACES.fullmatch(piece) else None
+        if span:
+            pieces.append([str(n) for n in range(int(span[1]), int(span[2]) + 1)])
+        else:
+            pieces.append(piece[1:-1].split(",") if _BRACES.fullmatch(piece) else [piece])
+    return ["".join(words) for words in product(*pieces)]
+
+
+def read_tensors(item: Item) -> dict[str, Tensor]:
+    """The tensors of a shard by name; raises RuleFileError."""
+    found: dict[str, Tensor] = {}
+    for name, value in item.mapping("a shard", empty=True).items():
+        found.update(dict.fromkeys(expanded(name), read_tensor(value)))
+    return found
 
 
 def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]:
@@ -105,7 +132,7 @@ def _shard(item: Item) -> bytes:
     keys = item.mapping("a shard", empty=True)
     form = next((form for form in _FORMS if form in keys), "")
     if not form:
-        return write_shard({name: read_tensor(value) for name, value in keys.items()})
+        return write_shard(read_tensors(item))
     for name, value in keys.items():
         if name not in _FORMS[form]:
             value.fail_key(f"`{name}` does not go with `{form}`", suggest(name, _FORMS[form]))
@@ -117,7 +144,7 @@ def _shard(item: Item) -> bytes:
         data = keys["data"].whole("`data`", 0, MAX_BYTES) if "data" in keys else 0
         body = struct.pack("<Q", length) + header + bytes(data)
     else:
-        tensors = {n: read_tensor(v) for n, v in keys["tensors"].mapping("`tensors`", empty=True).items()}
+        tensors = read_tensors(keys["tensors"])
         metadata = keys["metadata"].plain() if "metadata" in keys else None
         body = write_shard(tensors, metadata, pad=keys["pad"].boolean("`pad`") if "pad" in keys else True)
     if "append" in keys:

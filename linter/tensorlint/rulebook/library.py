@@ -21,6 +21,7 @@ from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
 from .place import nearest, suggest
+from .variants import scheme_examples
 from .yamlread import MAX_BYTES, read
 from .yamltext import Item
 
@@ -178,7 +179,12 @@ class _Loading:
 
     def done(self) -> Book:
         """Load what was collected; raises RuleFileError."""
-        schemes = {name: scheme_from(top, name) for name, top in self._of("scheme")}
+        # The examples of shipped schemes are read by `tensorlint test`, not at every start.
+        schemes = {
+            name: scheme_from(file.top, name, examples=not file.shipped)
+            for (kind, name), file in self.files.items()
+            if kind == "scheme"
+        }
         rules = {name: load_rule(top, name, self.settings.get(name), schemes) for name, top in self._of("rule")}
         unknown = [name for name in self.settings if name not in rules]
         if unknown:
@@ -192,11 +198,13 @@ class _Loading:
         return Book(rules, schemes, dialects, ordered, producers, tuple(self.replaced), paths)
 
 
-def scheme_from(top: Item, name: str) -> Scheme:
-    """A checked scheme; raises RuleFileError."""
+def scheme_from(top: Item, name: str, examples: bool = True) -> Scheme:
+    """A scheme, checked, its examples too where asked for; raises RuleFileError."""
     check_scheme_file(top)
     scheme = load_scheme(top, name)
     check_scheme(top, scheme)
+    if examples:
+        scheme_examples(scheme)
     return scheme
 
 

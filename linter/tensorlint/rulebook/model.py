@@ -80,13 +80,15 @@ class Scope:
 class Example:
     """One example of a rule or scheme file: files of a small checkpoint, and what must be said about it.
 
-    `stated` holds sizes in bytes that a listing gives, for files where it contradicts the content.
+    `stated` holds sizes in bytes that a listing gives, for files where it contradicts the content; `rule` is the rule
+    that must find it, in a scheme file.
     """
 
     files: Mapping[str, bytes | None]
     says: str = ""
     place: str = ""
     stated: Mapping[str, int] = field(default_factory=dict)
+    rule: str = ""
 
 
 @dataclass(frozen=True)

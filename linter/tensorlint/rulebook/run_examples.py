@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from ..configuration.files import NAME, configuration_from
 from ..configuration.toml import parse_toml
 from ..counting import Counting
-from ..engine import check
+from ..engine import check, prepare
 from ..errors import NoCheckpointError
 from ..findings import Report
 from ..schemes.model import Scheme
 from ..settings import settings_for
 from ..sources.memory import MemorySource
 from ..suppress import Ignores, Suppressor
-from .examples import read_example
 from .library import Book
 from .model import Example, Rule
+from .variants import scheme_examples
 
 
 def failures(rule: Rule, book: Book) -> Iterator[str]:
@@ -40,29 +40,36 @@ def messages(rule: Rule, book: Book, example: Example) -> list[str]:
     return [f.message for f in report.findings if f.rule == rule.id] if report else []
 
 
-def scheme_examples(scheme: Scheme) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """The bad and the good examples of a scheme file; most have none, since real exports test them."""
-    bad = tuple(read_example(item, "`bad`", need_says=True) for item in scheme.bad)
-    return bad, tuple(read_example(item, "`good`", need_says=False) for item in scheme.good)
-
-
 def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
     """One sentence for every example that is not recognised as the scheme, or about which the wrong thing is said."""
     bad, good = scheme_examples(scheme)
     rules = tuple(book.rules.values())
     for example in bad:
         report = _report(book, rules, example)
-        said = [f.message for f in report.findings] if report else []
-        if not any(example.says in text for text in said):
-            yield f"{example.place}: wanted {example.says!r}, said {said or 'nothing'}"
+        findings = report.findings if report else ()
+        if example.rule:
+            if not any(f.rule == example.rule and f.severity != "note" for f in findings):
+                said = ", ".join(f"{f.rule} ({f.message})" for f in findings)
+                yield f"{example.place}: wanted {example.rule}, found {said or 'nothing'}"
+        elif not any(example.says in f.message for f in findings):
+            yield f"{example.place}: wanted {example.says!r}, said {[f.message for f in findings] or 'nothing'}"
     for example in good:
         report = _report(book, rules, example)
-        if report is None or scheme.name not in report.schemes:
-            found = ", ".join(report.schemes) if report else ""
-            yield f"{example.place}: a good example, but it is recognised as {found or 'nothing quantized'}"
+        found = _recognised(book, example)
+        if scheme.name not in found:
+            yield f"{example.place}: a good example, but it is recognised as {', '.join(found) or 'nothing'}"
         for finding in report.findings if report else ():
             if finding.severity != "note":
                 yield f"{example.place}: a good example, but {finding.rule} says: {finding.message!r}"
+
+
+def _recognised(book: Book, example: Example) -> list[str]:
+    """The schemes of an example's modules."""
+    try:
+        jobs, _ = prepare(MemorySource(example.files, stated=example.stated), book, (), "headers")
+    except NoCheckpointError:
+        return []
+    return sorted({module.scheme.name for job in jobs for module in job.view.recognised.modules})
 
 
 def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:

@@ -11,11 +11,11 @@ from typing import Any
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
 from ..schemes import dialect, families, load
-from ..schemes.model import CONVENTIONS, KINDS, NEEDED, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, NEEDED, ORDERS, SIGNS
 from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
-from .crosscheck import ACTIVATIONS, LABELS, ORDERS
+from .crosscheck import ACTIVATIONS, LABELS
 from .model import EACH, SEVERITIES
 from .scope import CLOSED, KEYS_OF
 
@@ -194,9 +194,19 @@ def _scheme() -> Schema:
         "symbols": mapping(symbol),
         "declared": some(stated),
         "decode": _TEXT,
+        "elements": _TEXT,
+        "written_by": some(_TEXT),
+        "bad": _damages(),
         **dict.fromkeys(load._FLAGS, _FLAG),
     }
-    return _of(load._TOP, types, ("summary", "parts"))
+    return _of(load._TOP, types, load._NEEDED)
+
+
+def _damages() -> Schema:
+    """Bad examples of a scheme: how they differ from the good one and which rule finds it; or examples as of rules."""
+    change = table({"but": {"type": "object", "additionalProperties": _TEXT}, "rule": _TEXT}, ("but", "rule"))
+    examples = _examples(True)
+    return {**examples, "items": {"anyOf": [change, examples["items"]]}}
 
 
 def _dialect() -> Schema:

@@ -1,4 +1,4 @@
-"""One tensor in one line: `F8_E4M3[8, 16] = 0x38; [35..38] = 0x7F`."""
+"""One tensor in one line: `F8_E4M3[8, 16] = 0x38; [35..38] = 0x7F`; `text {...}` is a U8 tensor of these characters."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def read_tensor(item: Item) -> Tensor:
 
     Without a value the elements are small and varied; a list of values is repeated.
     """
+    if item.raw.startswith("text "):
+        text = item.raw[5:].encode()
+        return "U8", (len(text),), text
     found = _SPEC.fullmatch(item.string("a tensor"))
     if not found:
         item.fail(

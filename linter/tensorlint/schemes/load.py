@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..rulebook.yamltext import Item
-from .model import CONVENTIONS, KINDS, NEEDED, PART_KINDS, SIGNS, Part, Scheme, Symbol
-from .shapes import Shape, ShapeError, dim
+from .model import CONVENTIONS, KINDS, NEEDED, ORDERS, PART_KINDS, SIGNS, Part, Scheme, Symbol
+from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
@@ -13,8 +13,9 @@ DECLARED_FIELDS = (
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
-    "fused", "everywhere", "self_declared",
+    "fused", "everywhere", "self_declared", "written_by", "elements",
 }  # fmt: skip
+_NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
     "name",
     "dtype",
@@ -35,9 +36,9 @@ _MODULE = "{module}"
 def load_scheme(top: Item, name: str) -> Scheme:
     """A scheme from the top value of its file; raises RuleFileError."""
     keys = top.mapping("the scheme", _TOP)
-    for key in ("summary", "parts"):
+    for key in _NEEDED:
         if key not in keys:
-            top.fail(f"the scheme has no `{key}`")
+            top.fail(f"the scheme has no `{key}`", "a scheme carries " + ", ".join(f"`{k}`" for k in _NEEDED))
     symbols = {}
     if "symbols" in keys:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
@@ -54,11 +55,21 @@ def load_scheme(top: Item, name: str) -> Scheme:
         symbols,
         declared,
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
+        elements=_dim(keys["elements"]) if "elements" in keys else None,
+        written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
-        bad=tuple(keys["bad"].sequence("`bad`")) if "bad" in keys else (),
-        good=tuple(keys["good"].sequence("`good`")) if "good" in keys else (),
+        bad=_examples(keys["bad"], "`bad`"),
+        good=_examples(keys["good"], "`good`"),
         **flags,
     )
+
+
+def _examples(item: Item, what: str) -> tuple[Item, ...]:
+    """Examples as they stand in the file, at least one."""
+    rows = item.sequence(what)
+    if not rows:
+        item.fail(f"{what} has no example", "a scheme carries at least one bad and one good example")
+    return tuple(rows)
 
 
 def _part(name: str, item: Item) -> Part:
@@ -89,6 +100,7 @@ def _part(name: str, item: Item) -> Part:
         needed=keys["needed"].word("a word for `needed`", NEEDED) if "needed" in keys else "always",
         scales=keys["scales"].string("`scales`") if "scales" in keys else None,
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
+        order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
     )
 
 
@@ -120,12 +132,16 @@ def _shapes(item: Item) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
 def _shape(item: Item) -> Shape:
     dims = []
     for one in item.sequence("a shape"):
-        text = str(one.number("a dimension")) if one.raw.isdigit() else one.string("a dimension")
-        try:
-            dims.append(dim(text))
-        except ShapeError as error:
-            one.fail(str(error), "a number, a symbol such as N, or arithmetic such as K/16 or ceil(N/128)")
+        dims.append(_dim(one))
     return tuple(dims)
+
+
+def _dim(item: Item) -> Dim:
+    text = str(item.number("a dimension")) if item.raw.isdigit() else item.string("a dimension")
+    try:
+        return dim(text)
+    except ShapeError as error:
+        item.fail(str(error), "a number, a symbol such as N, or arithmetic such as K/16 or ceil(N/128)")
 
 
 def _symbol(name: str, item: Item) -> Symbol:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dtypes import Encoding, encoding_of
-from .shapes import Shape
+from .shapes import Dim, Shape
 
 # Part name -> kind. The kind decides at which depth a part is read and which rules look at it.
 _PARTS_OF_KIND: Mapping[str, tuple[str, ...]] = {
@@ -62,7 +62,9 @@ SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
 NEEDED = ("always", "together", "never")
 SIGNS = ("positive", "nonnegative", "any")
+STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
+ORDERS = ("low-first", "high-first", "row pairs")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Part:
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none) or never.
+    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed.
     """
 
     name: str
@@ -86,10 +88,11 @@ class Part:
     needed: str = "always"
     scales: str | None = None
     finite: bool = True
+    order: str = ""
 
     def encoding(self, dtype: str) -> Encoding:
-        """How the elements of this part are read when it is stored under `dtype`."""
-        return encoding_of(dtype, self.holds.get(dtype) or self.holds.get("*"))
+        """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""
+        return encoding_of(dtype, self.holds.get(dtype) or (self.holds.get("*") if dtype in self.dtypes else None))
 
     def __hash__(self) -> int:
         return hash((self.name, self.suffix))
@@ -116,7 +119,9 @@ class Scheme:
     `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
     (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
-    embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration.
+    embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
+    counts the weights where they are not N times K; `written_by` names exporters. `bad` and `good` are examples as they
+    stand in the file; `rulebook.variants` reads them.
     """
 
     name: str
@@ -131,6 +136,8 @@ class Scheme:
     everywhere: bool = False
     self_declared: bool = False
     decode: str = ""
+    elements: Dim | None = None
+    written_by: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
     bad: tuple[Any, ...] = field(default=(), compare=False)
     good: tuple[Any, ...] = field(default=(), compare=False)

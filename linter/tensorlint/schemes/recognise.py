@@ -240,14 +240,14 @@ class Recogniser:
         candidates: Mapping[str, tuple[_Match, ...]],
         by_pattern: Mapping[str, Counter[str]],
     ) -> None:
-        """A scale reshaped by damage can fit another scheme exactly: most siblings know better what it was."""
+        """A scale that damage reshaped, retyped or took away can leave another scheme: siblings know what it was."""
         for name, (match, _) in list(chosen.items()):
             votes = by_pattern[pattern_of(name)]
             usual, count = votes.most_common(1)[0]
             if usual == match.scheme.name or count < 2 or count <= votes[match.scheme.name]:
                 continue
             for other in candidates[name]:
-                if other.scheme.name == usual and [p.kind for p in other.problems] == ["shape"] and not other.left_over:
+                if other.scheme.name == usual and _damaged_scale(other, match):
                     chosen[name] = (other, ())
                     break
 
@@ -274,6 +274,16 @@ class Recogniser:
                 yield module
             else:
                 yield replace(module, env=again.env, labels=again.labels, problems=again.problems)
+
+
+def _damaged_scale(match: _Match, instead: _Match) -> bool:
+    """Whether one damaged part is all that keeps a module from a scheme, `instead` being the one that it fits now."""
+    if match.left_over or len(match.problems) != 1:
+        return False
+    (problem,) = match.problems
+    if problem.kind == "missing":
+        return instead.scheme.quantized and problem.part != "weight"
+    return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 
 def _believable(match: _Match, perfect: Counter[str]) -> bool:

@@ -1,7 +1,7 @@
 """Symbolic shapes: `[N, K/16]`, `[ceil(N/R), ceil(K/C)]`, solved against the sizes that a file holds.
 
-A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`. A plain division must leave
-no remainder. Solving looks at exact integers only.
+A dimension is arithmetic over whole numbers and one-word symbols: `+ - * /`, `ceil(a/b)`, `floor(a/b)`. A plain
+division must leave no remainder. Solving looks at exact integers only.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
+from math import ceil, floor
 
 Env = Mapping[str, int]
+_ROUNDING = ("ceil", "floor")
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -59,7 +61,8 @@ def _evaluate(node: ast.expr, env: Env) -> Fraction | None:
         return Fraction(env[node.id]) if node.id in env else None
     if isinstance(node, ast.Call):
         inner = _evaluate(node.args[0], env)
-        return None if inner is None else Fraction(-(-inner.numerator // inner.denominator))
+        assert isinstance(node.func, ast.Name)
+        return None if inner is None else Fraction(ceil(inner) if node.func.id == "ceil" else floor(inner))
     assert isinstance(node, ast.BinOp)
     left, right = _evaluate(node.left, env), _evaluate(node.right, env)
     if left is None or right is None:
@@ -71,7 +74,7 @@ def _evaluate(node: ast.expr, env: Env) -> Fraction | None:
 
 
 def _invert(node: ast.expr, target: Fraction, symbol: str, env: Env) -> Fraction | None:
-    """Solve `node == target` for the symbol; a ceil is inverted as if it were exact."""
+    """Solve `node == target` for the symbol; rounding is inverted as if it were exact."""
     if isinstance(node, ast.Name):
         return target
     if isinstance(node, ast.Call):
@@ -106,15 +109,16 @@ def dim(text: str) -> Dim:
         if isinstance(node, ast.Constant) and type(node.value) is int and 0 <= node.value <= 1 << 40:
             continue
         if isinstance(node, ast.Name):
-            if node.id != "ceil":
+            if node.id not in _ROUNDING:
                 symbols.add(node.id)
             continue
         if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name) and node.func.id == "ceil" and len(node.args) == 1 and not node.keywords:
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name in _ROUNDING and len(node.args) == 1 and not node.keywords:
                 continue
         elif isinstance(node, (ast.BinOp, ast.Load, *_OPERATORS)):
             continue
-        raise ShapeError(f"`{text}` uses something else than numbers, symbols, + - * / and ceil()")
+        raise ShapeError(f"`{text}` uses something else than numbers, symbols, + - * /, ceil() and floor()")
     return Dim(text.strip(), tree, frozenset(symbols))
 
 
@@ -149,8 +153,8 @@ def fits(shape: Shape, sizes: tuple[int, ...], env: dict[str, int]) -> bool:
                 continue
             found = one.solve(size, trial)
             if found is None:
-                # One unknown and no ceil to round it away: no whole number gives this size.
-                if len(one.symbols - trial.keys()) == 1 and "ceil" not in one.text:
+                # One unknown and no rounding to take it away: no whole number gives this size.
+                if len(one.symbols - trial.keys()) == 1 and not any(word in one.text for word in _ROUNDING):
                     return False
                 rest.append((one, size))
                 continue
@@ -174,18 +178,24 @@ def solve(
     """Fit every present part; `domains` lists the values a symbol may take, in order of preference.
 
     `parts` gives alternatives of shapes by part in order of authority (the weight first); `fixed` are symbols known
-    beforehand. The solution with the fewest misfits wins, earlier values first.
+    beforehand. The solution with the fewest misfits wins, earlier values first, then those in which the weight decides.
     """
     order = [p for p in parts if p in sizes]
     used = frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt)) if order else frozenset()
     free = [s for s in domains if s not in fixed and s in used]
+    orders = [order]
+    if order and any(word in one.text for alt in parts[order[0]] for one in alt for word in _ROUNDING):
+        # The weight has the say, unless its rounded sizes (words that hold ten values each) leave K to the others.
+        orders.append([*order[1:], *order[:1]])
     best: Solution | None = None
     for values in product(*(domains[s] for s in free)):
-        candidate = _attempt(order, parts, sizes, {**fixed, **dict(zip(free, values, strict=True))})
-        if best is None or len(candidate.misfits) < len(best.misfits):
-            best = candidate
-        if not best.misfits:
-            break
+        start = {**fixed, **dict(zip(free, values, strict=True))}
+        for authority in orders:
+            candidate = _attempt(authority, parts, sizes, start)
+            if best is None or len(candidate.misfits) < len(best.misfits):
+                best = candidate
+            if not best.misfits:
+                return best
     assert best is not None
     return best
 
@@ -213,8 +223,15 @@ def _attempt(
                 break
         else:
             misfits.append(part)
+    for part in [p for p, number in chosen.items() if not _holds(parts[p][number], sizes[p], env)]:
+        misfits.append(part)  # its rounding left a symbol open that another part has settled otherwise
+        del chosen[part]
     used = {s for part, number in chosen.items() for one in parts[part][number] for s in one.symbols}
     return Solution({s: v for s, v in env.items() if s in used}, env, chosen, tuple(misfits))
+
+
+def _holds(shape: Shape, sizes: tuple[int, ...], env: Env) -> bool:
+    return all(one.value(env) == size for one, size in zip(shape, sizes, strict=True) if one.symbols <= env.keys())
 
 
 def show(shape: Shape, env: Env | None = None) -> str:

@@ -1,0 +1,65 @@
+"""The pages of schemes: an index, and one page for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tensorlint.rulebook.library import Book
+from tensorlint.schemes.describe import Section, sections
+from tensorlint.schemes.model import Scheme
+
+
+def scheme_pages(book: Book) -> Iterator[tuple[str, str]]:
+    """Relative path and text of every page about schemes."""
+    yield "schemes/README.md", _index(book)
+    for scheme in book.schemes.values():
+        yield f"schemes/{scheme.name}.md", _page(scheme, book)
+
+
+def _index(book: Book) -> str:
+    rows = [
+        "# Schemes",
+        "",
+        "A scheme is one way of storing a weight, as one YAML file in `rules/schemes` states it. It is recognised from",
+        "names, dtypes and shapes alone; the configuration is compared with it afterwards. `tensorlint explain NAME`",
+        "shows the same in the terminal.",
+        "",
+        "| scheme | what | written by |",
+        "|---|---|---|",
+    ]
+    rows += [
+        f"| [{s.name}]({s.name}.md) | {_cell(s.summary)} | {', '.join(s.written_by)} |" for s in book.schemes.values()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _page(scheme: Scheme, book: Book) -> str:
+    rows = [f"# {scheme.name}", "", scheme.summary, ""]
+    for section in sections(scheme, book):
+        rows += [f"## {section.title}", "", *_section(section), ""]
+    return "\n".join(rows)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield from (f"- {line}" for line in section.lines)
+    if section.table:
+        head, *rows = section.table
+        rule = head.index("rule") if "rule" in head else -1
+        yield "| " + " | ".join(head) + " |"
+        yield "|---" * len(head) + "|"
+        for row in rows:
+            cells = [_link(cell) if i == rule else _cell(cell) for i, cell in enumerate(row)]
+            yield "| " + " | ".join(cells) + " |"
+    if section.literal:
+        yield "```"
+        yield from section.literal.splitlines()
+        yield "```"
+
+
+def _link(rule: str) -> str:
+    folder, _, name = rule.partition("/")
+    return f"[{rule}](../rules/{folder}.md#{name})"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
+    "cache": "Show or clear the cache of measures.",
     "init": "Write a configuration, a hook and a workflow for this repository.",
     "schema": "Print the JSON Schema of a configuration or rule file.",
     "git-hook": "Check checkpoints before `git push`.",

@@ -65,6 +65,15 @@ _OPTIONS = (
         help="Exit code 1 also when something could not be looked at, or not at this depth.",
     ),
     click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(1),
+        default=None,
+        metavar="N",
+        show_default="one per processor",
+        help="Threads that read and measure.",
+    ),
+    click.option(
         "--device",
         default=None,
         show_default="auto",

@@ -75,6 +75,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "tensors": report.tensors,
         "shards": report.shards,
         "bytes_read": report.bytes_read,
+        "bytes_known": report.bytes_known,
         "bytes_total": report.bytes_total,
         "seconds": report.seconds,
         "rules_run": list(report.rules_run),

@@ -171,6 +171,7 @@ def coverage(report: Report) -> list[str]:
     ran = f"{plural(len(report.rules_run), 'rule')} on {_DEPTHS[report.depth]}"
     read = f"read {size(report.bytes_read)} of {size(report.bytes_total)} in {report.seconds:.1f} s"
     read += f" from {clean(report.origin)}" if report.origin else ""
+    read += f"; {size(report.bytes_known)} known from earlier runs" if report.bytes_known else ""
     rows = [f"{'began to check' if report.stopped else 'checked'} {ran}: {read}"]
     if report.settings:
         rows[0] += f", settings from {clean(', '.join(report.settings))}"

@@ -15,6 +15,7 @@ from scheme_pages import scheme_pages
 
 from tensorlint.cli import COMMANDS, cli
 from tensorlint.cli.schema import KINDS, dumped
+from tensorlint.configuration.keys import EXTEND, KEYS
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.model import Rule
@@ -33,6 +34,7 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield from ((path, NOTE + text) for path, text in scheme_pages(book))
     yield "language.md", NOTE + _language()
     yield "cli.md", NOTE + _cli()
+    yield "configuration.md", NOTE + _configuration()
     for kind in KINDS:
         yield f"schema/{kind}.json", dumped(kind)
 
@@ -99,6 +101,18 @@ def _cli() -> str:
             rows += [_option(p) for p in command.params if isinstance(p, click.Option)]
             rows.append("")
     return "\n".join(rows)
+
+
+def _configuration() -> str:
+    """The keys as they are read, in the text of configuration.in.md."""
+    rows = ["| key | option | meaning | default |", "|---|---|---|---|"]
+    check = cli.get_command(click.Context(cli), "check")
+    options = {o for p in check.params for o in p.opts} if check else set()
+    for name, key in {**KEYS, "extend": EXTEND}.items():
+        option = "--set" if name == "params" else f"--{name}"
+        default = "" if key.default in (None, ()) else f"`{str(key.default).lower()}`"
+        rows.append(f"| `{name}` | {f'`{option}`' if option in options else ''} | {_cell(key.meaning)} | {default} |")
+    return (DOCS / "configuration.in.md").read_text().replace("{keys}\n", "\n".join(rows) + "\n")
 
 
 def _help(text: str | None) -> list[str]:

@@ -1,1 +1,21 @@
 """What all tests share. Its place makes `tests/` importable, for `hubserver`."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `device` runs on torch's own CPU, and with the marker `gpu` on every kind of GPU there is."""
+    if "device" not in metafunc.fixturenames:
+        return
+    import torch
+
+    seen = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "xpu": torch.xpu.is_available(),
+    }
+    gpus = [kind for kind, there in seen.items() if there]
+    rows = [pytest.param(torch.device(kind, 0), marks=pytest.mark.gpu, id=kind) for kind in gpus]
+    metafunc.parametrize("device", [pytest.param(torch.device("cpu"), id="cpu"), *rows])

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from .distribution import distribution
 from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Finding, Location, Suppression, fingerprint
+from .findings import MAX_LOCATIONS, Distribution, Finding, Location, Suppression, fingerprint
+from .lines import Lines
 from .measures.interface import COUNTED, WORDS, Measures, total
-from .names import short
 from .producers import known_defect
 from .rulebook import message
 from .rulebook.model import Rule
 from .schemes.recognise import Module
 from .selection import Selection
 from .sources.interface import Source
+from .spread import spread
 from .view import TensorUnit, View
 
 Measured = Mapping[tuple[str, str], Measures]
@@ -47,8 +49,15 @@ def apply_facts(rules: Iterable[Rule], facts: Iterable[Fact], view: View | None,
         for rule in by_fact.get(fact.kind, ()):
             lookup = _fact_lookup(fact, rule)
             if all(test(lookup) for test in rule.when):
-                location = Location(fact.file, fact.tensor, None, fact.offset)
+                location = Location(fact.file, fact.tensor, None, fact.offset, byte_length=_extent(fact))
                 yield Draft(rule, checkpoint, location, lookup, view=view)
+
+
+def _extent(fact: Fact) -> int | None:
+    """How many bytes a fact is about, where it is about a range."""
+    begin, end = fact.values.get("begin"), fact.values.get("end")
+    ranged = isinstance(begin, int) and isinstance(end, int) and begin == fact.offset and end > begin
+    return end - begin if ranged else None  # type: ignore[operator]
 
 
 def _fact_lookup(fact: Fact, rule: Rule) -> Callable[[str], Any]:
@@ -107,13 +116,13 @@ def _place(unit: TensorUnit, found: Measures | None, word: str) -> Location:
     tensor = unit.tensor
     at = found.positions.get(word) if found is not None else None
     if at is None:
-        return Location(tensor.shard, tensor.name, None, tensor.begin)
+        return Location(tensor.shard, tensor.name, None, tensor.begin, byte_length=tensor.nbytes)
     width = max(1, unit.encoding.bits // 8)
     stored = tensor.nbytes // width
     index: tuple[int, ...] | None = None
     if stored == tensor.elements:
         index = tuple(int(i) for i in np.unravel_index(at, tensor.shape)) if tensor.shape else ()
-    return Location(tensor.shard, tensor.name, index, tensor.begin + at * width)
+    return Location(tensor.shard, tensor.name, index, tensor.begin + at * width, byte_length=width)
 
 
 def _module_lookup(module: Module, view: View, measured: Measured, params: Mapping[str, float]) -> Callable[[str], Any]:
@@ -160,7 +169,7 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
                 return file if name == "file" else rule.params.get(name)
 
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):
-                yield Draft(rule, checkpoint, Location(file), lookup)
+                yield Draft(rule, checkpoint, Location(file), lookup, view=view)
     wanted = [r for r in rules if r.each == "module"]
     for module in view.modules.values() if wanted else ():
         first = module.parts.get("weight") or next(iter(module.parts.values()))
@@ -174,7 +183,7 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
                 continue
             found = _module_lookup(module, view, measured, rule.params)
             if all(t(found) for t in rule.when) and not all(t(found) for t in rule.require):
-                yield Draft(rule, checkpoint, Location(first.shard, first.name), found)
+                yield Draft(rule, checkpoint, Location(first.shard, first.name), found, view=view)
 
 
 # -- from drafts to findings ----------------------------------------------------------------------------------------
@@ -199,13 +208,17 @@ def finish(
     groups: dict[tuple[str, str], list[Draft]] = {}
     for draft in drafts:
         groups.setdefault((draft.checkpoint, draft.rule.id), []).append(draft)
+    lines: dict[str, Lines] = {}
     for (checkpoint, _), group in groups.items():
+        view = group[0].view
+        if view is not None and checkpoint not in lines:
+            lines[checkpoint] = Lines(view.checkpoint)
         for part in split(group):
-            finding = _finding(part.drafts, checkpoint, source)
+            finding = _finding(part.drafts, checkpoint, source, lines.get(checkpoint))
             yield replace(finding, suppression=part.suppression, state=part.state)
 
 
-def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
+def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines | None) -> Finding:
     rule, first = group[0].rule, group[0]
     lookup = first.lookup
     values: dict[str, Any] = {}
@@ -231,12 +244,36 @@ def _finding(group: list[Draft], checkpoint: str, source: Source) -> Finding:
         see=rule.see,
         count=len(group),
         values=values,
-        locations=tuple(d.location for d in group[:MAX_LOCATIONS]),
+        locations=tuple(_placed(d, lines) for d in group[:MAX_LOCATIONS]),
         evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
         note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
         fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
+        distribution=_distribution(first, source),
+        spread=spread(d.location for d in group) if len(group) > MAX_LOCATIONS else None,
     )
+
+
+def _placed(draft: Draft, lines: Lines | None) -> Location:
+    """The location with the line of text that stands for it."""
+    location = draft.location
+    line = lines.of(location, draft.lookup) if lines and location.line is None else None
+    return replace(location, line=line) if line else location
+
+
+_CHARTED = ("ceiling", "floor", "largest", "smallest")  # words of rules that point at no element
+_LEAST = 8  # elements that are worth a chart
+
+
+def _distribution(draft: Draft, source: Source) -> Distribution | None:
+    """The spread of the scale that a draft is about, read again; None for other tensors."""
+    unit, measures = draft.unit, draft.measures
+    if unit is None or measures is None or not unit.scale_like or measures.count < _LEAST:
+        return None
+    words = draft.rule.words.get("", frozenset())
+    word = draft.rule.points_at or next((w for w in _CHARTED if w in words), "")
+    found = distribution(unit.tensor, unit.encoding, word, source)
+    return found if found is not None and len(found.bins) > 1 else None
 
 
 def _plain(value: Any) -> Any:
@@ -244,8 +281,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def patterns(finding: Finding) -> list[str]:
-    """Short patterns for the names a finding is about: tensors, or files where no tensor is named."""
-    return short(dict.fromkeys(loc.name for loc in finding.locations))

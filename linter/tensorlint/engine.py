@@ -16,7 +16,7 @@ from .facts import Fact
 from .findings import SEVERITIES, Finding, Report
 from .measures.interface import Measures
 from .measures.plan import DEPTHS, Need, Plan, make_plan
-from .measures.scan import Progress, Scanner, on_cpu
+from .measures.scan import Progress, Scanner, StoppedError, on_cpu
 from .rulebook.library import Book
 from .rulebook.model import Rule
 from .schemes.recognise import Recogniser
@@ -160,7 +160,7 @@ def check(
         shards=sum(len(c.shards) for c in checkpoints),
         bytes_read=source.fetched if isinstance(source, RemoteSource) else run.bytes_read,
         bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
-        seconds=time.monotonic() - started,
+        seconds=round(time.monotonic() - started, 3),
         rules_run=rules_run,
         rules_skipped=run.skipped,
         gaps=tuple(run.gaps),
@@ -202,15 +202,27 @@ def _one(
     run.drafts.extend(apply_facts(rules, facts, view, label))
     if isinstance(source, RemoteSource):
         source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in job.plan.by_shard.items()})
-    measured: Mapping[tuple[str, str], Measures] = scanner(source, job.plan, progress)
-    run.bytes_read += job.plan.bytes
+
+    def advance(amount: int) -> None:
+        run.bytes_read += amount
+        if progress is not None:
+            progress(amount)
+
+    stopped: StoppedError | None = None
+    measured: Mapping[tuple[str, str], Measures]
+    try:
+        measured = scanner(source, job.plan, advance)
+    except StoppedError as error:
+        measured, stopped = error.measured, error
+    run.drafts.extend(apply_tensors(rules, view, measured, label))
+    run.drafts.extend(apply_modules(rules, view, measured, label))
+    if stopped is not None:
+        raise stopped  # the checks compare tensors with each other, which needs all of them
     late: list[Fact] = []
     for check_ in job.checks:
         if check_.needs is not None:
             late.extend(check_.run(view, measured))
     run.drafts.extend(apply_facts(rules, late, view, label))
-    run.drafts.extend(apply_tensors(rules, view, measured, label))
-    run.drafts.extend(apply_modules(rules, view, measured, label))
 
 
 def _gaps(view: View) -> Iterable[str]:
@@ -221,10 +233,12 @@ def _gaps(view: View) -> Iterable[str]:
             if count == 1
             else f"{count} shards of the model were not downloaded"
         )
+    said = getattr(view.checkpoint.source, "gaps", ())  # a source that knows more than its headers
+    yield from said
     for shard in view.checkpoint.shards.values():
         if not shard.header.readable:
             yield f"{shard.name} could not be read"
-        elif shard.header.unusable:
+        elif shard.header.unusable and not said:
             yield f"{len(shard.header.unusable)} tensors of {shard.name} could not be read"
     if view.recognised.unknown:
         yield f"{len(view.recognised.unknown)} modules fit no known scheme: only their container was checked"

@@ -25,6 +25,7 @@ class Location:
     """A place: file relative to the target, tensor, element index, absolute byte offset in the file.
 
     `line` is where a person finds it in text, where there is one: the tensor in the index, the key in config.json.
+    `byte_length` counts the bytes from `byte_offset`: the element's where `index` is given, else the tensor's.
     """
 
     file: str
@@ -32,6 +33,7 @@ class Location:
     index: tuple[int, ...] | None = None
     byte_offset: int | None = None
     line: Line | None = None
+    byte_length: int | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +66,40 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Values of one kind or magnitude: how many there are, and how many of them the finding is about."""
+
+    label: str
+    count: int
+    bad: int = 0
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How the values of one tensor are spread, from its lowest to its highest, then what is no number.
+
+    `elements` of `of` elements were looked at: the first ones of a large tensor.
+    """
+
+    tensor: str
+    dtype: str
+    elements: int
+    of: int
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The names of a finding whose locations are cut: the first patterns of `patterns_total`, how many files, and the
+    number of places by layer (None outside of layers) and module."""
+
+    patterns: tuple[str, ...]
+    patterns_total: int
+    files: int
+    cells: tuple[tuple[int | None, str, int], ...]
+
+
+@dataclass(frozen=True)
 class Suppression:
     """Why a finding does not count: the reason somebody gave, the day it ends (ISO 8601), and where it is written."""
 
@@ -77,7 +113,8 @@ class Finding:
     """One defect; the same defect in many tensors is one finding with many locations.
 
     `state` compares with a baseline, where there is one: `new`, `known` (the baseline has it), or `gone` (only the
-    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`.
+    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`. `spread` is
+    there when `locations` are fewer than `count`.
     """
 
     rule: str
@@ -95,6 +132,8 @@ class Finding:
     fingerprint: str = ""
     suppression: Suppression | None = None
     state: str = ""
+    distribution: Distribution | None = None
+    spread: Spread | None = None
 
     @property
     def active(self) -> bool:
@@ -117,7 +156,8 @@ class Report:
     early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
     meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
     `baseline` names the earlier report that the findings' `state` was compared with, `settings` the configuration files
-    that were followed. `strict` makes an incomplete report fail.
+    that were followed. `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete
+    report fail.
     """
 
     target: str
@@ -138,6 +178,7 @@ class Report:
     baseline: str = ""
     settings: tuple[str, ...] = ()
     strict: bool = False
+    fail_on: str = "error"
 
     @property
     def complete(self) -> bool:

@@ -14,6 +14,7 @@ from .configuration.toml import shown
 from .counting import Counting
 from .engine import Job, check, prepare
 from .findings import Report
+from .measures.device.choice import checked, scanner_for
 from .measures.scan import Progress
 from .ruleset import Ruleset, ruleset
 from .settings import Settings
@@ -36,19 +37,25 @@ class Prepared:
     skipped: dict[str, str]
     started: float
     baseline: Baseline | None
+    device: str = "auto"
 
     @property
     def bytes(self) -> int:
         """Tensor bytes that will be read."""
         return sum(job.plan.bytes for job in self.jobs)
 
-    def run(self, suppressor: Suppressor, final: Collection[Ignore] = (), progress: Progress | None = None) -> Report:
+    def run(
+        self,
+        suppressor: Suppressor,
+        final: Collection[Ignore] = (),
+        progress: Progress | None = None,
+    ) -> Report:
         """The report; `final` are ignores about which it is known at its end whether they match anything."""
         root = None if self.task.remote else Path(self.task.folder)
         counting = counting_for(self.ruleset, root, self.baseline, suppressor, final)
         report = check(
             self.source, self.ruleset.book, self.ruleset.rules, self.depth, progress, (self.jobs, self.skipped),
-            self.started, counting=counting,
+            self.started, scanner_for(self.device, self.source, [job.plan for job in self.jobs]), counting,
         )  # fmt: skip
         return told(report, self.task.settings)
 
@@ -68,7 +75,8 @@ def counting_for(
 
 def told(report: Report, settings: Settings) -> Report:
     """The report with what the settings say about it as a whole."""
-    return replace(report, settings=tuple(shown(Path(f)) for f in settings.files), strict=settings.fail_on_coverage)
+    files = tuple(shown(Path(f)) for f in settings.files)
+    return replace(report, settings=files, fail_on=settings.fail_on, strict=settings.fail_on_coverage)
 
 
 @contextmanager
@@ -80,9 +88,10 @@ def prepared(task: Task) -> Iterator[Prepared]:
     """
     started = time.monotonic()
     rules = ruleset(task.settings, task.configuration)
+    device = checked(task.settings.device or "auto")
     baseline = load_baseline(task.settings.baseline, task.target) if task.settings.baseline else None
     with opened(task.target) as source:
         part = PartOf(source, task.without) if task.without else source
         depth = task.settings.depth or ("scales" if isinstance(source, RemoteSource) else "full")
         jobs, skipped = prepare(part, rules.book, rules.rules, depth)
-        yield Prepared(task, part, rules, depth, jobs, skipped, started, baseline)
+        yield Prepared(task, part, rules, depth, jobs, skipped, started, baseline, device)

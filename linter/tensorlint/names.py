@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 _NUMBER = re.compile(r"(?<![^._/])\d+(?![^._/])")
 
@@ -63,27 +64,67 @@ def short(names: Iterable[str]) -> list[str]:
     return [".".join(row) for row in _merge(list(rendered))]
 
 
+_MERGED = 2_000  # patterns; more than that are irregular names, which joining does not make readable
+
+
 def _merge(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Join rows of equal length that differ in one component only."""
+    if len(rows) > _MERGED:
+        return rows
+    alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    for i, row in enumerate(rows):
+        for column, component in enumerate(row):
+            if "{" not in component:
+                alike.setdefault((column, row[:column] + row[column + 1 :]), []).append(i)
     merged: list[tuple[str, ...]] = []
     used: set[int] = set()
     for i, row in enumerate(rows):
         if i in used:
             continue
-        column: int | None = None
-        options = [i]
-        for j in range(i + 1, len(rows)):
-            if j in used or len(rows[j]) != len(row):
-                continue
-            different = [c for c, (a, b) in enumerate(zip(row, rows[j], strict=True)) if a != b]
-            if len(different) == 1 and column in (None, different[0]) and not any("{" in rows[j][c] for c in different):
-                column = different[0]
-                options.append(j)
-        used.update(options)
-        if column is None or "{" in row[column]:
+        best: tuple[int, list[int]] | None = None
+        for column, component in enumerate(row):
+            others = [] if "{" in component else alike[column, row[:column] + row[column + 1 :]]
+            left = [j for j in others if j > i and j not in used]
+            if left and (best is None or left[0] < best[1][0]):
+                best = column, left
+        if best is None:
             merged.append(row)
-            merged.extend(rows[j] for j in options[1:])
-        else:
-            choice = "{" + ",".join(rows[j][column] for j in options) + "}"
-            merged.append((*row[:column], choice, *row[column + 1 :]))
+            continue
+        column, left = best
+        used.update(left)
+        choice = "{" + ",".join([row[column], *(rows[j][column] for j in left)]) + "}"
+        merged.append((*row[:column], choice, *row[column + 1 :]))
     return merged
+
+
+class Place(NamedTuple):
+    """Where in a model a tensor is: its layer, None outside of layers, and what of the layer it belongs to."""
+
+    layer: int | None
+    module: str
+
+
+_STEP = re.compile(r"[./]")
+_LAYER = re.compile(r"(?:^|[./])(\d{1,6})(?=[./])")
+
+
+def place_of(name: str) -> Place:
+    """The layer and the module of a tensor name; all experts of a layer are one module.
+
+    The first number in a name is the layer, a second one the expert; a file name has no place.
+
+    >>> place_of("model.layers.4.self_attn.q_proj.weight_scale")
+    Place(layer=4, module='q_proj')
+    >>> place_of("model.layers.4.mlp.experts.17.w1.weight")
+    Place(layer=4, module='experts')
+    >>> place_of("lm_head.weight")
+    Place(layer=None, module='lm_head')
+    """
+    module = _STEP.split(name)[:-1]
+    found = _LAYER.search(name)
+    if found is None:
+        return Place(None, module[-1] if module else name)
+    rest = _STEP.split(name[found.end(1) + 1 :])
+    inner = rest[:-1] or rest
+    numbered = [i for i, component in enumerate(inner) if component.isdecimal() and i]
+    return Place(int(found[1]), inner[numbered[0] - 1] if numbered else inner[-1])

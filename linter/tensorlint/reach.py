@@ -17,7 +17,8 @@ def final_ignores(tasks: Sequence[Task], number: int, wanted: Wanted) -> frozens
     """The ignores that no task after a given one has, where no checkpoint is left out that they could be meant for.
 
     A configuration that was found speaks for every checkpoint below its folder, and one that others extend for
-    theirs too; one that was named with --config speaks for the targets it is named with.
+    theirs too; one that was named with --config speaks for the targets it is named with. A target that is one shard
+    says nothing of the others.
     """
     later = {ignore for task in tasks[number + 1 :] for ignore in task.settings.ignores}
     walked: dict[str, tuple[str, ...] | None] = {}
@@ -28,6 +29,8 @@ def final_ignores(tasks: Sequence[Task], number: int, wanted: Wanted) -> frozens
 def _all_seen(ignore: Ignore, tasks: Iterable[Task], wanted: Wanted, walked: dict[str, tuple[str, ...] | None]) -> bool:
     mine = [task for task in tasks if ignore in task.settings.ignores]
     configuration = mine[0].configuration
+    if any(task.partial for task in mine):
+        return False
     if wanted.config is not None:
         return True
     if configuration is None or not _is_own(ignore, configuration):

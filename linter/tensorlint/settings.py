@@ -79,7 +79,7 @@ def shown(settings: Settings, target: str) -> str:
                 tables += [f"{p.name} = {_toml(p.number)}" for p in settings.params if p.rule.pattern == rule]
         elif name == "ignore" and settings.ignores:
             rows += ["ignore = [", *(f"  {_toml(v)}," for v in value), *(_entry(i) for i in settings.ignores), "]"]
-        elif value is None:
+        elif value is None or (name == "select" and not value):
             rows.append(f"# {name} is not set")
         else:
             rows.append(f"{name} = {_toml(value)}{where}")

@@ -21,7 +21,8 @@ _CHECKPOINT = (".safetensors", ".safetensors.index.json")
 class Task:
     """One run: a target without some of its folders, under its settings.
 
-    `folder` is the absolute path of the target's folder, or org/model for a model on the Hub.
+    `folder` is the absolute path of the target's folder, or org/model for a model on the Hub; `partial` says that the
+    target is one file of it.
     """
 
     target: str
@@ -29,6 +30,7 @@ class Task:
     settings: Settings
     configuration: Configuration | None = None
     without: tuple[str, ...] = ()
+    partial: bool = False
 
     @property
     def remote(self) -> bool:
@@ -88,7 +90,9 @@ def task_for(target: str, wanted: Wanted) -> Task:
     else:
         path = meant.absolute() if meant.is_dir() else meant.absolute().parent
         configuration, folder = wanted.configuration(path), str(path)
-    return Task(target, folder, settings_for(folder, configuration, wanted.command_line), configuration)
+    settings = settings_for(folder, configuration, wanted.command_line)
+    partial = not isinstance(meant, RemoteTarget) and meant.is_file() and not meant.name.endswith(".json")
+    return Task(target, folder, settings, configuration, partial=partial)
 
 
 def tasks_for(target: str, wanted: Wanted) -> tuple[Task, ...]:

@@ -255,7 +255,7 @@ def test_a_schema_sees_most_of_what_is_no_mistake_in_toml_itself() -> None:
 def test_what_is_no_text_at_all(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_bytes(b"depth = '\xff'")
-    with pytest.raises(RuleFileError, match="my.toml:1:10"):
+    with pytest.raises(RuleFileError, match=r"my\.toml:1:10"):
         load(path)
     path.write_bytes(b"#" * 200_000)
     with pytest.raises(RuleFileError, match="more than 131,072 bytes"):

@@ -99,7 +99,8 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     answer["first"] = repr(float(found[0].value)) if found else None
     whole = data[: len(data) - len(data) % max(1, encoding.bits // 8)]
     answer["uniform"] = int(len(set(whole)) <= 1)
-    answer["byte"] = min(whole, default=255)
+    answer["all_zero"] = int(all(x.value == 0 for x in found))
+    answer["byte"] = (whole or b"\xff")[0] if answer["uniform"] else "any"
     return answer
 
 
@@ -110,6 +111,8 @@ def told(measures: Measures, words: frozenset[str] = EVERY) -> dict[str, object]
         answer[word] = measures.value(word)
         if word in PLACED:
             answer[f"{word} at"] = measures.positions.get(word)
+    if "byte" in words and measures.value("uniform") == 0:
+        answer["byte"] = "any"
     if "first" in words:
         answer["first"] = repr(measures.first[1]) if measures.count else None
     return answer

@@ -95,7 +95,7 @@ def test_nothing_measured(encoding: Encoding) -> None:
 def test_blocks_inside_a_chunk_leave_no_trace(encoding: Encoding, data: st.DataObject) -> None:
     content = data.draw(contents(encoding))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu, "_BLOCK", 16)
+        patch.setattr(cpu, "BLOCK", 16)
         assert told(measure(content, encoding)) == slow(content, encoding)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tensorlint.findings import Evidence, Finding, Location, Report
-from tensorlint.reporters.interface import Options
-from tensorlint.reporters.json import failed, render, several
+from tensorlint.reporters.interface import Failure, Options
+from tensorlint.reporters.json import render
 
 FINDING = Finding(
     "scales/nan", "error", "4 are NaN", "effect", "remedy", ("a/b#1",), 2,
@@ -47,7 +48,7 @@ def strict(text: str):
 
 
 def test_every_field_of_the_contract_is_there_with_its_type():
-    found = strict(render(REPORT, Options()))
+    found = strict(render([REPORT], Options()))
     for name, kind in TYPES.items():
         assert isinstance(found[name], kind), name
     (finding,) = found["findings"]
@@ -61,6 +62,7 @@ def test_every_field_of_the_contract_is_there_with_its_type():
         "tensor": "w",
         "index": [2051, 96],
         "byte_offset": 17,
+        "byte_length": None,
         "line": None,
     }
     assert found["version"] == 1
@@ -69,13 +71,13 @@ def test_every_field_of_the_contract_is_there_with_its_type():
 
 
 def test_numbers_that_json_does_not_have_are_text():
-    values = strict(render(REPORT, Options()))["findings"][0]["values"]
+    values = strict(render([REPORT], Options()))["findings"][0]["values"]
     assert values == {"nan": 4, "largest": "nan", "smallest": "-inf", "count": 7, "shape": [2, 0.5]}
 
 
 def test_lone_surrogates_and_escapes_survive():
     report = Report("a\udcff\x1b", "full", (), (), {}, 0, 0, 0, 0, 0.0, (), {})
-    text = render(report, Options())
+    text = render([report], Options())
     assert text.isascii()
     assert "\x1b" not in text
     assert strict(text)["target"] == "a\udcff\x1b"
@@ -83,11 +85,11 @@ def test_lone_surrogates_and_escapes_survive():
 
 @pytest.mark.parametrize(("fail_on", "code"), [("error", 1), ("warning", 1), ("note", 1), ("never", 0)])
 def test_the_exit_code_is_that_of_the_process(fail_on, code):
-    assert strict(render(REPORT, Options(fail_on=fail_on)))["exit_code"] == code
+    assert strict(render([replace(REPORT, fail_on=fail_on)], Options()))["exit_code"] == code
 
 
 def test_several_targets_are_one_object():
-    found = strict(several([strict(render(REPORT, Options())), failed("gone", "there is nothing at gone", 3)], 3))
+    found = strict(render([REPORT, Failure("gone", "there is nothing at gone", 3)], Options()))
     assert found["exit_code"] == 3
     assert [t["target"] for t in found["targets"]] == ["model", "gone"]
     assert found["targets"][1]["error"] == "there is nothing at gone"

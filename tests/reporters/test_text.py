@@ -87,6 +87,10 @@ def report_of(book, text: str, depth: str) -> Report:
     return replace(report, seconds=0.1, rules_run=report.rules_run[:50])
 
 
+def rendered(format_: str, report: Report, options: Options) -> str:
+    return REPORTERS[format_].render([report], options)
+
+
 def compare(name: str, text: str) -> None:
     # How many rules there are changes with every new one.
     text = re.sub(r"\b\d+ rules (needs?|on)", r"N rules \1", text)
@@ -100,46 +104,46 @@ def compare(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_text(name, book):
     depth, text = CASES[name]
-    compare(name, REPORTERS["text"](report_of(book, text, depth), Options(width=100)))
+    compare(name, rendered("text", report_of(book, text, depth), Options(width=100)))
 
 
 def test_a_finding_that_is_only_a_note(book):
     report = report_of(book, *reversed(CASES["config"]))
     only = replace(report, findings=tuple(f for f in report.findings if f.severity == "note"))
-    compare("notes-only", REPORTERS["text"](only, Options(width=100)))
-    assert "not shown" in REPORTERS["text"](only, Options(notes=False))
+    compare("notes-only", rendered("text", only, Options(width=100)))
+    assert "not shown" in rendered("text", only, Options(notes=False))
 
 
 def test_a_stopped_run(book):
     report = report_of(book, *reversed(CASES["nan-scale"]))
     compare(
-        "stopped", REPORTERS["text"](replace(report, stopped="model.safetensors shrank while it was read"), Options())
+        "stopped", rendered("text", replace(report, stopped="model.safetensors shrank while it was read"), Options())
     )
     quiet = replace(report, findings=(), stopped="the server closed the connection")
-    assert "nothing found before it stopped" in REPORTERS["text"](quiet, Options())
+    assert "nothing found before it stopped" in rendered("text", quiet, Options())
 
 
 def test_narrow_and_concise(book):
     report = report_of(book, *reversed(CASES["nan-scale"]))
-    text = REPORTERS["text"](report, Options(width=60))
+    text = rendered("text", report, Options(width=60))
     assert max(len(line) for line in text.splitlines()) <= 60
     compare("narrow", text)
-    compare("concise", REPORTERS["concise"](report, Options()))
+    compare("concise", rendered("concise", report, Options()))
 
 
 @pytest.mark.parametrize(
     ("name", "depth"), [("clean-headers", "headers"), ("clean-scales", "scales"), ("unknown-scheme", "full")]
 )
 def test_what_was_not_looked_at_is_not_called_clean(name, depth, book):
-    text = REPORTERS["text"](report_of(book, CASES[name][1], depth), Options())
+    text = rendered("text", report_of(book, CASES[name][1], depth), Options())
     assert "\nno findings\n" not in text
     assert "not run:" in text or "not checked:" in text
 
 
 def test_no_colour_unless_asked_for_and_the_same_text_with_it(book):
     report = report_of(book, *reversed(CASES["nan-scale"]))
-    plain = REPORTERS["text"](report, Options())
-    styled = REPORTERS["text"](report, Options(color=True))
+    plain = rendered("text", report, Options())
+    styled = rendered("text", report, Options(color=True))
     assert "\x1b" not in plain
     assert "\x1b[1;31m" in styled
     assert re.sub(r"\x1b\[[\d;]*m", "", styled) == plain
@@ -155,7 +159,7 @@ def test_control_characters_never_reach_the_terminal(format_, book):
         f"t{evil}", "full", ("",), (finding,), {f"s{evil}": 1}, 1, 1, 1, 1, 0.1, (), {f"r{evil}": f"needs {evil}"},
         (f"g{evil}",), f"x{evil}",
     )  # fmt: skip
-    text = REPORTERS[format_](report, Options(width=4000))
+    text = rendered(format_, report, Options(width=4000))
     assert not set(text) & set("\x1b\x07\u202e\r")
     assert "\\x1b" in text
 
@@ -163,5 +167,5 @@ def test_control_characters_never_reach_the_terminal(format_, book):
 def test_the_limit_says_what_it_hides(book):
     report = report_of(book, *reversed(CASES["nan-scale"]))
     two = replace(report, findings=report.findings * 2)
-    assert "... and 1 more finding (--limit 0 shows all)" in REPORTERS["text"](two, Options(limit=1))
-    assert "more finding" not in REPORTERS["text"](two, Options(limit=0))
+    assert "... and 1 more finding (--limit 0 shows all)" in rendered("text", two, Options(limit=1))
+    assert "more finding" not in rendered("text", two, Options(limit=0))

@@ -61,9 +61,13 @@ def _weights(layer: Layer) -> dict[str, TensorInfo]:
     return {n: t for n, t in layer.tensors.items() if len(t.shape) > 1 and t.nbytes >= _LEAST}
 
 
+def _has_model(view: View) -> bool:
+    return len(view.layers) > 1 and view.anatomy.count(view.checkpoint.model_config, "layers") is not None
+
+
 def needs_layers(view: View) -> Iterator[Need]:
     """What tells the weights of two layers apart without comparing them."""
-    if len(view.layers) > 1:
+    if _has_model(view):
         for layer in view.layers:
             for tensor in _weights(layer).values():
                 yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS)
@@ -71,6 +75,8 @@ def needs_layers(view: View) -> Iterator[Need]:
 
 def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Layers whose weights are, byte by byte, those of another layer."""
+    if not _has_model(view):
+        return
     firsts: dict[tuple[object, ...], Layer] = {}
     copies: list[tuple[Layer, Layer]] = []
     for layer in view.layers:

@@ -14,7 +14,7 @@ from ..facts import Fact
 from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import View
+from ..view import Layer, View
 
 STATES = ("kv-without-scales", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
 VALUE_STATES = ("kv-all-one",)
@@ -83,16 +83,17 @@ def _other_scales(view: View) -> bool:
 def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[Fact]:
     if not view.checkpoint.whole:
         return
-    attending = [
-        f"{layer.prefix}.{layer.number}"
+    attending = {
+        f"{layer.prefix}.{layer.number}": _projections(layer)
         for layer in view.layers
         if any(
             name.startswith(("self_attn.k_proj", "self_attn.qkv_proj", "attention.k_proj")) for name in layer.tensors
         )
-    ]
+    }
     have = [layer for layer in attending if layer in scales]
-    if not have:
-        return
+    # Other projections are another kind of attention (linear attention has no cache of keys and values).
+    kinds = {attending[layer] for layer in have}
+    attending = {layer: kind for layer, kind in attending.items() if kind in kinds}
     for layer in attending:
         if layer not in scales:
             file = next(
@@ -100,6 +101,12 @@ def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[F
             ).shard
             values = {"module": layer, "have": len(have), "of": len(attending)}
             yield Fact("kv-layer-missing", file, f"{layer}.self_attn.k_proj.k_scale", values=values)
+
+
+def _projections(layer: Layer) -> frozenset[str]:
+    """The modules of a layer's attention."""
+    names = (n.split(".") for n in layer.tensors if n.startswith(("self_attn.", "attention.")))
+    return frozenset(parts[1] for parts in names if parts[1].endswith("_proj"))
 
 
 def needs(view: View) -> Iterator[Need]:

@@ -88,7 +88,7 @@ def _head(view: View, main: Declaration) -> Iterator[Fact]:
     """An output head in plain floats that loaders expect quantized."""
     for name, module in view.modules.items():
         weight = module.parts.get("weight")
-        if name.rpartition(".")[2] != "lm_head" or module.scheme.quantized or weight is None:
+        if canonical(name) != "lm_head" or module.scheme.quantized or weight is None:
             continue
         if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
             values = {"module": name, "dtype": weight.dtype, "where": main.where}

@@ -20,6 +20,7 @@ from .complain import complain, complain_about_usage
 # command -> one line for `--help`; the module of the same name, with `_` for `-`, holds it as `command`
 COMMANDS: Mapping[str, str] = {
     "check": "Check checkpoints (the default command).",
+    "report": "Render a JSON report again.",
     "stats": "What is in a checkpoint: schemes, sizes, values.",
     "rules": "List the rules.",
     "explain": "Explain one rule, scheme, fact or word.",

@@ -6,7 +6,7 @@ import gc
 import shutil
 import sys
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -17,30 +17,22 @@ from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..findings import Report
 from ..linting import prepared
 from ..reach import final_ignores
-from ..reporters import REPORTERS
-from ..reporters.interface import Options
-from ..reporters.json import as_dict, failed, several
+from ..reporters.interface import Failure, Options
 from ..rulebook.message import printable, size
+from ..rulebook.model import Rule
 from ..ruleset import ruleset
 from ..settings import shown
 from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
+from .outputs import Output, Writer, format_option
 from .progress import bar
 from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
-@click.option(
-    "-f",
-    "--format",
-    "format_",
-    type=click.Choice(list(REPORTERS)),
-    default="text",
-    show_default=True,
-    help="How the report is written.",
-)
+@format_option
 @settings_options
 @click.option("--new-only", is_flag=True, help="Show only what the baseline does not hold.")
 @click.option("--show-suppressed", is_flag=True, help="Show findings that a configuration ignores, with the reason.")
@@ -64,7 +56,7 @@ from .settings import asked_for, settings_options
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(
     targets: tuple[str, ...],
-    format_: str,
+    outputs: tuple[Output, ...],
     new_only: bool,
     show_suppressed: bool,
     show_settings: bool,
@@ -88,10 +80,12 @@ def command(
     tensorlint check ./a ./b -f json                {"version", "exit_code", "targets": [a report for each]}
     tensorlint check org/model@refs/pr/3            a model on the Hub, by ranges; a local path comes first
     tensorlint check ./model --baseline old.json    only what old.json does not hold makes it fail
+    tensorlint check ./model -f text -f sarif=a.sarif
+                                                    text to read, and a file for code scanning
     tensorlint check ./model --show-settings        what applies here, and which file says so
     """
-    if plan and format_ != "text":
-        raise UsageError("--plan is written as text only", f"leave out -f {format_}, or --plan")
+    if plan and any(output.format != "text" or output.file for output in outputs):
+        raise UsageError("--plan is written as text only", "leave out -f, or --plan")
     asked = asked_for(**settings)
     names = targets or (".",)
     if show_settings:
@@ -102,20 +96,21 @@ def command(
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
     gc.set_threshold(200_000, 50, 50)
     columns = shutil.get_terminal_size((120, 24)).columns
-    options = Options(colored(color, sys.stdout), limit, "error", columns, not quiet, show_suppressed, not new_only)
+    rules: dict[str, Rule] = {}
+    options = Options(colored(color, sys.stdout), limit, columns, not quiet, show_suppressed, not new_only, rules)
+    writer = Writer(outputs, options)
     steps = [step for name in names for step in _steps(name, asked, alone=len(names) == 1)]
     tasks = [step for step in steps if isinstance(step, Task)]
     if new_only and not all(task.settings.baseline for task in tasks):
         raise UsageError("--new-only needs a baseline", "tensorlint check TARGET --baseline REPORT.json --new-only")
-    one_by_one = len(steps) == 1 or format_ != "json"
     suppressor = Suppressor()
-    worst, done, reports = 0, 0, []
+    worst, done = 0, 0
     for step in steps:
         if isinstance(step, Task):
             final = final_ignores(tasks, done, asked)
             done += 1
             try:
-                report = _run(step, suppressor, final, plan, progress)
+                report = _run(step, suppressor, final, plan, progress, rules)
             except (NoCheckpointError, UnfinishedError) as error:
                 if len(names) == 1:
                     raise
@@ -124,18 +119,13 @@ def command(
             why = step.error
             complain(why.message, why.hint)  # the others are checked all the same
             worst = max(worst, why.exit_code)
-            reports.append(failed(step.target, why.message, why.exit_code))
+            writer.add(Failure(step.target, why.message, why.exit_code))
             continue
         if report is None:
             continue
-        mine = replace(options, fail_on=step.settings.fail_on)
-        if one_by_one:
-            click.echo(REPORTERS[format_](report, mine), nl=False, color=True)
-        else:
-            reports.append(as_dict(report, mine.fail_on))
-        worst = max(worst, report.exit_code(mine.fail_on))
-    if not one_by_one:
-        click.echo(several(reports, worst), nl=False)
+        writer.add(report)
+        worst = max(worst, report.exit_code(report.fail_on))
+    writer.close()
     return worst
 
 
@@ -158,10 +148,19 @@ def _steps(name: str, asked: Wanted, alone: bool) -> Iterable[Task | _Lost]:
 
 
 def _run(
-    task: Task, suppressor: Suppressor, final: Collection[Ignore], plan: bool, progress: bool | None
+    task: Task,
+    suppressor: Suppressor,
+    final: Collection[Ignore],
+    plan: bool,
+    progress: bool | None,
+    rules: dict[str, Rule],
 ) -> Report | None:
-    """The report on one target, or None where only the plan was asked for and has been printed."""
+    """The report on one target, or None where only the plan was asked for and has been printed.
+
+    `rules` gets those that the task knows.
+    """
     with prepared(task) as ready:
+        rules.update(ready.ruleset.book.rules)
         if plan:
             _print_plan(task.target, ready.jobs, ready.skipped)
             return None

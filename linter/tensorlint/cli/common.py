@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from ..configuration.files import discover
 from ..rulebook.library import Book, load_book
+from ..settings import settings_for
 
 rules_option: Callable[[Any], Any] = click.option(
     "--rules",
@@ -22,5 +24,6 @@ rules_option: Callable[[Any], Any] = click.option(
 
 
 def book_with(extra: tuple[Path, ...]) -> Book:
-    """The shipped rules and the user's."""
-    return load_book(extra)
+    """The shipped rules, those of the configuration of the current folder, and the user's."""
+    here = Path.cwd()
+    return load_book((*map(Path, settings_for(str(here), discover(here)).rules), *extra))

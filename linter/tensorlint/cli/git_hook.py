@@ -15,8 +15,8 @@ from ..gate.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environme
 from ..git import repo_at
 from ..githook.install import install, uninstall
 from ..githook.push import changes, lint, updates
-from ..reporters import REPORTERS
 from ..reporters.interface import Options
+from ..reporters.text import render
 from ..rulebook.message import printable
 from .complain import colored, complain
 from .progress import bar
@@ -91,7 +91,7 @@ def _lint_all(remote: str, text: str, policy: Policy) -> int:
         if change.files is not None and not change.files:
             continue
         for report in lint(repo, change, lambda total, label: bar(total, label, None)):
-            click.echo(REPORTERS["text"](report, options), nl=False, err=True, color=True)
+            click.echo(render([report], options), nl=False, err=True, color=True)
             worst = max(worst, _judge(report, change.ref, policy))
     return worst
 

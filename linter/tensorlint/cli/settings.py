@@ -10,6 +10,7 @@ import click
 
 from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
+from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..tasks import Wanted, wanted
 
@@ -53,6 +54,13 @@ _OPTIONS = (
         is_flag=True,
         default=None,
         help="Exit code 1 also when something could not be looked at, or not at this depth.",
+    ),
+    click.option(
+        "--device",
+        default=None,
+        show_default="auto",
+        metavar="DEVICE",
+        help=f"What measures: {NAMES}. A GPU needs torch; auto takes one only where it wins, which is rare.",
     ),
     click.option(
         "--baseline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,7 +17,9 @@ from .toml import read_toml
 from .value import Value
 
 NAME = "tensorlint.toml"
+_HIDDEN = ".tensorlint.toml"
 _PROJECT = "pyproject.toml"
+_OURS = re.compile(rb"""tool.{0,9}tensorlint|^\s*\[\s*["']?tool["']?\s*\]""", re.MULTILINE)
 MAX_FILES = 32  # that one configuration builds on
 
 
@@ -39,14 +42,16 @@ class Section:
     def covers(self, target: str) -> bool:
         """Whether it is about a target: the absolute path of a folder, or org/model for a model on the Hub.
 
-        What is said about a folder holds for everything below it.
+        What is said about a folder holds for everything below it, except of ".", which is the file's own folder alone.
         """
         name = target
         if os.path.isabs(target):  # noqa: PTH117
             name = Path(os.path.relpath(target, self.folder)).as_posix()
-        around = [name, *map(str, PurePosixPath(name).parents)]
+        around = [name, *(str(p) for p in PurePosixPath(name).parents if p.name)]
         globs = [glob.removeprefix("./").rstrip("/") or "." for glob in self.globs]
-        return any(fnmatchcase(place, glob) for place in around for glob in globs if (place == ".") <= (glob == "."))
+        if name == ".":
+            return "." in globs
+        return any(fnmatchcase(place, glob) for place in around for glob in globs)
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,19 @@ class Configuration:
 
 
 def discover(folder: Path) -> Configuration | None:
-    """The configuration for what is in a folder: the nearest, in it or above it, `tensorlint.toml` before pyproject.
+    """The configuration for what is in a folder: the nearest, in it or above it.
+
+    In one folder `tensorlint.toml` comes before `.tensorlint.toml`, and that before `pyproject.toml`.
 
     A pyproject.toml without [tool.tensorlint] is passed over. Raises like `load`.
     """
     folder = folder.absolute()
     for place in (folder, *folder.parents):
-        own, project = place / NAME, place / _PROJECT
-        if os.path.lexists(own):
-            return load(own)
-        if project.is_file() and b"tensorlint" in _start(project):
+        for own in (place / NAME, place / _HIDDEN):
+            if os.path.lexists(own):
+                return load(own)
+        project = place / _PROJECT
+        if project.is_file() and _OURS.search(_start(project)):
             top = read_toml(project)
             if "tensorlint" in (top.data.get("tool") or {} if isinstance(top.data.get("tool"), dict) else {}):
                 return load(project)

@@ -20,8 +20,12 @@ else:
 
 MAX_BYTES = 128 << 10
 MAX_NESTING = 16
+# The time that tomllib takes for a dotted name grows with the square of its parts. No name of a tensor has that many.
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_LONG_NAME = re.compile(rf"""(?<![\w"'-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{64}}""")
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _TEXT_HINT = "text stands in quotes"
+_DEEP = "settings are at most three deep"
 # what the line looks like -> what to write; the first that fits is shown
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^\s*[\w.\"'-]+\s*:"), "keys and values are joined by `=`: key = value"),
@@ -83,6 +87,11 @@ def parse_toml(raw: bytes, name: str) -> Value:
         before = raw[: error.start].decode("utf-8", "replace").split("\n")
         Text(name, ()).fail(len(before) - 1, len(before[-1]), 1, f"byte 0x{raw[error.start]:02x} is not UTF-8 text")
     text = Text(name, tuple(whole.split("\n")))
+    if long := _LONG_NAME.search(whole):
+        line = whole.count("\n", 0, long.start())
+        text.fail(
+            line, long.start() - whole.rfind("\n", 0, long.start()) - 1, 1, "a name has more than 64 parts", _DEEP
+        )
     try:
         data = tomllib.loads(whole)
         too_deep = _depth(data) > MAX_NESTING
@@ -91,7 +100,7 @@ def parse_toml(raw: bytes, name: str) -> Value:
     except ValueError as error:
         _refuse(text, str(error))
     if too_deep:
-        text.fail(0, 0, 1, f"values are nested deeper than {MAX_NESTING} levels", "settings are at most three deep")
+        text.fail(0, 0, 1, f"values are nested deeper than {MAX_NESTING} levels", _DEEP)
     return Value(data, locate(whole), text)
 
 

@@ -60,7 +60,7 @@ def judge(change: Change) -> Verdict:
     findings = tuple(_said(f) for f in report.findings if f.severity != "note" and (f.active or f.suppression))
     options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
     worth = report.stopped or any(not said.accepted for said in findings)
-    return Verdict(findings, render(report, options) if worth else "", report.stopped)
+    return Verdict(findings, render([report], options) if worth else "", report.stopped)
 
 
 def _said(f: Finding) -> Said:

@@ -31,8 +31,9 @@ WORDS: dict[str, str] = {
     "smallest": "smallest non-zero finite magnitude",
     "largest": "largest finite magnitude",
     "first": "value of the first element",
+    "all_zero": "1 when every element is zero, of either sign, else 0; cheaper than counting them",
     "uniform": "1 when every stored byte is the same, else 0",
-    "byte": "the lowest stored byte; where `uniform` is 1, the only one",
+    "byte": "where `uniform` is 1 the only stored byte, else one of them",
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
 COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
@@ -45,7 +46,9 @@ class Measures:
 
     `positions` gives for each counted word with a count above zero the index of its first element, except for
     `ceiling` and `floor`, which matter by their share and not by their place; `codes` is the histogram of bit patterns
-    where it was asked for and the encoding has at most 8 bits.
+    where it was asked for and the encoding has at most 8 bits. Where `all_zero` is wanted and `zero` is not, zeros may
+    be left out of the count in any block that has another element: the tensor is zero where all elements were counted.
+    `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
     """
 
     count: int = 0
@@ -100,6 +103,8 @@ class Measures:
         """The number a word of the rule language stands for."""
         if word == "first":
             return self.first[1]
+        if word == "all_zero":
+            return int(self.zero == self.count)
         if word == "uniform":
             return int(self.lowest_byte >= self.highest_byte)
         if word == "byte":
@@ -133,7 +138,7 @@ def total(parts: Iterable[Measures]) -> Measures:
     result = Measures()
     longest: ZeroRun | None = None
     for part in parts:
-        result = result + replace(part, zero_run=None)
+        result = result + (part if part.zero_run is None else replace(part, zero_run=None))
         if part.zero_run is not None and (longest is None or part.zero_run.best[0] > longest.best[0]):
             longest = part.zero_run
     return replace(result, zero_run=longest)

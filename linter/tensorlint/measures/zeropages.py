@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+_GLANCE = 4  # bytes
 PAGE = 4096  # bytes; zero pages are counted at this size and alignment in the file
 
 
@@ -79,12 +80,15 @@ def zero_pages(data: npt.NDArray[np.uint8], offset: int) -> ZeroRun:
     skip = min(size, -offset % PAGE)
     pages = (size - skip) // PAGE
     tail = skip + pages * PAGE
+    # The first bytes of a page settle nearly all of them; only the rest are looked at in full.
+    glances = np.ndarray((pages,), f"<u{_GLANCE}", data, skip, (PAGE,)) if pages else np.empty(0, np.uint8)
+    if data[0] and data[-1] and glances.all():
+        return ZeroRun((Span(offset, offset + size, 0, 0, (0, 0)),))
     zero = np.empty(pages + 2, bool)  # the pages with the incomplete ones before and after them
     zero[0], zero[-1] = not data[:skip].any(), not data[tail:].any()
     if pages:
         block = data[skip:tail].reshape(pages, PAGE)
-        # The first bytes of a page settle nearly all of them; only the rest are looked at in full.
-        zero[1:-1] = ~block[:, :64].any(axis=1)
+        zero[1:-1] = glances == 0
         maybe = np.flatnonzero(zero[1:-1])
         if len(maybe):
             zero[1 + maybe] = ~block[maybe].any(axis=1)

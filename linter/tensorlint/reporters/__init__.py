@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from ..findings import Report
-from . import concise, json, text
-from .interface import Options
+from . import concise, github, gitlab, json, junit, markdown, sarif, text
+from .interface import Format
 
-# format -> function from reports to text
-REPORTERS: Mapping[str, Callable[[Report, Options], str]] = {
-    "text": text.render,
-    "concise": concise.render,
-    "json": json.render,
+REPORTERS: Mapping[str, Format] = {
+    "text": Format(text.render, streams=True, between="\n"),
+    "concise": Format(concise.render, streams=True),
+    "json": Format(json.render),
+    "github": Format(github.render),
+    "gitlab": Format(gitlab.render),
+    "sarif": Format(sarif.render),
+    "junit": Format(junit.render),
+    "markdown": Format(markdown.render),
+    "comment": Format(markdown.comment),
 }

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from ..apply import patterns
-from ..findings import Report
+from collections.abc import Sequence
+
+from ..findings import Finding, Report
 from ..rulebook.message import printable
-from .interface import Options
+from ..spread import spread_of
+from .interface import Failure, Options, Outcome
 from .layout import agreed
-from .text import coverage, verdict
+from .text import coverage, tag, verdict
 
 
-def render(report: Report, options: Options) -> str:
-    """`file: tensor: severity[rule] message`, one line each; then verdict and coverage in one line each."""
-    rows = []
-    for f in report.findings:
-        if not options.shows(f):
-            continue
-        aside = "suppressed " if f.suppression else "known " if f.state == "known" else ""
-        file = f.locations[0].file if f.locations else report.target
-        names = [n for n in patterns(f) if n != file]
-        where = f"{file}: {names[0]}" if names else file
-        more = f" (+{len(names) - 1} more)" if len(names) > 1 else ""
-        rows.append(printable(f"{where}{more}: {aside}{f.severity}[{f.rule}] {agreed(f.message)}"))
+def render(outcomes: Sequence[Outcome], options: Options) -> str:
+    """`file:line: tensor: severity[rule] message`, one line each; then verdict and coverage in one line each."""
+    return "".join(
+        printable(f"{o.target}: {o.message}") + "\n" if isinstance(o, Failure) else _report(o, options)
+        for o in outcomes
+    )
+
+
+def _report(report: Report, options: Options) -> str:
+    rows = [printable(_row(report, f)) for f in report.findings if options.shows(f)]
     if report.stopped:
         rows.append(printable(f"stopped: {report.stopped}"))
     return "\n".join([*rows, verdict(report, options.notes), "; ".join(coverage(report))]) + "\n"
+
+
+def _row(report: Report, f: Finding) -> str:
+    first = f.locations[0] if f.locations else None
+    file = first.file if first else report.target
+    spread = spread_of(f)
+    names = [n for n in spread.patterns if n != file]
+    if first and first.line and first.line.file == file:
+        file += f":{first.line.number}"
+    where = f"{file}: {names[0]}" if names else file
+    more = f" (+{spread.patterns_total - 1:,} more)" if names and spread.patterns_total > 1 else ""
+    said = f"{tag(f)} {f.severity}[{f.rule}] {agreed(f.message)}"
+    return f"{where}{more}: {said.lstrip()}"

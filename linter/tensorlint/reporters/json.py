@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
 from .. import __version__
-from ..findings import Finding, Location, Report
-from .interface import Options
+from ..findings import Distribution, Evidence, Finding, Location, Report, Spread
+from .interface import Failure, Options, Outcome, exit_code
+
+VERSION = 1
 
 
-def render(report: Report, options: Options) -> str:
-    """One JSON object, with a newline at the end."""
-    return _dumped(as_dict(report, options.fail_on))
+def render(outcomes: Sequence[Outcome], options: Options) -> str:
+    """The report, or `{"version", "exit_code", "targets": [...]}` for several targets, with a newline at the end."""
+    rows = [_failed(o) if isinstance(o, Failure) else as_dict(o) for o in outcomes]
+    if len(rows) == 1:
+        return _dumped(rows[0])
+    return _dumped({"version": VERSION, "exit_code": exit_code(outcomes), "targets": rows})
 
 
-def several(reports: list[dict[str, Any]], exit_code: int) -> str:
-    """One JSON object for several targets: `{"version", "exit_code", "targets": [...]}`."""
-    return _dumped({"version": 1, "exit_code": exit_code, "targets": reports})
-
-
-def failed(target: str, message: str, exit_code: int) -> dict[str, Any]:
-    """What stands in `targets` for a target about which there is no report."""
-    return {"version": 1, "target": target, "complete": False, "exit_code": exit_code, "error": message, "findings": []}
+def _failed(failure: Failure) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "tensorlint": __version__,
+        "target": failure.target,
+        "complete": False,
+        "exit_code": failure.exit_code,
+        "error": failure.message,
+        "findings": [],
+    }
 
 
 def _dumped(value: dict[str, Any]) -> str:
@@ -46,26 +55,29 @@ def _strict(value: Any) -> Any:
     return str(value)
 
 
-def as_dict(report: Report, fail_on: str) -> dict[str, Any]:
+def as_dict(report: Report) -> dict[str, Any]:
     """The report as plain values."""
     return {
-        "version": 1,
+        "version": VERSION,
         "tensorlint": __version__,
         "target": report.target,
         "origin": report.origin or None,
         "baseline": report.baseline or None,
         "settings": list(report.settings),
+        "fail_on_coverage": report.strict,
         "depth": report.depth,
         "checkpoints": list(report.checkpoints),
         "complete": report.complete,
         "stopped": report.stopped or None,
-        "exit_code": report.exit_code(fail_on),
+        "fail_on": report.fail_on,
+        "strict": report.strict,
+        "exit_code": report.exit_code(report.fail_on),
         "schemes": dict(report.schemes),
         "tensors": report.tensors,
         "shards": report.shards,
         "bytes_read": report.bytes_read,
         "bytes_total": report.bytes_total,
-        "seconds": round(report.seconds, 3),
+        "seconds": report.seconds,
         "rules_run": list(report.rules_run),
         "rules_skipped": dict(report.rules_skipped),
         "gaps": list(report.gaps),
@@ -91,16 +103,11 @@ def _finding(f: Finding) -> dict[str, Any]:
         "state": f.state or None,
         "fix": None,
         "checkpoint": f.checkpoint,
-        "evidence": None
-        if f.evidence is None
-        else {
-            "tensor": f.evidence.tensor,
-            "start": list(f.evidence.start),
-            "elements": list(f.evidence.elements),
-            "marked": sorted(f.evidence.marked),
-            "note": f.evidence.note,
-        },
+        "evidence": _evidence(f.evidence) if f.evidence else None,
+        "distribution": _distribution(f.distribution) if f.distribution else None,
         "locations": [_location(loc) for loc in f.locations],
+        "locations_left_out": max(0, f.count - len(f.locations)),
+        "spread": _spread(f.spread) if f.spread else None,
     }
 
 
@@ -110,5 +117,19 @@ def _location(loc: Location) -> dict[str, Any]:
         "tensor": loc.tensor or None,
         "index": None if loc.index is None else list(loc.index),
         "byte_offset": loc.byte_offset,
+        "byte_length": loc.byte_length,
         "line": None if loc.line is None else {"file": loc.line.file, "number": loc.line.number},
     }
+
+
+def _evidence(e: Evidence) -> dict[str, Any]:
+    return {**asdict(e), "marked": sorted(e.marked)}
+
+
+def _distribution(d: Distribution) -> dict[str, Any]:
+    return asdict(d)
+
+
+def _spread(s: Spread) -> dict[str, Any]:
+    """`cells` are [layer or null, module, count]."""
+    return asdict(s)

@@ -3,46 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ..apply import patterns
-from ..findings import Finding, Report
+from ..findings import SEVERITIES, Finding, Location, Report
 from ..rulebook.message import printable as clean
 from ..rulebook.message import size
+from ..spread import spread_of
 from .evidence import rows as evidence_rows
-from .interface import Options
+from .interface import Failure, Options, Outcome
 from .layout import Ink, agreed, plural, wrapped
 
 _SHOWN_NAMES = 4
 _BAR = 6  # columns of "   |  "
 
 
-def render(report: Report, options: Options) -> str:
+def render(outcomes: Sequence[Outcome], options: Options) -> str:
     """Findings, most severe first, then what was checked, the verdict, what was read and what was not looked at."""
     ink = Ink(options.color)
+    return "\n".join(
+        f"{ink('error', 'error')}: {clean(o.target)}: {clean(o.message)}\n"
+        if isinstance(o, Failure)
+        else _report(o, options, ink)
+        for o in outcomes
+    )
+
+
+def _report(report: Report, options: Options, ink: Ink) -> str:
     rows: list[str] = []
-    shown = [f for f in report.findings if options.shows(f)]
-    cut = shown[: options.limit] if options.limit else shown
+    found = [f for f in report.findings if options.shows(f)]
+    cut = found[: options.limit] if options.limit else found
     for finding in cut:
         rows.extend(_finding(finding, ink, options.width))
         rows.append("")
-    if len(cut) < len(shown):
-        rows += [f"... and {plural(len(shown) - len(cut), 'more finding')} (--limit 0 shows all)", ""]
+    if len(cut) < len(found):
+        rows += [f"... and {plural(len(found) - len(cut), 'more finding')} (--limit 0 shows all)", ""]
     if report.stopped:
         text = "\n  ".join(wrapped(clean(report.stopped), options.width, 9, 2))
         rows += [ink("stopped", "error") + f": {text}", ""]
-    rows.append(ink("\n  ".join(wrapped(clean(_what(report)), options.width, 0, 2)), "bold"))
+    rows.append(ink("\n  ".join(wrapped(clean(f"{report.target}: {what(report)}"), options.width, 0, 2)), "bold"))
     rows.append(_verdict_ink(report, ink, options.notes))
     for line in coverage(report):
         rows.append("\n  ".join(wrapped(line, options.width, 0, 2)))
     return "\n".join(rows) + "\n"
 
 
+def tag(f: Finding) -> str:
+    """Why a finding does not count, in a word; nothing for one that does."""
+    return "suppressed" if f.suppression else f.state if f.state in ("known", "gone") else ""
+
+
+def why_not(f: Finding) -> str:
+    """Why a finding is suppressed: the reason, until when, and where that is written."""
+    why = f.suppression
+    return f"{why.reason}{f' (until {why.until})' if why.until else ''}, {why.where}" if why else ""
+
+
 def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
-    aside = "suppressed " if f.suppression else "known " if f.state == "known" else ""
-    head = f"{aside}{f.severity}[{f.rule}]: "
+    head = f"{tag(f)} {f.severity}[{f.rule}]: ".lstrip()
     first, *more_lines = wrapped(agreed(clean(f.message)), width, len(head), 2)
-    yield ink(head[:-2], "dim" if aside else f.severity) + ": " + ink(first, "bold")
+    yield ink(head[:-2], f.severity if f.active else "dim") + ": " + ink(first, "bold")
     for line in more_lines:
         yield "  " + ink(line, "bold")
     yield from _place(f, ink, width)
@@ -54,10 +73,8 @@ def _finding(f: Finding, ink: Ink, width: int) -> Iterator[str]:
         yield bar
     see = f"; see {', '.join(clean(s) for s in f.see[:3])}" if f.see else ""
     more = f"tensorlint explain {f.rule}{see}"
-    why = f.suppression
-    ignored = f"{why.reason}{f' (until {why.until})' if why.until else ''}, {why.where}" if why else ""
     for label, text in (
-        ("ignored", ignored),
+        ("ignored", why_not(f)),
         ("effect", f.effect),
         ("fix", f.remedy),
         ("known", f.note),
@@ -73,26 +90,30 @@ def _place(f: Finding, ink: Ink, width: int) -> Iterator[str]:
     """The file, the names the finding is about as patterns, and how many there are."""
     if not f.locations:
         return
-    first = f.locations[0]
-    names = [clean(n) for n in patterns(f)]
+    first, spread = f.locations[0], spread_of(f)
+    names = [clean(n) for n in spread.patterns]
     if not first.tensor:
-        names = [] if len(names) == 1 else names
-    files = {loc.file for loc in f.locations}
-    place = clean(first.file)
-    if first.tensor and len(files) > 1:
-        place += f" and {plural(len(files) - 1, 'more file')}"
-    elif not first.tensor and len(files) > 1:
-        place = plural(len(files), "file")
+        names = [] if spread.patterns_total == 1 else names
+    place = clean(first.file) + _line(first, f.count)
+    if first.tensor and spread.files > 1:
+        place += f" and {plural(spread.files - 1, 'more file')}"
+    elif not first.tensor and spread.files > 1:
+        place = plural(spread.files, "file")
     if first.byte_offset is not None and f.count == 1:
         place += f", byte {first.byte_offset:,}"
     yield f"  {ink('-->', 'dim')} {place}"
     for name in names[:_SHOWN_NAMES]:
         yield f"      {name}"
     if len(names) > _SHOWN_NAMES:
-        yield f"      ... and {plural(len(names) - _SHOWN_NAMES, 'more pattern')}"
+        yield f"      ... and {plural(spread.patterns_total - _SHOWN_NAMES, 'more pattern')}"
     if f.count > 1:
         text = f"{f.count:,} {'tensors' if first.tensor else 'places'}{_where(f)}"
         yield "      " + "\n        ".join(wrapped(text, width, 6, 8))
+
+
+def _line(first: Location, count: int) -> str:
+    """`:12`, where the file is text and the finding is about that one line of it."""
+    return f":{first.line.number}" if first.line and first.line.file == first.file and count == 1 else ""
 
 
 def _where(f: Finding) -> str:
@@ -104,7 +125,8 @@ def _where(f: Finding) -> str:
     return ", first at " + ", ".join(f"{list(loc.index or ())} (byte {loc.byte_offset:,})" for loc in f.locations)
 
 
-def _what(report: Report) -> str:
+def what(report: Report) -> str:
+    """What a checkpoint is: schemes, and how many tensors and shards."""
     schemes = ", ".join(f"{name} ({plural(count, 'module')})" for name, count in report.schemes.items())
     if not schemes:
         schemes = "not quantized"
@@ -113,12 +135,12 @@ def _what(report: Report) -> str:
         if any("no known scheme" in g for g in report.gaps):
             schemes = "no known scheme"
     many = f", {len(report.checkpoints)} checkpoints" if len(report.checkpoints) > 1 else ""
-    return f"{report.target}: {schemes}, {plural(report.tensors, 'tensor')}, {plural(report.shards, 'shard')}{many}"
+    return f"{schemes}, {plural(report.tensors, 'tensor')}, {plural(report.shards, 'shard')}{many}"
 
 
 def verdict(report: Report, notes: bool = True) -> str:
     """What was found, in one line; never more than was looked at."""
-    counts = [(report.count(s), s) for s in ("error", "warning", "note")]
+    counts = [(report.count(s), s) for s in SEVERITIES]
     said = ", ".join(plural(n, s) + (" (not shown)" if s == "note" and not notes else "") for n, s in counts if n)
     aside = _aside(report)
     if report.stopped:
@@ -127,7 +149,10 @@ def verdict(report: Report, notes: bool = True) -> str:
         said = f"new: {said}"
     said = said or ("nothing new" if report.baseline else "no findings")
     if report.strict and not report.complete:
-        return f"{said}{aside}; incomplete, which fails (--fail-on-coverage)"
+        lacks = [f"{plural(len(report.rules_skipped), 'rule')} not run"] if report.rules_skipped else []
+        lacks += [f"not checked: {agreed(clean(report.gaps[0]))}"] if report.gaps else []
+        lacks += [f"and {plural(len(report.gaps) - 1, 'more gap')}"] if len(report.gaps) > 1 else []
+        return f"{said}{aside}; incomplete, which fails (--fail-on-coverage): {', '.join(lacks)}"
     return f"{said}{aside}" if report.complete or any(n for n, _ in counts) else f"{said} in what was checked{aside}"
 
 
@@ -140,7 +165,7 @@ def _aside(report: Report) -> str:
 
 
 def _verdict_ink(report: Report, ink: Ink, notes: bool) -> str:
-    style = next((s for s in ("error", "warning", "note") if report.count(s)), "good" if report.complete else "bold")
+    style = next((s for s in SEVERITIES if report.count(s)), "good" if report.complete else "bold")
     return ink(verdict(report, notes), style)
 
 

@@ -46,7 +46,7 @@ DOMAINS: Mapping[str, Domain] = {
     **dict.fromkeys(("count", "zero_pages", *COUNTED), _COUNT),
     **dict.fromkeys(v.SHARES, Domain(0, 1, False, "a share lies between 0 and 1: 5 % is 0.05")),
     **dict.fromkeys(("smallest", "largest"), Domain(0, math.inf, False, "it is a magnitude: never below 0")),
-    "uniform": Domain(0, 1, True, "it is 0 or 1"),
+    **dict.fromkeys(("uniform", "all_zero"), Domain(0, 1, True, "it is 0 or 1")),
     "byte": Domain(0, 255, True, "it is a byte: 0 to 255"),
 }
 

@@ -210,7 +210,7 @@ class Item:
 
 
 def text_of(keys: Mapping[str, Item]) -> None:
-    """Fail for a `summary` that is no text and a `see` that is no list of texts, in files whose loader reads neither."""
+    """Fail for a `summary` that is no text and a `see` that is no list of them, in files whose loader reads neither."""
     if "summary" in keys:
         keys["summary"].string("`summary`")
     if "see" in keys:

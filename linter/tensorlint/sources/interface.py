@@ -29,6 +29,14 @@ class File(Protocol):
         """Release what holds the file open."""
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """A file that others may change while it is read."""
+
+    def verify(self) -> None:
+        """Raises UnfinishedError when it is no longer what was opened first under its name."""
+
+
 class Source(Protocol):
     """A place that holds checkpoints: a folder, a file, a dictionary in memory."""
 

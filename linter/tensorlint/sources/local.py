@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from ..errors import UnfinishedError
 from .cached import listed
@@ -29,14 +30,34 @@ def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     return len(piece)
 
 
-class LocalFile:
-    """A local file, opened on first use."""
+class Identity(NamedTuple):
+    """What tells one state of a file from another: another file in its place, or the same file written to."""
 
-    def __init__(self, path: Path, name: str, size: int) -> None:
+    device: int
+    inode: int
+    size: int
+    modified: int  # nanoseconds
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """The identity in the answer of stat."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class LocalFile:
+    """A local file, opened on first use; safe for several readers.
+
+    `seen` remembers for a whole run what each name stood for when it was opened first: headers and values are read by
+    separate openings, and a file that is replaced in between would be judged by the header of another.
+    """
+
+    def __init__(self, path: Path, name: str, size: int, seen: dict[str, Identity] | None = None) -> None:
         self.path = path
         self.name = name
         self.size = size
         self._descriptor: int | None = None
+        self._seen = {} if seen is None else seen
+        self._opening = Lock()
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`."""
@@ -49,11 +70,10 @@ class LocalFile:
         if not len(buffer):
             return
         try:
-            if self._descriptor is None:
-                self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            descriptor = self._open() if self._descriptor is None else self._descriptor
             done = 0
             while done < len(buffer):
-                got = _read_at(self._descriptor, buffer[done:], offset + done)
+                got = _read_at(descriptor, buffer[done:], offset + done)
                 if got == 0:
                     raise UnfinishedError(
                         f"{self.name} ended at byte {offset + done:,} while it was read; it had {self.size:,} bytes",
@@ -62,6 +82,44 @@ class LocalFile:
                 done += got
         except OSError as error:
             raise UnfinishedError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+    def verify(self) -> None:
+        """Raises UnfinishedError when the file was written to, replaced or removed since it was opened first."""
+        if self._descriptor is None:
+            return
+        try:
+            self._compare(os.fstat(self._descriptor))
+            self._compare(self.path.stat())
+        except OSError as error:
+            raise UnfinishedError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+    def _open(self) -> int:
+        with self._opening:
+            if self._descriptor is None:
+                descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                try:
+                    self._compare(os.fstat(descriptor))
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                self._descriptor = descriptor
+        return self._descriptor
+
+    def _compare(self, status: os.stat_result) -> None:
+        now = Identity.of(status)
+        before = self._seen.setdefault(self.name, now)
+        if before == now:
+            return
+        if before[:2] != now[:2]:
+            what = "was replaced by another file"
+        elif before.size != now.size:
+            what = f"went from {before.size:,} to {now.size:,} bytes"
+        else:
+            what = "was written to"
+        raise UnfinishedError(
+            f"{self.name} {what} while it was checked",
+            "wait until whatever writes it has finished, then check again",
+        )
 
     def close(self) -> None:
         """Close the descriptor, if any."""
@@ -78,6 +136,7 @@ class LocalSource:
         self.origin = ""  # which meaning of the target this is, where it has several
         self.single = path.name if path.is_file() else None
         self.root = path.parent if path.is_file() else path
+        self._seen: dict[str, Identity] = {}
 
     @cached_property
     def _walked(self) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -128,4 +187,4 @@ class LocalSource:
 
     def open(self, name: str) -> LocalFile:
         """Open a file that `files()` named; anything else, such as a broken link, is an empty file."""
-        return LocalFile(self.root / name, name, self.files().get(name, 0))
+        return LocalFile(self.root / name, name, self.files().get(name, 0), self._seen)

@@ -1,0 +1,80 @@
+"""`tensorlint report`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from ..reporters.interface import Options
+from ..reporters.reading import MAX_REPORT, read_report
+from ..rulebook.library import load_book
+from .complain import colored
+from .outputs import Output, Writer, format_option
+
+
+@click.command("report", short_help="Render a JSON report again.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
+@format_option
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Findings shown; 0 for all.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in text.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text, concise and Markdown.")
+@click.option("--show-suppressed", is_flag=True, help="Show suppressed findings, too.")
+def command(file: Path, outputs: tuple[Output, ...], limit: int, color: str, quiet: bool, show_suppressed: bool) -> int:
+    """Write an earlier JSON report in another format, without reading the checkpoint again.
+
+    FILE is what `tensorlint check -f json` wrote, of one target or of several; `-` is stdin. The exit code is 0: what
+    was found decided that of the check.
+
+    \b
+    tensorlint check ./model -f json=report.json -f text
+    tensorlint report report.json                   as text, as it was
+    tensorlint report report.json -f markdown       for the summary of a CI job
+    tensorlint report report.json -f sarif=out.sarif -f junit=out.xml
+    """
+    outcomes = read_report(_text(file), "stdin" if str(file) == "-" else str(file))
+    columns = shutil.get_terminal_size((120, 24)).columns
+    options = Options(
+        colored(color, sys.stdout),
+        limit,
+        columns,
+        not quiet,
+        suppressed=show_suppressed,
+        rules=load_book().rules,
+    )
+    writer = Writer(outputs, options)
+    for outcome in outcomes:
+        writer.add(outcome)
+    writer.close()
+    return 0
+
+
+def _text(file: Path) -> str:
+    """The text of a report; raises UsageError where there is none."""
+    try:
+        if str(file) == "-":
+            data = sys.stdin.buffer.read(MAX_REPORT + 1)
+        else:
+            if file.is_dir():
+                raise UsageError(f"{file} is a folder", f"name the report in it, or check it: tensorlint check {file}")
+            with file.open("rb") as stream:
+                data = stream.read(MAX_REPORT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {file}", "tensorlint check TARGET -f json=FILE writes one") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}") from error
+    if len(data) > MAX_REPORT:
+        raise UsageError(f"{file} has more than {MAX_REPORT:,} bytes: no report is that long")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text: byte {error.start} is not UTF-8", "a report is JSON") from None

@@ -1,0 +1,118 @@
+"""Distributions: every element is in one bin, the bad ones are marked, and bins are in the order of values."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensorlint.distribution import distribution
+from tensorlint.dtypes import ENCODINGS, code_table, encoding_of
+from tensorlint.findings import Distribution
+from tensorlint.header import TensorInfo
+from tensorlint.measures.cpu import CpuKernel
+from tensorlint.measures.interface import COUNTED
+from tensorlint.reporters.chart import chart
+from tensorlint.sources.memory import MemorySource
+
+NARROW = ("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F16", "BF16")
+
+
+def spread(data: bytes, dtype: str, word: str = "nan") -> Distribution | None:
+    width = encoding_of(dtype).bits // 8
+    tensor = TensorInfo("t", dtype, (len(data) // width,), "s", 3, 3 + len(data))
+    return distribution(tensor, encoding_of(dtype), word, MemorySource({"s": b"abc" + data}))
+
+
+@given(
+    st.binary(min_size=8, max_size=400).map(lambda b: b[: len(b) // 8 * 8]),
+    st.sampled_from([*NARROW, "F32", "F64"]),
+    st.sampled_from(COUNTED),
+)
+def test_bins_count_every_element_once_and_mark_what_the_kernel_counts(data, dtype, word):
+    found = spread(data, dtype, word)
+    assert found is not None
+    assert sum(b.count for b in found.bins) == found.elements == found.of == len(data) * 8 // encoding_of(dtype).bits
+    assert all(0 <= b.bad <= b.count for b in found.bins)
+    if word == "ceiling" and dtype in ("F32", "F64"):
+        return  # one of four billion values is not looked for
+    if word == "floor" and dtype in ("F32", "F64"):
+        return
+    measured = CpuKernel().measure(np.frombuffer(data, np.uint8), encoding_of(dtype), frozenset({word}), 0, 0)
+    if word == "subnormal" and len(found.bins) > 20:
+        return  # several powers share a bin
+    assert sum(b.bad for b in found.bins) == measured.value(word)
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_every_pattern_of_a_format_has_its_bin(dtype):
+    encoding = encoding_of(dtype)
+    found = spread(np.arange(1 << encoding.bits).astype(f"<u{encoding.bits // 8}").tobytes(), dtype)
+    table = code_table(encoding)
+    labels = {b.label: b.count for b in found.bins}
+    assert labels.get("NaN", 0) == table.nan.sum()
+    assert labels.get("Inf", 0) + labels.get("-Inf", 0) == table.inf.sum()
+    assert labels.get("0", 0) == table.zero.sum()
+
+
+def labels(found: Distribution) -> list[tuple[str, int, int]]:
+    return [(b.label, b.count, b.bad) for b in found.bins]
+
+
+def test_the_order_is_that_of_values():
+    data = struct.pack("<8f", 1.0, 3.0, -1.5, 0.0, -0.0, float("inf"), float("-inf"), float("nan"))
+    assert labels(spread(data, "F32", "negative")) == [
+        ("-Inf", 1, 0), ("-2^0", 1, 1), ("0", 2, 0), ("2^0", 1, 0), ("2^1", 1, 0), ("Inf", 1, 0), ("NaN", 1, 0),
+    ]  # fmt: skip
+
+
+def test_saturated_values_have_a_bin_of_their_own():
+    data = bytes([0x7E] * 5 + [0x78] * 3 + [0x38])
+    assert labels(spread(data, "F8_E4M3", "ceiling"))[-2:] == [("2^8", 3, 0), ("448 (largest)", 5, 5)]
+
+
+def test_far_powers_share_bins():
+    found = spread(struct.pack("<3d", 1e-300, 1.0, 1e300), "F64", "largest")
+    assert len(found.bins) <= 25
+    assert found.bins[-1].bad == 1
+    assert sum(b.count for b in found.bins) == 3
+
+
+@pytest.mark.parametrize("dtype", ["U8", "I32", "F4"])
+def test_what_is_no_float_has_none(dtype):
+    assert (
+        distribution(
+            TensorInfo("t", dtype, (4,), "s", 0, 16), encoding_of(dtype), "nan", MemorySource({"s": bytes(16)})
+        )
+        is None
+    )
+
+
+def test_a_file_that_shrank_has_none():
+    assert (
+        distribution(TensorInfo("t", "F32", (4,), "s", 0, 16), ENCODINGS["f32"], "nan", MemorySource({"s": b""}))
+        is None
+    )
+
+
+def test_of_a_large_tensor_the_first_bytes_are_read(monkeypatch):
+    monkeypatch.setattr("tensorlint.distribution._READ", 8)
+    found = spread(b"\x38" * 8 + b"\x7f" * 8, "F8_E4M3")
+    assert (found.elements, found.of) == (8, 16)
+    assert labels(found) == [("2^0", 8, 0)]
+    assert next(chart(found)) == "F8_E4M3, the first 8 of 16 values by magnitude"
+
+
+def test_the_chart():
+    data = bytes([0x38] * 800 + [0x40] * 100 + [0x48] + [0x7F] * 3 + [0])
+    assert list(chart(spread(data, "F8_E4M3"))) == [
+        "F8_E4M3, 905 values by magnitude",
+        "  0    1  ▏",
+        "2^0  800  ████████████████████████████████",
+        "2^1  100  ████",
+        "2^2    1  ▏",
+        "NaN    3  ▏  <- bad",
+    ]

@@ -213,7 +213,7 @@ def _scheme() -> Schema:
 
 
 def _damages() -> Schema:
-    """Bad examples of a scheme: how they differ from the good one and which rule finds it; or examples as of rules."""
+    """Bad examples of a scheme: how they differ from the good one and the rule that finds it; or those of rules."""
     change = table({"but": {"type": "object", "additionalProperties": _TEXT}, "rule": _TEXT}, ("but", "rule"))
     examples = _examples(True)
     return {**examples, "items": {"anyOf": [change, examples["items"]]}}

@@ -78,7 +78,7 @@ def measured(
         for row in ordered:
             ranges.setdefault(row.tensor.shard, []).append((row.tensor.begin, row.tensor.end))
         source.prefetch(ranges)
-    buffer = np.empty(PIECE, np.uint8)
+    buffer, kernel = np.empty(PIECE, np.uint8), CpuKernel()
     shard, file = "", None
     try:
         for row in ordered:
@@ -86,7 +86,7 @@ def measured(
                 if file is not None:
                     file.close()
                 shard, file = row.tensor.shard, source.open(row.tensor.shard)
-            yield row, _values(file.read_into, row, buffer, progress)
+            yield row, _values(file.read_into, row, buffer, kernel, progress)
     finally:
         if file is not None:
             file.close()
@@ -96,9 +96,10 @@ def _values(
     read_into: Callable[[int, memoryview], None],
     row: Row,
     buffer: npt.NDArray[np.uint8],
+    kernel: CpuKernel,
     progress: Callable[[int], None] | None,
 ) -> Values:
-    encoding, kernel = encoding_of_row(row), CpuKernel()
+    encoding = encoding_of_row(row)
     words = WORDS | {CODES} if encoding.bits <= 8 and encoding.bits != 6 and encoding.kind != "raw" else WORDS
     whole, exponents = Measures(), np.zeros(0, np.int64)
     begin, end = row.tensor.begin, row.tensor.end

@@ -64,7 +64,9 @@ option() { # NAME VALUE
 option --depth "$INPUT_DEPTH"
 option --fail-on "$INPUT_FAIL_ON"
 option --config "$INPUT_CONFIG"
-option --engine "$INPUT_ENGINE"
+for engine in ${INPUT_ENGINE//,/ }; do
+  option --engine "$engine"
+done
 option --baseline "$INPUT_BASELINE"
 while IFS= read -r line; do
   option --rules "$(trimmed "$line")"

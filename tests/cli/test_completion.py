@@ -13,7 +13,7 @@ from click.shell_completion import BashComplete
 
 from tensorlint.cli import COMMANDS, cli
 from tensorlint.rulebook.library import load_book
-from tensorlint.rulebook.shipped import rule_names, scheme_names
+from tensorlint.rulebook.shipped import engine_names, rule_names, scheme_names
 
 
 def offered(line: str) -> list[str]:
@@ -31,7 +31,7 @@ def offered(line: str) -> list[str]:
         ("check --select scales/na", ["scales/nan"]), ("check --ignore scal", ["scales", "scales/nan"]),
         ("check ./m -f js", ["json"]), ("rules cont", ["container", "contract"]), ("explain nvfp4-mod", ["nvfp4-modelopt"]),
         ("explain scales/na", ["scales/nan"]), ("test scales/na", ["scales/nan"]), ("git-hook in", ["install"]),
-        ("completion z", ["zsh"]), ("pre-commit --req", ["--require-content"]), ("no-such --de", ["--depth"]),
+        ("completion z", ["zsh"]), ("explain vll", ["vllm"]), ("check --engine vl", ["vllm"]), ("pre-commit --req", ["--require-content"]), ("no-such --de", ["--depth"]),
     ],
 )  # fmt: skip
 def test_what_is_offered(line, some):
@@ -43,7 +43,8 @@ def test_what_is_offered(line, some):
 
 def test_the_names_are_those_of_what_is_loaded():
     book = load_book()
-    assert rule_names() == sorted(book.rules)
+    assert rule_names() == sorted(name for name, rule in book.rules.items() if not rule.engine)
+    assert list(engine_names()) == sorted(book.engines)
     assert scheme_names() == sorted(book.schemes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from ..rulebook.shipped import rule_names, scheme_names
+from ..rulebook.shipped import engine_names, rule_names, scheme_names
 
 
 def offer_rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -17,8 +17,13 @@ def offer_rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 
 def offer_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Rules and schemes."""
-    return _starting([*rule_names(), *scheme_names()], incomplete)
+    """Rules, schemes and engines."""
+    return _starting([*rule_names(), *scheme_names(), *engine_names()], incomplete)
+
+
+def offer_engines(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Engines."""
+    return _starting(engine_names(), incomplete)
 
 
 def offer_paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

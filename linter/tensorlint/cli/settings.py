@@ -14,7 +14,7 @@ from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..rulebook.shipped import engine_names
 from ..tasks import Wanted, wanted
-from .completing import offer_rules
+from .completing import offer_engines, offer_rules
 
 _OPTIONS = (
     click.option(
@@ -31,6 +31,7 @@ _OPTIONS = (
         "--engine",
         "engines",
         multiple=True,
+        shell_complete=offer_engines,
         metavar="NAME",
         help=f"Also say what an engine refuses, ignores or reads otherwise: {', '.join(engine_names())}, or one of "
         "your own (--rules). Repeatable.",

@@ -15,7 +15,7 @@ def shipped_folder() -> Path:
 
 
 def rule_names() -> list[str]:
-    """Names of the shipped rules."""
+    """Names of the shipped rules that have a file of their own: all but the limits of engines."""
     folder = shipped_folder()
     names = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
     return sorted(name for name in names if name.partition("/")[0] not in _OTHER_KINDS)

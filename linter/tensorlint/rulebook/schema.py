@@ -220,7 +220,14 @@ def _damages() -> Schema:
 
 
 def _dialect() -> Schema:
-    place = table({"file": {"type": "string", "pattern": r"^[^/]+\.json$"}, "at": _TEXT, "when": {"type": "object"}})
+    place = table(
+        {
+            "file": {"type": "string", "pattern": r"^[^/]+\.json$"},
+            "at": _TEXT,
+            "when": {"type": "object"},
+            "copy_since": _TEXT,
+        }
+    )
     types = {
         "method": _TEXT,
         "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},

@@ -112,7 +112,9 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
             continue
         if len(missing) > max(2, len(template) // 3):
             continue
-        if (alike > 1 or len(typed) == 1) and _whole_part(missing, mine):
+        router = any("router" in view.anatomy.roles(f"{layer.prefix}.{layer.number}.{n}") for n in mine)
+        unrouted = not (router and any("experts" in n.split(".") for n in missing))
+        if unrouted and (alike > 1 or len(typed) == 1) and _whole_part(missing, mine):
             continue
         giver = next(o for o, theirs in others if theirs == template)
         for name in missing:

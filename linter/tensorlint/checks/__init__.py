@@ -13,6 +13,7 @@ from . import (
     completeness,
     configuration,
     contract,
+    described,
     dimensions,
     duplicates,
     fused,
@@ -47,6 +48,7 @@ class Check:
 # Visible registration: a check is here or it does not exist.
 CHECKS: tuple[Check, ...] = (
     Check(contract.STATES, contract.run),
+    Check(described.STATES, described.run),
     Check(configuration.STATES, configuration.run),
     Check(lists.STATES, lists.run),
     Check(completeness.STATES, completeness.run),

@@ -5,8 +5,8 @@
 
 Every row is one shard of sound values at full depth, in the page cache, with the words that the rules ask of a weight.
 `read` is what copying the file into one buffer takes, one thread, the limit of whatever reads files. The first run on a
-device is left out: it starts the device. `torch-cpu` is the code for GPUs on torch's own CPU with one thread, which says
-nothing about GPUs; it is here to show that `--device cpu` is right not to use it.
+device is left out: it starts the device. `torch-cpu` is the code for GPUs on torch's own CPU with one thread: it says
+nothing about GPUs and is here to show that `--device cpu` is right not to use it.
 """
 
 from __future__ import annotations

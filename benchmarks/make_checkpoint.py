@@ -1,12 +1,11 @@
-"""Make large checkpoints that take little disk: many tensors in many shards, or one sparse shard of any size.
+"""Make large checkpoints: many small tensors in many shards, or one shard of large tensors.
 
     python benchmarks/make_checkpoint.py moe /tmp/moe --tensors 100000 --shards 64
-    python benchmarks/make_checkpoint.py sparse /tmp/sparse --size 10e9
+    python benchmarks/make_checkpoint.py dense /tmp/dense --format nvfp4 --size 4e9
 
 `moe` is an NVFP4 mixture of experts as ModelOpt writes it (names, dtypes, config.json, hf_quant_config.json, index)
-with tiny weights full of values, about 30 MB for 100,000 tensors. `sparse` is one shard that mixes NVFP4, FP8 and BF16
-tensors of real size; each has a few real bytes and is otherwise a hole, so that reading it costs memory bandwidth and
-no disk.
+with tiny weights full of values, about 30 MB for 100,000 tensors. `dense` is one shard of sound values in one format:
+normally distributed weights, and the block scales that come with them.
 """
 
 from __future__ import annotations
@@ -14,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+_PIECE = 64 << 20  # bytes written at a time
 _BITS = {"U8": 8, "F8_E4M3": 8, "BF16": 16, "F32": 32}
 
 
@@ -54,6 +54,19 @@ def fp8(module: str, rows: int, columns: int) -> Iterator[Tensor]:
     yield Tensor(f"{module}.weight", "F8_E4M3", (rows, columns))
     yield Tensor(f"{module}.weight_scale", "F32", ())
     yield Tensor(f"{module}.input_scale", "F32", ())
+
+
+def plain(dtype: str) -> Callable[[str, int, int], Iterator[Tensor]]:
+    """Makes the one tensor of a linear layer that is not quantized."""
+    return lambda module, rows, columns: iter([Tensor(f"{module}.weight", dtype, (rows, columns))])
+
+
+FORMATS: dict[str, Callable[[str, int, int], Iterator[Tensor]]] = {
+    "fp8": fp8,
+    "bf16": plain("BF16"),
+    "f32": plain("F32"),
+    "nvfp4": nvfp4,
+}
 
 
 def _layer(number: int, hidden: int, inner: int, experts: int) -> Iterator[Tensor]:
@@ -150,31 +163,41 @@ def make_moe(folder: Path, tensors: int, shards: int, layers: int = 48) -> int:
     return len(rows)
 
 
-def make_sparse(folder: Path, size: int) -> int:
-    """One shard of about `size` bytes, a third each of NVFP4, FP8 and BF16; returns its exact size."""
+def make_dense(folder: Path, format_: str, size: int) -> int:
+    """One shard of about `size` bytes in one of FORMATS; returns its exact size."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[Tensor] = []
-    used = number = 0
-    while used < size:
-        prefix = f"model.layers.{number}.mlp"
-        group = [
-            *nvfp4(f"{prefix}.gate_proj", 16384, 16384),
-            *fp8(f"{prefix}.down_proj", 8192, 16384),
-            Tensor(f"{prefix}.extra.weight", "BF16", (8192, 8192)),
-        ]
-        rows += group
-        used += sum(t.nbytes for t in group)
-        number += 1
+    while sum(t.nbytes for t in rows) < size:
+        rows += FORMATS[format_](f"model.layers.{len(rows)}.mlp.gate_proj", 8192, 16384)
     rows.sort(key=lambda t: -_BITS[t.dtype])
     path = folder / "model.safetensors"
     places = write_header(path, rows)
     random = np.random.default_rng(0)
     with path.open("r+b") as file:
         for tensor, begin in places:
-            few = Tensor(tensor.name, tensor.dtype, (4,) if tensor.shape else ())
             file.seek(begin)
-            file.write(_content(few, random))
+            for at in range(0, tensor.nbytes, _PIECE):
+                amount = min(_PIECE, tensor.nbytes - at)
+                part = Tensor(tensor.name, tensor.dtype, (amount * 8 // _BITS[tensor.dtype],) if tensor.shape else ())
+                file.write(_drawn(part, random))
     return path.stat().st_size
+
+
+def _drawn(tensor: Tensor, random: np.random.Generator) -> bytes:
+    """Values as a sound export has them; the bits of floats are those of a normal distribution around zero."""
+    elements = tensor.nbytes * 8 // _BITS[tensor.dtype]
+    if tensor.dtype == "U8" or not tensor.shape:
+        return _content(tensor, random)
+    values = random.standard_normal(elements, np.float32)
+    if tensor.dtype == "F32":
+        return (values * np.float32(0.02)).tobytes()
+    if tensor.dtype == "BF16":
+        return (values * np.float32(0.02)).view("<u2")[1::2].tobytes()
+    # E4M3, rounded down: three bits of the mantissa and an exponent with a bias of 7 instead of 127.
+    bits = (values * np.float32(64)).view("<u4")
+    small = np.clip((bits >> 20 & 0x7FF).astype(np.int64) - (120 << 3), 1, 0x7E)
+    sign = bits >> 31 << 7 if tensor.name.endswith(".weight") else 0
+    return (small | sign).astype(np.uint8).tobytes()
 
 
 def main() -> None:
@@ -185,14 +208,15 @@ def main() -> None:
     moe.add_argument("folder", type=Path)
     moe.add_argument("--tensors", type=int, default=100_000)
     moe.add_argument("--shards", type=int, default=64)
-    sparse = kinds.add_parser("sparse")
-    sparse.add_argument("folder", type=Path)
-    sparse.add_argument("--size", type=float, default=10e9, help="bytes")
+    dense = kinds.add_parser("dense")
+    dense.add_argument("folder", type=Path)
+    dense.add_argument("--format", choices=FORMATS, default="nvfp4")
+    dense.add_argument("--size", type=float, default=4e9, help="bytes")
     given = parser.parse_args()
     if given.kind == "moe":
         print(f"{make_moe(given.folder, given.tensors, given.shards):,} tensors in {given.folder}")
     else:
-        print(f"{make_sparse(given.folder, int(given.size)):,} bytes in {given.folder}")
+        print(f"{make_dense(given.folder, given.format, int(given.size)):,} bytes in {given.folder}")
 
 
 if __name__ == "__main__":

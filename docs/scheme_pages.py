@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from marks import cell as escaped
+
 from tensorlint.rulebook.library import Book
 from tensorlint.schemes.describe import Section, sections
 from tensorlint.schemes.model import Scheme
@@ -28,7 +30,7 @@ def _index(book: Book) -> str:
         "|---|---|---|",
     ]
     rows += [
-        f"| [{s.name}]({s.name}.md) | {_cell(s.summary)} | {', '.join(s.written_by)} |" for s in book.schemes.values()
+        f"| [{s.name}]({s.name}.md) | {escaped(s.summary)} | {', '.join(s.written_by)} |" for s in book.schemes.values()
     ]
     return "\n".join(rows) + "\n"
 
@@ -48,7 +50,7 @@ def _section(section: Section) -> Iterator[str]:
         yield "| " + " | ".join(head) + " |"
         yield "|---" * len(head) + "|"
         for row in rows:
-            cells = [_link(cell) if i == rule else _cell(cell) for i, cell in enumerate(row)]
+            cells = [_link(cell) if i == rule else escaped(cell) for i, cell in enumerate(row)]
             yield "| " + " | ".join(cells) + " |"
     if section.literal:
         yield "```"
@@ -57,9 +59,4 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _link(rule: str) -> str:
-    folder, _, name = rule.partition("/")
-    return f"[{rule}](../rules/{folder}.md#{name})"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return f"[{rule}](../rules/{rule}.md)"

@@ -13,7 +13,7 @@ HAS_LFS = shutil.which("git-lfs") is not None
 
 
 def environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "TENSORLINT_", "XDG_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "TENSORLINT_", "XDG_", "COLUMNS"))}
     who = {
         f"GIT_{role}_{what}": f"{role}@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }

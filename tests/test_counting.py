@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tensorlint
 from tensorlint.baseline import load_baseline
 from tensorlint.configuration.files import configuration_from
 from tensorlint.configuration.toml import parse_toml
@@ -167,6 +168,14 @@ def test_an_ignore_of_nothing_is_reported_where_that_is_certain(source, config, 
     assert [f.severity for f in remarks] == ["warning"] * unused
 
 
+def test_every_ignore_of_nothing_is_a_finding_of_its_own():
+    report = run(model([]), entry("a.*") + entry("b.*"))
+    remarks = [f for f in report.findings if f.rule == "meta/unused-ignore"]
+    assert sorted(f.locations[0].line.number for f in remarks) == [1, 5]
+    assert len({f.fingerprint for f in remarks}) == 2
+    assert {f.count for f in remarks} == {1}
+
+
 def test_an_unreadable_shard_leaves_it_open_whether_an_ignore_is_used():
     source = MemorySource({**files([]), "other.safetensors": b"broken"})
     assert [f.rule for f in run(source, entry()).findings if f.rule.startswith("meta/")] == []
@@ -182,7 +191,7 @@ def test_remarks_can_be_ignored_too():
 
 
 def saved(report: Report, folder, several: bool = False) -> str:
-    top = as_dict(report, "error")
+    top = as_dict(report)
     if several:
         top = {"version": 1, "exit_code": 0, "targets": [{**top, "target": "other", "findings": []}, top]}
     path = folder / "old.json"
@@ -246,6 +255,41 @@ def test_a_baseline_of_more_places_than_it_lists(tmp_path):
     assert {f.state for f in run(model(fewer, count), baseline=baseline).findings} == {"known"}
     more = run(model(list(range(count + 1)), count + 1), baseline=baseline).findings
     assert {(f.state, f.count) for f in more} == {("new", 21), ("known", MAX_LOCATIONS)}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "state"),
+    [
+        (".", "a", "known"),
+        ("a", ".", "known"),
+        ("a", "a/model.safetensors", "known"),
+        ("a/model.safetensors", ".", "known"),
+        ("./a/", "a", "known"),
+        ("a", "b", "known"),  # a report on another checkpoint, say an earlier version of it
+        (".", "b", "new"),
+    ],
+)
+def test_a_report_on_a_folder_and_one_on_a_checkpoint_in_it_know_each_other(tmp_path, monkeypatch, before, now, state):
+    for folder, bad in (("a", [0]), ("b", [])):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(files(bad)["model.safetensors"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before))))
+    (tmp_path / "b" / "model.safetensors").write_bytes(files([0])["model.safetensors"])
+    report = tensorlint.check(now, baseline="old.json")
+    found = {f.checkpoint.rpartition("/")[0]: f.state for f in report.findings if f.rule == "scales/nan"}
+    assert found == ({"": state} if now != "." else {"a": "known", "b": "new"})
+
+
+def test_a_baseline_that_was_made_elsewhere_is_taken_as_one_of_this_target(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(files([0])["model.safetensors"])
+    for here, before, there, now in (("model", ".", ".", "model"), (".", "model", "model", ".")):
+        monkeypatch.chdir(tmp_path / here)
+        (tmp_path / "old.json").write_text(json.dumps(as_dict(tensorlint.check(before))))
+        monkeypatch.chdir(tmp_path / there)
+        report = tensorlint.check(now, baseline=tmp_path / "old.json")
+        assert {f.state for f in report.findings} == {"known"}
 
 
 @pytest.mark.parametrize(

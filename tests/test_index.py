@@ -48,8 +48,8 @@ def fact(kind: str, tensor: str = "", file: str = INDEX, **values: Any) -> Fact:
     return Fact(kind, file, tensor, None, values)
 
 
-def unusable(problem: str, tensor: str = "") -> list[Fact]:
-    return [fact("index-unreadable", tensor, problem=problem)]
+def unusable(problem: str, tensor: str = "", at: int | None = None) -> list[Fact]:
+    return [Fact("index-unreadable", INDEX, tensor, at, {"problem": problem})]
 
 
 def unlisted(name: str, count: int) -> Fact:
@@ -104,16 +104,16 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         WHOLE,
         unusable("`weight_map` gives no file name for `d`", "d"),
     ),
-    "not JSON, beside shards": ("}", WHOLE, unusable("it is not JSON: Expecting value")),
+    "not JSON, beside shards": ("}", WHOLE, unusable("it is not JSON: Expecting value", at=0)),
     "no tensors, beside a shard": (
         {"metadata": {}, "weight_map": {}},
         {ONE: WHOLE[ONE]},
         unusable("its `weight_map` is empty"),
     ),
     "empty": ("", {}, unusable("it is empty")),
-    "not JSON": ("{", {}, unusable("it is not JSON: Expecting property name enclosed in double quotes")),
+    "not JSON": ("{", {}, unusable("it is not JSON: Expecting property name enclosed in double quotes", at=1)),
     "NaN": ('{"weight_map":{"a":NaN}}', {}, unusable("it is not JSON: `NaN` is not JSON")),
-    "not UTF-8": (b'{"\xff"', {}, unusable("it is not UTF-8 text (byte 2)")),
+    "not UTF-8": (b'{"\xff"', {}, unusable("it is not UTF-8 text (byte 2)", at=2)),
     "list": ("[]", {}, unusable("it is not a JSON object")),
     "no weight map": ({"metadata": {}}, {}, unusable("it has no `weight_map`")),
     "weight map is a list": ({"weight_map": []}, {}, unusable("it has no `weight_map`")),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import build
-from build import Files, Model, Tensor
+from build import Files, Model, Tensor, drop, floats
 from tensorlint.engine import check
 from tensorlint.findings import Report
 from tensorlint.rulebook.library import load_book
@@ -389,6 +389,126 @@ def quantization_config_absent() -> Model:
     model = build.nvfp4()
     del model.configs[CONFIG]["quantization_config"]
     del model.configs["hf_quant_config.json"]
+    return model
+
+
+@case("config/dtype", 0, CONFIG)
+def another_16_bit_dtype_in_config() -> Model:
+    model = build.compressed_nvfp4()
+    model.configs[CONFIG]["torch_dtype"] = "float16"
+    return model
+
+
+@case("config/mistaken-entry", 0, CONFIG)
+def head_misspelt_in_the_ignore_list() -> Model:
+    model = build.compressed_nvfp4()
+    model.configs[CONFIG]["quantization_config"]["ignore"] = ["lm_haed"]
+    return model
+
+
+@case("config/head-not-ignored", 0, CONFIG, "lm_head.weight")
+def ignore_list_emptied() -> Model:
+    model = build.compressed_nvfp4()
+    model.configs[CONFIG]["quantization_config"]["ignore"] = []
+    return model
+
+
+@case("config/foreign-key", 0, CONFIG)
+def method_of_another_exporter() -> Model:
+    model = build.gptq()
+    model.configs[CONFIG]["quantization_config"]["quant_method"] = "auto-round"
+    return model
+
+
+@case("config/one-sided", 0, CONFIG)
+def declaration_only_in_the_sidecar() -> Model:
+    model = build.gptq()
+    model.configs["quantize_config.json"] = model.configs[CONFIG].pop("quantization_config")
+    return model
+
+
+@case("config/declarations-differ", 1, CONFIG)
+def sidecar_with_another_group_size() -> Model:
+    model = build.gptq()
+    model.configs["quantize_config.json"] = {**model.configs[CONFIG]["quantization_config"], "group_size": 64}
+    return model
+
+
+@case("config/dimension", 1, CONFIG, "model.layers.0.mlp.experts.gate_up_proj_blocks")
+def stacked_experts_miscounted() -> Model:
+    model = build.gpt_oss()
+    model.configs[CONFIG]["num_local_experts"] = 5
+    return model
+
+
+@case("model/extra-layer", 1, CONFIG, "model.layers.1.*")
+def one_layer_too_few_in_a_model_that_may_predict_ahead() -> Model:
+    model = build.plain("BF16")
+    model.configs[CONFIG].update(num_hidden_layers=1, num_nextn_predict_layers=1)
+    return model
+
+
+@case("model/copied-layer", 0, FILE, "model.layers.1.*")
+def layer_saved_twice() -> Model:
+    model = build.plain("BF16")
+    for name in [n for n in model.tensors if n.startswith("model.layers.0.")]:
+        model.tensors[name.replace("layers.0.", "layers.1.")] = model.tensors[name]
+    return model
+
+
+def renamed(model: Model, old: str, new: str) -> Model:
+    model.tensors = {n.replace(old, new): t for n, t in model.tensors.items()}
+    return model
+
+
+@case("names/repeated-segment", 1, FILE, "model.model.layers.0.self_attn.q_proj.weight")
+def saved_inside_a_wrapper() -> Model:
+    return renamed(build.plain("BF16"), "model.layers", "model.model.layers")
+
+
+@case("names/foreign-prefix", 1, FILE, "model.language_model.layers.0.self_attn.q_proj.weight")
+def text_model_named_as_part_of_a_larger_one() -> Model:
+    return renamed(build.plain("BF16"), "model.layers", "model.language_model.layers")
+
+
+@case("names/renamed-module", 1, FILE, f"{UP}.linear.weight")
+def one_module_left_in_its_wrapper() -> Model:
+    return renamed(build.plain("BF16"), f"{UP}.", f"{UP}.linear.")
+
+
+@case("contract/odd-part-type", 0, FILE, f"{UP}.weight_scale_inv")
+def one_scale_in_another_dtype() -> Model:
+    model = build.fp8_block()
+    scale = model.tensors[f"{UP}.weight_scale_inv"]
+    model.tensors[f"{UP}.weight_scale_inv"] = floats("BF16", *scale.shape, value=2e-4)
+    return model
+
+
+@case("contract/odd-type", 1, FILE, "lm_head.weight")
+def head_relabelled_as_f16() -> Model:
+    model = build.plain("BF16")
+    model.tensors["lm_head.weight"].dtype = "F16"
+    return model
+
+
+@case("contract/missing-part", 1, FILE, f"{DOWN}.qzeros")
+def zero_points_dropped_everywhere() -> Model:
+    model = build.gptq()
+    drop(model, [n for n in model.tensors if n.endswith(".qzeros")])
+    return model
+
+
+@case("contract/leaked-state", 0, FILE, f"{UP}.weight_quantizer._amax")
+def amax_of_calibration_saved() -> Model:
+    model = build.nvfp4()
+    model.tensors[f"{UP}.weight_quantizer._amax"] = floats("F32", value=1.5)
+    return model
+
+
+@case("contract/activations-undeclared", 0, CONFIG)
+def input_scales_dropped_everywhere() -> Model:
+    model = build.nvfp4()
+    drop(model, [n for n in model.tensors if n.endswith(".input_scale")])
     return model
 
 

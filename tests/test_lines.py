@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import build
 import sample_reports
 from tensorlint.findings import Finding
-from tensorlint.lines import key_lines, places
+from tensorlint.lines import _config_line, key_lines, places
 
 NAMES = st.text(st.sampled_from('abc.{}[]:,"\\ \u00e9\n'), min_size=1, max_size=4)
 VALUES = st.recursive(
@@ -43,9 +43,10 @@ def test_keys_and_texts_are_found_where_they_stand(value, indent, ascii_only):
     found = places(text)
     wanted = list(walk(value))
     assert set(found.keys) == {path for kind, path, _ in wanted if kind == "key"}
-    assert [(p, t) for p, t, _ in found.texts] == [(p, t) for kind, p, t in wanted if kind == "text"]
-    for _, content, number in found.texts:
-        assert json.dumps(content, ensure_ascii=ascii_only) in lines[number - 1]
+    texts = [(path, text) for text, rows in found.texts.items() for path, _ in rows]
+    assert sorted(texts) == sorted((p, t) for kind, p, t in wanted if kind == "text")
+    for content, rows in found.texts.items():
+        assert all(json.dumps(content, ensure_ascii=ascii_only) in lines[number - 1] for _, number in rows)
     flat = key_lines(text)
     assert set(flat) == {key for kind, _, key in wanted if kind == "key"}
     for key, number in flat.items():
@@ -129,3 +130,24 @@ def test_a_finding_about_the_index_names_the_line():
 def test_a_tensor_that_no_index_names_has_no_line():
     (found,) = [f for f in sample_reports.run(sample_reports.broken(1)).findings if f.rule == "scales/nan"]
     assert {place.line for place in found.locations} == {None}
+
+
+@pytest.mark.parametrize("file", ["config.json", sample_reports.INDEX])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_file_that_is_no_json_names_the_line_of_the_error(file, mark):
+    made = build.nvfp4()
+    made.shards = 2
+    files = made.files()
+    files[file] = mark + '{\n"\u00e9": 1,\n"b": oops\n}'.encode()
+    rule = "config/unreadable" if file == "config.json" else "index/unreadable"
+    place = finding(files, rule).locations[0]
+    assert (place.line.file, place.line.number) == (file, 3)
+    assert files[file][place.byte_offset :].startswith(b"oops")
+
+
+def test_ten_thousand_places_in_a_large_configuration_are_found_in_linear_time():
+    layers = {f"model.layers.{n}.mlp.experts.{e}.w1": {"quant_algo": "FP8"} for n in range(50) for e in range(200)}
+    found = places(json.dumps({"quantization_config": {"quantized_layers": layers}}, indent=1))
+    where = "quantization_config.quantized_layers"
+    for name in layers:
+        assert _config_line(found, {"where": where, "module": name}.get) > 3

@@ -1,4 +1,4 @@
-"""Formats are data: no Python module names a scheme, an exporter's method, or a word that stands for one of them."""
+"""Formats and engines are data: no Python module names one, an exporter's method, or a word that stands for one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GENERIC = {
 def names() -> set[str]:
     """Scheme names, methods, and the words they are made of."""
     book = load_book()
-    whole = {*book.schemes} | {d.method for d in book.dialects.values()}
+    whole = {*book.schemes, *book.engines} | {d.method for d in book.dialects.values()}
     words = {word for name in whole for word in re.split(r"[-_]", name)}
     return (whole | words) - GENERIC - {"kv-cache"}
 

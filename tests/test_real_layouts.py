@@ -17,9 +17,12 @@ from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
 
-LAYOUTS: list[dict[str, Any]] = json.loads(
-    lzma.decompress((Path(__file__).parent / "fixtures/layouts.json.xz").read_bytes())
-)
+FIXTURES = Path(__file__).parent / "fixtures"
+LAYOUTS: list[dict[str, Any]] = [
+    layout
+    for file in ("layouts.json.xz", "families.json.xz")
+    for layout in json.loads(lzma.decompress((FIXTURES / file).read_bytes()))
+]
 
 
 def rebuilt(layout: dict[str, Any]) -> MemorySource:
@@ -56,5 +59,5 @@ def test_every_quantized_module_of_a_clean_export_is_recognised(layout: dict[str
 
 def test_the_fixture_covers_the_exporters_it_says() -> None:
     producers = {layout["producer"].split()[0] for layout in LAYOUTS}
-    assert len(LAYOUTS) >= 50
+    assert len(LAYOUTS) >= 230
     assert {"nvidia-modelopt", "auto-round", "bitsandbytes", "GPTQModel", "hqq", "peft", "torchao"} <= producers

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tensorlint.rulebook.library import load_book, shipped_folder
+from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.run_examples import messages, scheme_failures
+from tensorlint.rulebook.shipped import shipped_folder
 
 BOOK = load_book()
 RULES = list(BOOK.rules.values())
@@ -36,8 +37,9 @@ def test_the_words_of_a_rule(rule):
         assert text.endswith("."), text
     assert not rule.message.endswith("."), "messages stand in a line with other things"
     assert rule.since
-    assert (shipped_folder() / f"{rule.id}.yaml").is_file()
-    assert rule.path == f"rules/{rule.id}.yaml"
+    file = f"engines/{rule.engine}" if rule.engine else rule.id
+    assert (shipped_folder() / f"{file}.yaml").is_file()
+    assert rule.path == f"rules/{file}.yaml"
 
 
 def test_no_two_rules_say_the_same():

@@ -248,6 +248,13 @@ def test_wrong_use_is_a_sentence(call: Any, error: type[Exception], says: str) -
         call()
 
 
+@pytest.mark.parametrize("name", ["\ud800", "", "a\0b", "__metadata__", 7])
+def test_odd_names_are_no_tracebacks(name: Any) -> None:
+    report = tensorlint.check_state_dict({name: torch.full((4, 4), torch.nan), "b.weight": torch.ones(4, 4)})
+    assert not report.stopped
+    assert report.exit_code("error") == 1 or name == "__metadata__"
+
+
 def test_depth_and_rules_are_those_of_check() -> None:
     assert tensorlint.check_state_dict(example(), EXAMPLE, depth="headers").findings == ()
     assert tensorlint.check_state_dict(example(), EXAMPLE, depth="scales").findings

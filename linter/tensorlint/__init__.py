@@ -27,6 +27,7 @@ def check(
     depth: str | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
+    engines: Iterable[str] = (),
     rules: Iterable[str | Path] = (),
     baseline: str | Path | None = None,
     config: str | Path | None = None,
@@ -36,7 +37,8 @@ def check(
     """Check a folder, a .safetensors file or a model on the Hub (`org/model@revision`) and return the report.
 
     `depth` is headers, scales or full; None is full for files and scales for a model on the Hub. `select` and `ignore`
-    hold rule names, folders or globs; `rules` are paths of more rule files; `baseline` is an earlier JSON report.
+    hold rule names, folders or globs; `engines` names engines whose limits count too; `rules` are paths of more rule
+    files; `baseline` is an earlier JSON report.
     `config` names a configuration file, instead of the one in or above the target's folder; `isolated` follows none.
     `device` measures: auto (where nothing is said), cpu, cuda, cuda:N, mps or xpu.
 
@@ -54,7 +56,7 @@ def check(
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
-    asked = wanted(depth, select, ignore, rules, baseline, config, isolated, device=device)
+    asked = wanted(depth, select, ignore, rules, baseline, config, isolated, engines, device=device)
     task = task_for(str(target), asked)
     with prepared(task) as ready:
         return ready.run(Suppressor(), final_ignores((task,), 0, asked))
@@ -82,7 +84,8 @@ def check_state_dict(
     DTensor, tensor subclasses that wrap others (torchao), sparse tensors, entries that are no tensors.
 
     Raises UsageError for what is no state dict or no config, for unknown rules, and where torch is missing;
-    NoCheckpointError when there are no tensors; UnfinishedError when a device runs out of memory.
+    NoCheckpointError when there are no tensors. A device that runs out of memory does not raise: the report's `stopped`
+    says so.
     """
     from .measures.device.choice import need_torch
 

@@ -17,12 +17,15 @@ from .measures.interface import COUNTED, WORDS, Measures, total
 from .producers import known_defect
 from .rulebook import message
 from .rulebook.model import Rule
+from .rulebook.vocabulary import PART_FIELDS
 from .schemes.recognise import Module
 from .selection import Selection
 from .sources.interface import Source
 from .spread import spread
 from .view import TensorUnit, View
 
+_SYMBOLS = {"N": "N", "K": "K", "E": "E", "bits": "b", "group": "g"}  # what rules call the symbols of shapes
+_RENAMED = {"dtype": "torch_dtype"}  # transformers 4.56 renamed the key
 Measured = Mapping[tuple[str, str], Measures]
 
 
@@ -106,10 +109,14 @@ def apply_tensors(rules: Iterable[Rule], view: View, measured: Measured, checkpo
         for rule in selection.of(unit).rules:
             if rule.words and (found is None or not found.count):
                 continue
-            lookup = tensor_lookup(unit, found, rule.params)
+            lookup = _with_declared(tensor_lookup(unit, found, rule.params), unit, view)
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):
                 location = _place(unit, found, rule.points_at)
                 yield Draft(rule, checkpoint, location, lookup, found, unit, view)
+
+
+def _with_declared(lookup: Callable[[str], Any], unit: TensorUnit, view: View) -> Callable[[str], Any]:
+    return lambda name: _declared(view, unit.module, name[9:]) if name.startswith("declared.") else lookup(name)
 
 
 def _place(unit: TensorUnit, found: Measures | None, word: str) -> Location:
@@ -127,16 +134,22 @@ def _place(unit: TensorUnit, found: Measures | None, word: str) -> Location:
 
 def _module_lookup(module: Module, view: View, measured: Measured, params: Mapping[str, float]) -> Callable[[str], Any]:
     def lookup(name: str) -> Any:
-        if name in ("N", "K", "E"):
-            return module.env.get(name)
+        if name in _SYMBOLS:
+            return module.env.get(_SYMBOLS[name])
         first, _, rest = name.partition(".")
         if rest and first == "config":
             return _config(view, rest)
+        if rest and first == "declared":
+            return _declared(view, module, rest)
+        if rest and first == "metadata":
+            return _metadata(view, rest)
         if rest:
             tensor = module.parts.get(first)
             if tensor is None:
                 return None
-            if rest in ("dtype", "shape", "name"):
+            if rest == "granularity":
+                return module.labels.get(first)
+            if rest in PART_FIELDS:
                 return getattr(tensor, rest)
             unit = view.unit_of[tensor.name]
             return tensor_lookup(unit, measured.get((tensor.shard, tensor.name)), {})(rest)
@@ -146,13 +159,27 @@ def _module_lookup(module: Module, view: View, measured: Measured, params: Mappi
     return lookup
 
 
+def _declared(view: View, module: Module | None, field: str) -> Any:
+    """A normalized field of what the main declaration says of a module, or of the checkpoint."""
+    if module is not None:
+        return view.expected(module).get(field)
+    return view.declared.main.base.get(field) if view.declared.main is not None else None
+
+
+def _metadata(view: View, key: str) -> str | None:
+    """What the first shard that has this key in `__metadata__` says under it."""
+    found = (shard.header.metadata.get(key) for shard in view.checkpoint.shards.values())
+    return next((text for text in found if text is not None), None)
+
+
 def _config(view: View, path: str) -> Any:
     for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
-        value: Any = config
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None:
-            return value
+        for name in (path, _RENAMED.get(path, path)):
+            value: Any = config
+            for step in name.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
+            if value is not None:
+                return value
     return None
 
 
@@ -166,6 +193,10 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
             def lookup(name: str, rule: Rule = rule, file: str = file) -> Any:
                 if name.startswith("config."):
                     return _config(view, name[7:])
+                if name.startswith("declared."):
+                    return _declared(view, None, name[9:])
+                if name.startswith("metadata."):
+                    return _metadata(view, name[9:])
                 return file if name == "file" else rule.params.get(name)
 
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):
@@ -226,6 +257,8 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
     if measured and first.unit is not None:
         whole = total(measured)
         lookup = tensor_lookup(first.unit, whole, rule.params)
+        if first.view is not None:
+            lookup = _with_declared(lookup, first.unit, first.view)
         words = sorted({w for words in rule.words.values() for w in words} | {"count"})
         values = {w: _plain(whole.value(w)) for w in words}
     else:

@@ -66,12 +66,13 @@ def load_baseline(path: str, target: str) -> Baseline:
     Raises UsageError for a file that cannot be read or is no report.
     """
     top = _read(path)
-    reports = top.get("targets")
-    rows = [r for r in reports if isinstance(r, dict)] if isinstance(reports, list) else [top]
-    if len(rows) > 1 or reports is not None:
-        rows = [r for r in rows if _same(r.get("target"), target)]
+    several = top.get("targets")
+    rows = [r for r in several if isinstance(r, dict)] if isinstance(several, list) else [top]
     findings: list[Finding] = []
     for row in rows:
+        frame = _frame(row, target)
+        if frame is None and several is not None:
+            continue
         listed = row.get("findings")
         if not isinstance(listed, list):
             raise UsageError(f"{path} is not a report of tensorlint: it has no `findings`", _HOW)
@@ -79,13 +80,45 @@ def load_baseline(path: str, target: str) -> Baseline:
             finding = _finding(one)
             if finding is None:
                 raise UsageError(f"{path} is damaged: finding {number + 1} cannot be read", _HOW)
-            findings.append(finding)
+            findings.extend(_moved(finding, frame or ("", "")))
     # What was suppressed then counted no more than what was gone: neither makes it known now.
     return Baseline(path, tuple(f for f in findings if f.suppression is None and f.state != "gone"))
 
 
-def _same(one: object, other: str) -> bool:
-    return isinstance(one, str) and (one == other or os.path.normpath(one) == os.path.normpath(other))
+def _frame(row: Mapping[str, Any], target: str) -> tuple[str, str] | None:
+    """How places of an earlier report are called in one on this target: a folder taken off, and one put before.
+
+    A report on a folder speaks of the checkpoints in it, and one on a checkpoint is a part of one on the folder that it
+    is in. None where the two targets have nothing to do with each other.
+    """
+    earlier = row.get("target")
+    if not isinstance(earlier, str):
+        return None
+    old, new = _folder(earlier), _folder(target)
+    if old == new or earlier == target:
+        return "", ""
+    inside = os.path.relpath(new, old).replace(os.sep, "/") + "/"
+    if not inside.startswith("../"):
+        listed = row.get("checkpoints")
+        known = isinstance(listed, list) and any(isinstance(c, str) and c.startswith(inside) for c in listed)
+        return (inside, "") if known else None
+    around = os.path.relpath(old, new).replace(os.sep, "/") + "/"
+    return ("", around) if not around.startswith("../") and Path(old).exists() else None
+
+
+def _folder(target: str) -> str:
+    """The absolute path of a target's folder."""
+    path = Path(os.path.abspath(target))  # noqa: PTH100 (links stay as they are)
+    return str(path.parent if path.suffix in (".safetensors", ".json") else path)
+
+
+def _moved(finding: Finding, frame: tuple[str, str]) -> Iterator[Finding]:
+    """The finding with the names it has in the new report; nothing where it is about something else."""
+    off, before = frame
+    if finding.checkpoint.startswith(off):
+        places = tuple(replace(p, file=before + p.file.removeprefix(off)) for p in finding.locations)
+        checkpoint = before + finding.checkpoint.removeprefix(off) if finding.checkpoint else ""
+        yield replace(finding, checkpoint=checkpoint, locations=places)
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -106,7 +139,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def _finding(row: object) -> Finding | None:
-    """As much of a finding as a comparison needs; None for what is none."""
+    """As much of a finding as a comparison needs, reports of earlier versions too; None for what is none."""
     if not isinstance(row, dict) or not isinstance(row.get("locations"), list):
         return None
     text: dict[str, Any] = {

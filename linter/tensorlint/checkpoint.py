@@ -261,7 +261,7 @@ def _read_configs(
         if name not in names or name in set(source.broken_links()):
             continue
         file = source.open(name)
-        problem = ""
+        problem, at = "", None
         if file.size > MAX_JSON:
             problem = f"it has {file.size:,} bytes; the limit is {MAX_JSON:,}"
         else:
@@ -275,12 +275,12 @@ def _read_configs(
                 else:
                     problem = "it is not a JSON object"
             except UnicodeDecodeError as error:
-                problem = f"it is not UTF-8 text (byte {error.start})"
+                problem, at = f"it is not UTF-8 text (byte {error.start})", error.start
             except JsonError as error:
-                problem = str(error)
+                problem, at = str(error), error.byte_in(raw)
         file.close()
         if problem:
-            facts.append(Fact("config-unreadable", name, values={"problem": problem}))
+            facts.append(Fact("config-unreadable", name, offset=at, values={"problem": problem}))
     return configs, texts, tuple(facts)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .apply import Draft, Group, apply_facts
+from .apply import Draft, Group, apply_facts, finish
 from .baseline import Baseline
-from .findings import Finding, Suppression
+from .findings import Finding, Suppression, fingerprint
 from .rulebook.model import Rule
+from .sources.interface import Source
 from .suppress import Ignores
 
 
@@ -33,11 +34,14 @@ class Counting:
             groups.setdefault((suppression, state), []).append(draft)
         return [Group(ds, suppression, state) for (suppression, state), ds in groups.items()]
 
-    def remarks(self, rules: Iterable[Rule], ran: Collection[str], stopped: bool) -> Iterator[Draft]:
-        """What rules say about the ignores themselves, when everything else has been split."""
+    def remarks(self, rules: Iterable[Rule], ran: Collection[str], stopped: bool, source: Source) -> Iterator[Finding]:
+        """What rules say about the ignores themselves, when everything else has been split: a finding for each."""
+        rules = tuple(rules)
         for fact, place in self.ignores.facts(ran, stopped) if self.ignores else ():
+            names = (fact.file, str(fact.values["rules"]), str(fact.values["names"]))
             for draft in apply_facts(rules, (fact,), None, ""):
-                yield replace(draft, location=place)
+                for finding in finish([replace(draft, location=place)], source, self):
+                    yield replace(finding, fingerprint=fingerprint(finding.rule, "", names))
 
     def gone(self, ran: Collection[str]) -> Iterable[Finding]:
         """What only the baseline has."""

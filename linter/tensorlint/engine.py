@@ -41,6 +41,7 @@ class _Run:
     drafts: list[Draft] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     bytes_read: int = 0
+    bytes_known: int = 0
     gaps: list[str] = field(default_factory=list)
     stopped: str = ""
 
@@ -159,6 +160,7 @@ def check(
         tensors=sum(len(c.tensors) for c in checkpoints),
         shards=sum(len(c.shards) for c in checkpoints),
         bytes_read=source.fetched if isinstance(source, RemoteSource) else run.bytes_read,
+        bytes_known=run.bytes_known,
         bytes_total=sum(s.header.size for c in checkpoints for s in c.shards.values()),
         seconds=round(time.monotonic() - started, 3),
         rules_run=rules_run,
@@ -176,7 +178,7 @@ def _findings(
     """What was found, what is to be said about ignores, and what only the baseline has; what counts comes first."""
     found = list(finish(run.drafts, source, counting))
     partly = bool(run.stopped) or any(_unread(job.view.checkpoint) for job in jobs)
-    found.extend(finish(counting.remarks(rules, rules_run, partly), source, counting))
+    found.extend(counting.remarks(rules, rules_run, partly, source))
     found.extend(counting.gone(() if partly else rules_run))
     return tuple(sorted(found, key=_order))
 
@@ -200,8 +202,8 @@ def _one(
         if check_.needs is None:
             facts.extend(check_.run(view, {}))
     run.drafts.extend(apply_facts(rules, facts, view, label))
-    if isinstance(source, RemoteSource):
-        source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in job.plan.by_shard.items()})
+
+    before = run.bytes_read
 
     def advance(amount: int) -> None:
         run.bytes_read += amount
@@ -214,6 +216,8 @@ def _one(
         measured = scanner(source, job.plan, advance)
     except StoppedError as error:
         measured, stopped = error.measured, error
+    else:
+        run.bytes_known += job.plan.bytes - (run.bytes_read - before)
     run.drafts.extend(apply_tensors(rules, view, measured, label))
     run.drafts.extend(apply_modules(rules, view, measured, label))
     if stopped is not None:

@@ -236,6 +236,13 @@ CATALOGUE: Mapping[str, FactKind] = {
     "fused-schemes-differ": FactKind(
         "Modules that runtimes merge are stored in different ways.", ("modules", "schemes")
     ),
+    "fused-partly-quantized": FactKind(
+        "Of modules that runtimes merge, some are quantized and some are not.", ("modules", "plain", "scheme")
+    ),
+    "tensor-parallel": FactKind(
+        "The scales of a module do not let it be divided over 8 devices.",
+        ("module", "size", "part", "side", "length", "shape"),
+    ),
     "fused-scales-differ": FactKind(
         "Modules that runtimes merge have different scales per tensor.",
         ("modules", "part", "ratio", "smallest", "largest"),
@@ -243,6 +250,22 @@ CATALOGUE: Mapping[str, FactKind] = {
     "fused-inputs-differ": FactKind(
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+    "state-text": FactKind(
+        "JSON text that is stored beside a weight contradicts the tensors.", ("module", "scheme", "problem")
+    ),
+    "not-power-of-two": FactKind(
+        "Scales are declared powers of two, but some are not.", ("module", "part", "dtype", "odd", "count", "where")
+    ),
+    "power-of-two-undeclared": FactKind(
+        "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
+    ),
+    "half-codes": FactKind(
+        "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")
+    ),
+    "lowest-exponent-over-codes": FactKind(
+        "Shared exponents are at the bottom although their blocks hold values.",
+        ("module", "zeros", "live", "checked", "count"),
     ),
     "zero-filled": FactKind(
         "A stretch of zero bytes begins or ends in the middle of a tensor's row.",

@@ -151,13 +151,13 @@ def fingerprint(rule: str, checkpoint: str, names: Iterable[str]) -> str:
 class Report:
     """The outcome of one run over one target.
 
-    `schemes` counts quantized modules by scheme; `bytes_read` are tensor bytes and headers; `rules_skipped` maps rules
-    to the reason; `gaps` are sentences about what could not be looked at; `complete` is False when the run stopped
-    early, a shard could not be read, a rule was skipped, or a module fits no known scheme. `origin` says which
-    meaning of the target was taken where it has several: a model on the Hub at a commit, its download, a local folder.
-    `baseline` names the earlier report that the findings' `state` was compared with, `settings` the configuration files
-    that were followed. `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete
-    report fail.
+    `schemes` counts quantized modules by scheme; `bytes_read` are tensor bytes and headers, `bytes_known` those that an
+    earlier run had measured and that were not read again; `rules_skipped` maps rules to the reason; `gaps` are
+    sentences about what could not be looked at; `complete` is False when the run stopped early, a shard could not be
+    read, a rule was skipped, or a module fits no known scheme. `origin` says which meaning of the target was taken
+    where it has several: a model on the Hub at a commit, its download, a local folder. `baseline` names the earlier
+    report that the findings' `state` was compared with, `settings` the configuration files that were followed.
+    `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete report fail.
     """
 
     target: str
@@ -179,6 +179,7 @@ class Report:
     settings: tuple[str, ...] = ()
     strict: bool = False
     fail_on: str = "error"
+    bytes_known: int = 0
 
     @property
     def complete(self) -> bool:

@@ -121,19 +121,21 @@ def escapes(file: str) -> bool:
 def read_index(file: File) -> Index:
     """Parse an index; whatever is wrong with it becomes facts."""
 
-    def broken(problem: str) -> Index:
-        return Index(file.name, {}, {}, (Fact("index-unreadable", file.name, values={"problem": problem}),), False)
+    def broken(problem: str, at: int | None = None) -> Index:
+        fact = Fact("index-unreadable", file.name, offset=at, values={"problem": problem})
+        return Index(file.name, {}, {}, (fact,), False)
 
     if file.size > MAX_INDEX:
         return broken(f"it has {file.size:,} bytes; the limit is {MAX_INDEX:,}")
     if not file.size:
         return broken("it is empty")
+    raw = file.read(0, file.size)
     try:
-        top = parse(file.read(0, file.size).decode("utf-8-sig"))
+        top = parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        return broken(f"it is not UTF-8 text (byte {error.start})")
+        return broken(f"it is not UTF-8 text (byte {error.start})", error.start)
     except JsonError as error:
-        return broken(f"it is not JSON: {error}")
+        return broken(f"it is not JSON: {error}", error.byte_in(raw))
     if not isinstance(top, Pairs):
         return broken("it is not a JSON object")
     weight_map = top.get("weight_map")

@@ -36,6 +36,13 @@ class JsonError(ValueError):
         super().__init__(message)
         self.position = position
 
+    def byte_in(self, raw: bytes) -> int | None:
+        """The byte that `position` stands for in the UTF-8 bytes of the text, which may begin with a mark."""
+        if self.position is None:
+            return None
+        mark = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+        return mark + len(raw[mark:].decode()[: self.position].encode())
+
 
 def _pairs(items: list[tuple[str, Any]]) -> Pairs:
     made = Pairs(items)

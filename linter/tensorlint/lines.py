@@ -21,12 +21,16 @@ _CUT = 120  # characters; messages cut longer entries
 Lookup = Callable[[str], Any]  # a field of a fact: the entry, key or path that it is about
 
 
+_At = tuple[str, int]  # dotted path and line
+
+
 @dataclass
 class Places:
-    """Lines of a JSON text: of its keys by dotted path, and of texts in its lists as (path of the list, text, line)."""
+    """Lines of a JSON text: of keys by dotted path and by name, and of texts in lists by what messages say of them."""
 
     keys: dict[str, int] = field(default_factory=dict)
-    texts: list[tuple[str, str, int]] = field(default_factory=list)
+    named: dict[str, list[_At]] = field(default_factory=dict)
+    texts: dict[str, list[_At]] = field(default_factory=dict)
 
 
 def key_lines(text: str) -> dict[str, int]:
@@ -47,11 +51,11 @@ def places(text: str) -> Places:
     """Keys and texts of well-formed JSON with their lines.
 
     >>> places('{"a": {"b": [\\n"x"]}}')
-    Places(keys={'a': 1, 'a.b': 1}, texts=[('a.b', 'x', 2)])
+    Places(keys={'a': 1, 'a.b': 1}, named={'a': [('a', 1)], 'b': [('a.b', 1)]}, texts={'x': [('a.b', 2)]})
     """
     found = Places()
     path: list[str] = []  # for every open object or list, the key it stands at
-    line, key, last = 1, "", ""
+    line, key = 1, ""
     for token in _TOKEN.finditer(text):
         word = token[0]
         if word == "\n":
@@ -60,9 +64,11 @@ def places(text: str) -> Places:
             last = _plain(word)
             if _is_key(text, token.end()):
                 key = last
-                found.keys[_dotted(path, key)] = line
+                here = _dotted(path, key)
+                found.keys[here] = line
+                found.named.setdefault(key, []).append((here, line))
             else:
-                found.texts.append((_dotted(path, key), last, line))
+                found.texts.setdefault(last[:_CUT], []).append((_dotted(path, key), line))
         elif word in "[{":
             path.append(key)
             key = ""
@@ -105,48 +111,48 @@ class Lines:
         if base in checkpoint.texts:
             if base not in self._configs:
                 self._configs[base] = places(checkpoint.texts[base])
-            number = _config_line(self._configs[base], location, lookup)
+            number = _config_line(self._configs[base], lookup)
             return Line(location.file, number) if number else None
+        if location.byte_offset is not None and location.file.endswith(".json"):
+            before = self._read(location.file, location.byte_offset)
+            return Line(location.file, 1 + before.count(b"\n"))
         index = checkpoint.index
         if index is None or not index.readable:
             return None
         if self._index is None:
-            self._index = self._read_index(index.file)
+            # It was read before, but its text, up to 256 MB, was not kept.
+            self._index = key_lines(self._read(index.file, MAX_INDEX).decode("utf-8-sig", "replace"))
         keys = [location.tensor] if location.tensor else []
         if location.file == index.file:
             keys += [str(lookup("key") or ""), "total_size" if lookup("stated") is not None else "metadata"]
         number = next((self._index[k] for k in keys if k in self._index), 0)
         return Line(index.file, number) if number else None
 
-    def _read_index(self, name: str) -> Mapping[str, int]:
-        """Keys of the index; it was read before, but its text, up to 256 MB, was not kept."""
+    def _read(self, name: str, length: int) -> bytes:
+        """The beginning of a file; nothing where it cannot be read any more: the finding stands without a line."""
         try:
             file = self._checkpoint.source.open(name)
             try:
-                return key_lines(file.read(0, min(file.size, MAX_INDEX)).decode("utf-8-sig", "replace"))
+                return file.read(0, min(file.size, length))
             finally:
                 file.close()
-        except UnfinishedError:  # a line is a service; the finding stands without it
-            return {}
+        except UnfinishedError:
+            return b""
 
 
-def _config_line(found: Places, location: Location, lookup: Lookup) -> int:
+def _config_line(found: Places, lookup: Lookup) -> int:
     """The entry itself, else the module's own key, else the key that is contradicted, else what it stands in."""
     where = str(lookup("where") or "")
     entry, module = lookup("entry"), lookup("module")
+    rows: list[_At] = []
     if isinstance(entry, str) and entry:
-        rows = [row for row in found.texts if row[1] == entry or (len(entry) >= _CUT and row[1].startswith(entry))]
-        inside = [row for row in rows if row[0].startswith(where)]
-        if rows:
-            return (inside or rows)[0][2]
+        rows = found.texts.get(entry[:_CUT], [])
     if isinstance(module, str) and module:
-        for path, number in found.keys.items():
-            if path.endswith("." + module) and path.startswith(where):
-                return number
+        rows = rows or [row for row in found.named.get(module, ()) if row[0].startswith(where)]
     for key in _wanted(lookup):
-        number = _shallowest(found.keys, key, where) or _shallowest(found.keys, key, "")
-        if number:
-            return number
+        rows = rows or sorted(found.named.get(key, ()), key=lambda row: row[0].count("."))
+    if rows:
+        return next((line for path, line in rows if path.startswith(where)), rows[0][1])
     while where:
         if where in found.keys:
             return found.keys[where]
@@ -158,8 +164,3 @@ def _wanted(lookup: Lookup) -> list[str]:
     """Keys that a fact names; parameters are named in words (`group size`)."""
     named = [lookup(name) for name in ("key", "parameter", "field")]
     return [n.split(" and ")[0].replace(" ", "_") for n in named if isinstance(n, str) and n]
-
-
-def _shallowest(keys: Mapping[str, int], key: str, where: str) -> int:
-    paths = [p for p in keys if (p == key or p.endswith("." + key)) and p.startswith(where)]
-    return keys[min(paths, key=lambda p: (p.count("."), keys[p]))] if paths else 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .baseline import Baseline, load_baseline
 from .configuration.keys import Ignore
@@ -14,8 +15,9 @@ from .configuration.toml import shown
 from .counting import Counting
 from .engine import Job, check, prepare
 from .findings import Report
+from .measures.cached import CachedScanner
 from .measures.device.choice import checked, scanner_for
-from .measures.scan import Progress
+from .measures.scan import CpuScanner, Progress, Scanner
 from .ruleset import Ruleset, ruleset
 from .settings import Settings
 from .sources.interface import RemoteSource, Source
@@ -23,6 +25,9 @@ from .sources.opening import opened
 from .sources.part import PartOf
 from .suppress import Ignores, Suppressor
 from .tasks import Task
+
+if TYPE_CHECKING:
+    from .cache import MeasureCache
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,24 @@ class Prepared:
         suppressor: Suppressor,
         final: Collection[Ignore] = (),
         progress: Progress | None = None,
+        cache: Callable[[], MeasureCache | None] | None = None,
     ) -> Report:
-        """The report; `final` are ignores about which it is known at its end whether they match anything."""
+        """The report; `final` are ignores about which it is known at its end whether they match anything.
+
+        `cache` opens the cache of measures; without it everything is read.
+        """
         root = None if self.task.remote else Path(self.task.folder)
         counting = counting_for(self.ruleset, root, self.baseline, suppressor, final)
         report = check(
             self.source, self.ruleset.book, self.ruleset.rules, self.depth, progress, (self.jobs, self.skipped),
-            self.started, scanner_for(self.device, self.source, [job.plan for job in self.jobs]), counting,
+            self.started, self._scanner(cache), counting,
         )  # fmt: skip
         return told(report, self.task.settings)
+
+    def _scanner(self, cache: Callable[[], MeasureCache | None] | None) -> Scanner:
+        host = CpuScanner(self.task.settings.jobs or 0)
+        scanner = scanner_for(self.device, self.source, [job.plan for job in self.jobs], host)
+        return scanner if cache is None else CachedScanner(scanner, cache)
 
 
 def counting_for(
@@ -80,8 +94,8 @@ def told(report: Report, settings: Settings) -> Report:
 
 
 @contextmanager
-def prepared(task: Task) -> Iterator[Prepared]:
-    """A task ready to run; its source is closed on leaving.
+def prepared(task: Task, source: Source | None = None) -> Iterator[Prepared]:
+    """A task ready to run; its source is closed on leaving, but not one that is given for its target.
 
     Raises UsageError for names and files of the settings that do not exist, and whatever opening and reading headers
     raises.
@@ -90,7 +104,7 @@ def prepared(task: Task) -> Iterator[Prepared]:
     rules = ruleset(task.settings, task.configuration)
     device = checked(task.settings.device or "auto")
     baseline = load_baseline(task.settings.baseline, task.target) if task.settings.baseline else None
-    with opened(task.target) as source:
+    with nullcontext(source) if source else opened(task.target) as source:
         part = PartOf(source, task.without) if task.without else source
         depth = task.settings.depth or ("scales" if isinstance(source, RemoteSource) else "full")
         jobs, skipped = prepare(part, rules.book, rules.rules, depth)

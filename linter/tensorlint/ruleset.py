@@ -49,16 +49,29 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
     left_out = {n for s in settings.ignore for n in book.matching(s.pattern)} - settings.named
     left_out |= {n for n, rule in changed.items() if rule.severity == "off"} - settings.named
     wanted = {n for s in settings.select for n in book.matching(s.pattern)} if settings.select else set(changed)
+    engines = _engines(settings, book)
+    if not any(changed[name].engine for name in wanted & set(changed)):
+        wanted |= {name for name, rule in changed.items() if rule.engine in engines}
     left = tuple(
         replace(rule, severity=book.rules[name].severity) if rule.severity == "off" else rule
         for name, rule in changed.items()
-        if name in wanted and name not in left_out
+        if name in wanted and name not in left_out and (not rule.engine or rule.engine in engines)
     )
+    if not left and any(changed[name].engine for name in wanted):
+        raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(book.engines))
     if not left:
         raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")
     return Ruleset(
         replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings.ignores
     )
+
+
+def _engines(settings: Settings, book: Book) -> frozenset[str]:
+    """The engines asked for; raises RuleFileError or UsageError for one that there is not."""
+    for engine in settings.engine:
+        if engine.pattern not in book.engines:
+            engine.fail(f"there is no engine `{engine.pattern}`", suggest(engine.pattern, book.engines))
+    return frozenset(engine.pattern for engine in settings.engine)
 
 
 def _selectors(layer: Layer) -> Iterator[Selector]:

@@ -31,7 +31,7 @@ class Settings:
     depth: str | None = None
     rules: tuple[str, ...] = ()
     baseline: str | None = None
-    engine: str | None = None
+    engine: tuple[Selector, ...] = ()
     device: str | None = None
     jobs: int | None = None
     named: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ def shown(settings: Settings, target: str) -> str:
     for name in KEYS:
         where = f"  # {', '.join(settings.places.get(name, ('default',)))}"
         value = getattr(settings, name.replace("-", "_"))
-        if name in ("select", "ignore"):
+        if name in ("select", "ignore", "engine"):
             value = [s.pattern for s in value]
         if name == "severity" and value:
             tables += ["", f"[severity]{where}", *(f"{_toml(s.rules.pattern)} = {_toml(s.severity)}" for s in value)]
@@ -79,7 +79,7 @@ def shown(settings: Settings, target: str) -> str:
                 tables += [f"{p.name} = {_toml(p.number)}" for p in settings.params if p.rule.pattern == rule]
         elif name == "ignore" and settings.ignores:
             rows += ["ignore = [", *(f"  {_toml(v)}," for v in value), *(_entry(i) for i in settings.ignores), "]"]
-        elif value is None or (name == "select" and not value):
+        elif value is None or (name in ("select", "engine") and not value):
             rows.append(f"# {name} is not set")
         else:
             rows.append(f"{name} = {_toml(value)}{where}")

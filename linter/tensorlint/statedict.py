@@ -52,16 +52,17 @@ def source_of(state: Any, config: Any = None) -> TensorSource:
     tensors: dict[str, Any] = {}
     unreadable: dict[str, tuple[str, tuple[int, ...]]] = {}
     reasons: dict[str, list[str]] = defaultdict(list)
-    for name, value in entries.items():
-        if str(name).endswith("_extra_state") and not isinstance(value, torch.Tensor):
+    for key, value in entries.items():
+        name = str(key).encode("utf-8", "replace").decode()  # a header holds nothing but Unicode text
+        if name.endswith("_extra_state") and not isinstance(value, torch.Tensor):
             continue  # what modules keep for themselves (torch.nn.Module.get_extra_state); exporters leave it out
         reason = _unreadable(value)
         if reason:
-            reasons[reason].append(str(name))
+            reasons[reason].append(name)
             plain = reason == _META
-            unreadable[str(name)] = (DTYPES[value.dtype], stored_shape(value)) if plain else ("U8", (1,))
+            unreadable[name] = (DTYPES[value.dtype], stored_shape(value)) if plain else ("U8", (1,))
         else:
-            tensors[str(name)] = value.detach()
+            tensors[name] = value.detach()
     for name in _copies(tensors, tied):
         del tensors[name]
     return TensorSource(tensors, dict(_configs(config)), unreadable, tuple(_gaps(reasons)), target)

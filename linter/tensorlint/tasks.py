@@ -61,6 +61,7 @@ def wanted(
     baseline: str | Path | None = None,
     config: str | Path | None = None,
     isolated: bool = False,
+    engines: Iterable[str] = (),
     **more: Any,
 ) -> Wanted:
     """What is asked for on a command line or in a call; `more` are further keys of a configuration (None: not given).
@@ -73,6 +74,7 @@ def wanted(
         "depth": depth,
         "select": tuple(map(Selector, select)) or None,
         "ignore": tuple(map(Selector, ignore)) or None,
+        "engine": tuple(map(Selector, engines)) or None,
         "rules": tuple(map(str, rules)) or None,
         "baseline": None if baseline is None else str(baseline),
         **more,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from .checkpoint import Checkpoint
 from .dtypes import Encoding, encoding_of
@@ -80,6 +81,7 @@ class View:
         self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
         model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get("model_type")
         self.anatomy: Anatomy = anatomy(book.families.values(), str(model_type or ""))
+        self._expected: dict[str, Mapping[str, Any]] = {}
 
     @cached_property
     def modules(self) -> Mapping[str, Module]:
@@ -171,6 +173,15 @@ class View:
             "embedding",
             "adapter",
         }
+
+    def expected(self, module: Module) -> Mapping[str, Any]:
+        """Normalized fields of what the main declaration says of a module; empty where there is none."""
+        found = self._expected.get(module.name)
+        if found is None:
+            main = self.declared.main
+            linear = module.scheme.quantized or self.is_linear(module)
+            found = self._expected[module.name] = main.expect(module.name, linear).values if main is not None else {}
+        return found
 
     def declarations_with(self, field: str) -> Iterator[Declaration]:
         """Declarations that state a field."""

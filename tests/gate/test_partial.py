@@ -72,6 +72,6 @@ def test_no_step_is_blocked(layout: dict[str, Any], torn: bool, monkeypatch: pyt
     zeros = errors_of(
         Change("o/m", "", "", additions=tuple(Addition(n, d, True) for n, d in files.items()), remote=False)
     )
-    assert {rule for rule, _ in zeros} <= {"contract/group-index", "contract/logical-shape"}
+    assert {rule for rule, _ in zeros} <= {"contract/group-index", "contract/logical-shape", "contract/state-text"}
     for order in (names, names[::-1]):
         assert steps(monkeypatch, files, order) <= zeros

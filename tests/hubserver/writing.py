@@ -124,7 +124,10 @@ def discussion(hub: Hub, request: Request, kind: str, name: str, number: str) ->
 def change_discussion(hub: Hub, request: Request, kind: str, name: str, number: str, what: str) -> Answer:
     """POST /api/{kind}/{name}/discussions/{number}/{status,merge,comment,title}."""
     event = {"id": "1", "type": "status-change", "createdAt": "2026-01-01T00:00:00.000Z", "author": {"name": "user"}}
-    return reply({"newStatus": {**event, "data": {"status": "open"}}, "newMessage": event, "newTitle": event})
+    said = request.json.get("comment", "") if what == "comment" else ""
+    latest = {"raw": said, "html": said, "updatedAt": event["createdAt"], "author": event["author"]}
+    message = {**event, "type": "comment", "data": {"edited": False, "hidden": False, "latest": latest, "history": []}}
+    return reply({"newStatus": {**event, "data": {"status": "open"}}, "newMessage": message, "newTitle": event})
 
 
 def lfs_batch(hub: Hub, request: Request, kind: str, name: str) -> Answer:

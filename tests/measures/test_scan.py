@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,8 +18,9 @@ from tensorlint.header import TensorInfo
 from tensorlint.measures import scan as scanning
 from tensorlint.measures import zeropages
 from tensorlint.measures.plan import Need, make_plan
-from tensorlint.measures.scan import CpuScanner
-from tensorlint.sources.memory import MemorySource
+from tensorlint.measures.scan import CpuScanner, StoppedError
+from tensorlint.sources.interface import File
+from tensorlint.sources.memory import MemoryFile, MemorySource
 
 PIECE, PAGE = 64, 16
 NAMES = sorted(e.name for e in ENCODINGS.values() if e.kind != "raw" and e.bits != 6)
@@ -65,6 +70,90 @@ def test_one_buffer_serves_all_tensors() -> None:
         ("a", "x"): (100, 100, 199),
         ("b", "z"): (8, 0, 0),
     }
+
+
+def sizes() -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, 5 * PIECE), max_size=12)
+
+
+@given(sizes=sizes(), seed=st.integers(0, 99))
+def test_many_threads_find_what_one_finds(sizes: list[int], seed: int) -> None:
+    encodings = ["e4m3", "bf16", "fp4", "f32", "uint8"]
+    rows, contents = [], {}
+    random = np.random.default_rng(seed)
+    for shard in ("a", "b"):
+        end = 0
+        for number, size in enumerate(sizes):
+            rows.append(need(f"t{number}", encodings[number % 5], end, end + size - size % 4, shard))
+            end += size - size % 4
+        contents[shard] = random.bytes(end)
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanning, "PIECE", PIECE)
+        one = CpuScanner(1)(MemorySource(contents), make_plan(rows))
+        many = CpuScanner(8)(MemorySource(contents), make_plan(rows), seen.append)
+    assert {k: (told(m), m.zero_run) for k, m in one.items()} == {k: (told(m), m.zero_run) for k, m in many.items()}
+    assert sum(seen) == sum(map(len, contents.values()))
+
+
+class Failing(MemorySource):
+    """Files that cannot be read from byte 1000 on."""
+
+    error: BaseException = UnfinishedError("the disk is gone")
+
+    def open(self, name: str) -> File:  # type: ignore[override]
+        return FailingFile(name, super().open(name).data)
+
+
+class FailingFile(MemoryFile):
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        if offset >= 1000:
+            raise Failing.error
+        super().read_into(offset, buffer)
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_what_was_measured_before_an_error_is_kept(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "PIECE", PIECE)
+    rows = [need(f"t{n}", "uint8", n * 300, n * 300 + 300) for n in range(20)]
+    before = threading.active_count()
+    with pytest.raises(StoppedError, match="the disk is gone") as stopped:
+        CpuScanner(jobs)(Failing({"s": bytes(6000)}), make_plan(rows))
+    assert set(stopped.value.measured) <= {("s", "t0"), ("s", "t1"), ("s", "t2")}
+    assert all(m.count == 300 for m in stopped.value.measured.values())
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+@pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError()])
+def test_any_other_error_in_a_thread_ends_the_scan(
+    jobs: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "PIECE", PIECE)
+    monkeypatch.setattr(Failing, "error", error)
+    with pytest.raises(type(error)):
+        CpuScanner(jobs)(Failing({"s": bytes(6000)}), make_plan([need("x", "uint8", 0, 6000)]))
+
+
+def test_an_interrupt_leaves_no_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "PIECE", PIECE)
+    before = threading.active_count()
+
+    calls: list[int] = []
+
+    def interrupt(amount: int) -> None:
+        calls.append(amount)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)  # reaches the main thread, which waits for the others
+        time.sleep(0.001)
+
+    with pytest.raises(KeyboardInterrupt):
+        CpuScanner(3)(MemorySource({"s": bytes(1 << 20)}), make_plan([need("x", "uint8", 0, 1 << 20)]), interrupt)
+    deadline = time.monotonic() + 20
+    assert len(calls) < (1 << 20) // PIECE
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
 
 
 def test_a_file_that_shrinks_is_said() -> None:

@@ -24,7 +24,7 @@ REPORT = Report(
     {"weights/nan": "needs the weights"}, ("a gap",),
 )  # fmt: skip
 TYPES = {
-    "version": int, "target": str, "complete": bool, "exit_code": int, "schemes": dict, "bytes_read": int,
+    "version": int, "target": str, "complete": bool, "exit_code": int, "schemes": dict, "bytes_read": int, "bytes_known": int,
     "bytes_total": int, "seconds": float, "rules_run": list, "rules_skipped": dict, "findings": list,
 }  # fmt: skip
 FINDING_TYPES = {

@@ -82,7 +82,7 @@ def test_a_contradiction_with_a_configuration_is_at_its_key():
 def test_rules_have_help_and_a_page_and_rules_of_the_user_have_what_the_finding_says():
     (run,) = log(sample_reports.stated())["runs"]
     rules = {r["id"]: r for r in run["tool"]["driver"]["rules"]}
-    assert rules["scales/nan"]["helpUri"].endswith("/docs/rules/scales.md#nan")
+    assert rules["scales/nan"]["helpUri"].endswith("/docs/rules/scales/nan.md")
     assert "**What to do.**" in rules["scales/nan"]["help"]["markdown"]
     assert "helpUri" not in rules["my/rule"]
     assert rules["my/rule"]["shortDescription"]["text"] == "many"

@@ -133,7 +133,13 @@ def test_the_schemas_are_schemas():
 
 @pytest.mark.parametrize("path", sorted(shipped_folder().rglob("*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_shipped_files_fit(path):
-    singular = {"schemes": "scheme", "dialects": "dialect", "families": "family", "producers": "producer"}
+    singular = {
+        "schemes": "scheme",
+        "dialects": "dialect",
+        "families": "family",
+        "producers": "producer",
+        "engines": "engine",
+    }
     kind = singular.get(path.parent.name, "rule")
     CHECKERS[kind].validate(yaml.safe_load(path.read_text()))
 

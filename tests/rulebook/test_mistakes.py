@@ -405,7 +405,7 @@ FILES = [
     ("severity: error\nwhy: " + "[" * 23 + "«[" + "]" * 24 + "\n", "nested deeper than 24"),
     ("severity: error\n  why«: x\n", "mapping values|not YAML"),
     ("sumary: a\n«sevrity: error\n", "unknown key"),
-    ("«x: 1\ny: 2\n", "no rule, scheme, dialect, family or producer"),
+    ("«x: 1\ny: 2\n", "no rule, scheme, dialect, family, producer or engine"),
 ]
 
 

@@ -203,6 +203,7 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                 declared = _declared_static(view, module) if part.name in ("input_scale", "input_tensor_scale") else ""
                 if (
                     same_scheme
+                    or _always_stored(view, module, part_name)
                     or (declared == "exact" and _first_alternative(module, part_name))
                     or (declared and (module.scheme.name, part_name) in anywhere)
                 ):
@@ -233,6 +234,16 @@ def _declared_static(view: View, module: Module) -> str:
     if not expected.quantized or expected.values.get("activations") not in ("static", "local"):
         return ""
     return "exact" if main.dialect.trust_activations else "loose"
+
+
+def _always_stored(view: View, module: Module, part_name: str) -> bool:
+    """Whether the exporters of the declared method write this part for every module like this one."""
+    main = view.declared.main
+    conditions = main.dialect.stores.get(part_name) if main is not None else None
+    if main is None or conditions is None:
+        return False
+    expected = main.expect(module.name)
+    return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
 
 
 def _first_alternative(module: Module, part_name: str) -> bool:

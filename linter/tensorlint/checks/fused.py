@@ -12,14 +12,15 @@ from ..names import short
 from ..schemes.recognise import Module
 from ..view import View
 
-STATES = ("fused-schemes-differ",)
+STATES = ("fused-schemes-differ", "fused-partly-quantized")
 VALUE_STATES = ("fused-scales-differ", "fused-inputs-differ")
 _INPUTS = ("input_scale", "input_tensor_scale")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
-    """Groups whose quantized members are stored in different ways."""
+    """Groups whose members are stored in different ways, or only in part quantized."""
     for group in view.fused_groups:
+        yield from _partly(group)
         stored = [m for m in group if m.scheme.quantized and not m.problems]
         ways = set(map(_way, stored))
         if len(ways) > 1:
@@ -33,6 +34,19 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             first = odd.parts["weight"] if "weight" in odd.parts else next(iter(odd.parts.values()))
             values = {"modules": short(m.name for m in stored), "schemes": schemes}
             yield Fact("fused-schemes-differ", first.shard, first.name, values=values)
+
+
+def _partly(group: tuple[Module, ...]) -> Iterator[Fact]:
+    quantized = [m for m in group if m.scheme.quantized]
+    plain = [m for m in group if not m.scheme.quantized and "weight" in m.parts]
+    if quantized and plain:
+        first = plain[0].parts["weight"]
+        values = {
+            "modules": short(m.name for m in quantized),
+            "plain": short(m.name for m in plain),
+            "scheme": quantized[0].scheme.name,
+        }
+        yield Fact("fused-partly-quantized", first.shard, first.name, values=values)
 
 
 def _way(module: Module) -> tuple[object, ...]:

@@ -62,9 +62,16 @@ def _group_index(view: View, module: Module) -> Iterator[Fact]:
     else:
         counts = np.bincount(values, minlength=groups)
         problem = f"group {int(counts.argmax())} has {int(counts.max())} columns" if counts.max() > size else ""
+        if not problem and _ordered(view, module) and bool((np.diff(values) < 0).any()):
+            problem = "it is not in order, although no activation order is declared"
     if problem:
         said = {"module": module.name, "problem": problem, "groups": groups, "columns": columns}
         yield Fact("group-index", tensor.shard, tensor.name, values=said)
+
+
+def _ordered(view: View, module: Module) -> bool:
+    """Whether the configuration says that columns were not reordered: readers then may not look at the index."""
+    return view.expected(module).get("act_order") is False
 
 
 def _logical_shape(view: View, module: Module) -> Iterator[Fact]:

@@ -13,7 +13,7 @@ from ..measures.plan import Need
 from ..view import TensorUnit, View
 
 FILLED_STATES = ("zero-filled",)
-SCALE_STATES = ("zero-scale-over-codes",)
+SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
 _MAX_CHECKED = 4096  # zero scales looked up per tensor
 
 
@@ -78,34 +78,40 @@ def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
         if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
             continue
         units = view.unit_of
-        if units[scale.name].encoding.special == "fn" and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
+        if _lowest(units[scale.name]) and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
             yield units[scale.name], units[weight.name]
 
 
+def _lowest(scale: TensorUnit) -> str:
+    """The measure that counts bytes of 0: zeros, or in formats of exponents alone the smallest value."""
+    return {"fn": "zero", "e8m0": "floor"}.get(scale.encoding.special, "")
+
+
 def needs_scales(view: View) -> Iterator[Need]:
-    """Zero counts of block scales."""
+    """How many block scales are at the bottom."""
     for scale, _ in _pairs(view):
-        yield Need(scale.tensor, scale.encoding, frozenset({"zero"}))
+        yield Need(scale.tensor, scale.encoding, frozenset({_lowest(scale)}))
 
 
 def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Zero block scales whose blocks hold codes that are not zero: the block decodes to nothing."""
     for scale, weight in _pairs(view):
         found = measured.get((scale.tensor.shard, scale.tensor.name))
-        if found is None or not found.zero or found.zero == found.count:
+        zeros = getattr(found, _lowest(scale)) if found is not None else 0
+        if found is None or not zeros or zeros == found.count:
             continue
-        live, checked, first = _live_blocks(view, scale.tensor, weight)
+        live, checked, first = _live_blocks(view, scale.tensor, weight, _lowest(scale) == "zero")
         if live:
             module = scale.module.name if scale.module else ""
             values = {
                 "module": module,
-                "zeros": found.zero,
+                "zeros": zeros,
                 "live": live,
                 "checked": checked,
                 "count": found.count,
             }
             yield Fact(
-                "zero-scale-over-codes",
+                "zero-scale-over-codes" if _lowest(scale) == "zero" else "lowest-exponent-over-codes",
                 scale.tensor.shard,
                 scale.tensor.name,
                 scale.tensor.begin + first,
@@ -113,10 +119,11 @@ def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             )
 
 
-def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit) -> tuple[int, int, int]:
+def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed: bool) -> tuple[int, int, int]:
     """How many of the first zero scales have a live block, how many were looked at, and the first such scale."""
-    width = weight.tensor.shape[-1] // scale.shape[-1]
+    width = weight.tensor.nbytes // scale.nbytes  # a block scale has one byte
     mask = 0x77 if weight.encoding.bits == 4 else 0x7F
+    sign = 0x7F if scale_signed else 0xFF
     live = checked = first = 0
     scales, weights = (
         view.checkpoint.source.open(scale.shard),
@@ -125,7 +132,7 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit) -> tuple[int
     try:
         for at in range(0, scale.nbytes, 1 << 20):
             piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
-            for position in (np.flatnonzero((piece & 0x7F) == 0)[:_MAX_CHECKED] + at).tolist():
+            for position in (np.flatnonzero((piece & sign) == 0)[:_MAX_CHECKED] + at).tolist():
                 block = weights.read(weight.tensor.begin + position * width, width)
                 checked += 1
                 if any(b & mask for b in block):

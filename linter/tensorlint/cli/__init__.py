@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
 from ..errors import TensorlintError, UsageError
 from .complain import complain, complain_about_usage
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # command -> one line for `--help`; the module of the same name, with `_` for `-`, holds it as `command`
 COMMANDS: Mapping[str, str] = {
@@ -27,9 +31,12 @@ COMMANDS: Mapping[str, str] = {
     "test": "Run the examples in rule files.",
     "run": "Run a command with the upload gate in it.",
     "upload": "Upload a checkpoint, after checking it.",
+    "cache": "Show or clear the cache of measures.",
     "init": "Write a configuration, a hook and a workflow for this repository.",
     "schema": "Print the JSON Schema of a configuration or rule file.",
     "git-hook": "Check checkpoints before `git push`.",
+    "pre-commit": "Check what a commit changes.",
+    "completion": "Print the script that completes commands in a shell.",
 }
 
 
@@ -52,6 +59,15 @@ class Lazy(click.Group):
         """The command list, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands, without importing them; options where one is begun; else what could be checked."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]  # click's bash script shows files or words, not both
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`tensorlint PATH` means `tensorlint check PATH`; a mistyped command is no path."""

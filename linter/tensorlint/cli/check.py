@@ -25,13 +25,15 @@ from ..settings import shown
 from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
 from .complain import colored, complain
+from .completing import offer_paths
+from .measures import cache_option, user_cache
 from .outputs import Output, Writer, format_option
 from .progress import bar
 from .settings import asked_for, settings_options
 
 
 @click.command("check", short_help="Check checkpoints.")
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=offer_paths)
 @format_option
 @settings_options
 @click.option("--new-only", is_flag=True, help="Show only what the baseline does not hold.")
@@ -53,6 +55,7 @@ from .settings import asked_for, settings_options
     help="Colours in text.",
 )
 @click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
+@cache_option
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(
     targets: tuple[str, ...],
@@ -64,6 +67,7 @@ def command(
     limit: int,
     color: str,
     progress: bool | None,
+    no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> int:
@@ -110,7 +114,7 @@ def command(
             final = final_ignores(tasks, done, asked)
             done += 1
             try:
-                report = _run(step, suppressor, final, plan, progress, rules)
+                report = _run(step, suppressor, final, plan, progress, rules, no_cache)
             except (NoCheckpointError, UnfinishedError) as error:
                 if len(names) == 1:
                     raise
@@ -154,6 +158,7 @@ def _run(
     plan: bool,
     progress: bool | None,
     rules: dict[str, Rule],
+    no_cache: bool,
 ) -> Report | None:
     """The report on one target, or None where only the plan was asked for and has been printed.
 
@@ -165,7 +170,7 @@ def _run(
             _print_plan(task.target, ready.jobs, ready.skipped)
             return None
         with bar(ready.bytes, task.target, progress) as advance:
-            return ready.run(suppressor, final, advance)
+            return ready.run(suppressor, final, advance, None if no_cache else user_cache)
 
 
 def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ import click
 
 from ..errors import UsageError
 from ..facts import catalogue
+from ..rulebook.engines import Engine
 from ..rulebook.library import Book
 from ..rulebook.message import printable
 from ..rulebook.model import Rule
@@ -19,17 +20,19 @@ from ..rulebook.vocabulary import words
 from ..schemes.describe import sections
 from ..schemes.model import Scheme
 from .common import book_with, rules_option
+from .completing import offer_names
 
 
-@click.command("explain", short_help="Explain one rule, scheme, fact or word.")
-@click.argument("name")
+@click.command("explain", short_help="Explain one rule, scheme, engine, fact or word.")
+@click.argument("name", shell_complete=offer_names)
 @rules_option
 def command(name: str, extra_rules: tuple[Path, ...]) -> int:
-    """Explain a rule, a scheme, a fact, or a word of the rule language.
+    """Explain a rule, a scheme, an engine, a fact, or a word of the rule language.
 
     \b
     tensorlint explain scales/nan
     tensorlint explain nvfp4-modelopt
+    tensorlint explain vllm
     tensorlint explain ceiling_share
     """
     book = book_with(extra_rules)
@@ -43,6 +46,8 @@ def explain(name: str, book: Book) -> str:
         return _rule(book.rules[name])
     if name in book.schemes:
         return _scheme(book.schemes[name], book)
+    if name in book.engines:
+        return _engine(book.engines[name], book)
     known = {w.name: w for w in words()}
     ends = [r for r in book.rules if r.rpartition("/")[2] == name]
     if name in known:
@@ -58,7 +63,7 @@ def explain(name: str, book: Book) -> str:
     if ends:
         raise UsageError(f"there are several rules `{name}`", "one of: " + ", ".join(ends))
     raise UsageError(
-        f"there is no rule, scheme, fact or word `{name}`",
+        f"there is no rule, scheme, engine, fact or word `{name}`",
         _hint(name, book, known),
     )
 
@@ -66,7 +71,9 @@ def explain(name: str, book: Book) -> str:
 def _hint(name: str, book: Book, known: Iterable[str]) -> str:
     """The nearest name; also when only the last part of a rule's name is meant."""
     last = {rule.rpartition("/")[2]: rule for rule in book.rules}
-    near = nearest(name, [*book.rules, *book.schemes, *known, *catalogue()]) or last.get(nearest(name, last), "")
+    near = nearest(name, [*book.rules, *book.schemes, *book.engines, *known, *catalogue()]) or last.get(
+        nearest(name, last), ""
+    )
     return f"did you mean `{near}`?" if near else "`tensorlint rules` lists the rules"
 
 
@@ -87,6 +94,22 @@ def _rule(rule: Rule) -> str:
     if rule.see:
         rows += ["", "Seen in", "  " + ", ".join(rule.see)]
     return "\n".join([*rows, "", f"Rule file  {rule.path}"])
+
+
+def _engine(engine: Engine, book: Book) -> str:
+    rows = [f"{engine.name}  engine", "", engine.summary, "", f"Read from  {engine.repository} {engine.version}"]
+    rows += [
+        f"Asked for by  tensorlint check MODEL --engine {engine.name}",
+        "",
+        "Serves",
+        f"  {', '.join(engine.serves)}",
+    ]
+    if engine.refuses:
+        rows += ["", "Does not serve", f"  {', '.join(engine.refuses)}"]
+    for rule_id in engine.limits:
+        rule = book.rules[rule_id]
+        rows += ["", f"{rule_id}  {rule.severity}", f"  {rule.summary}", f"  {', '.join(rule.see)}"]
+    return "\n".join(rows)
 
 
 def _scheme(scheme: Scheme, book: Book) -> str:

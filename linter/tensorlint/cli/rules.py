@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from .common import book_with, rules_option
+from .completing import offer_rules
 
 
 @click.command("rules", short_help="List the rules.")
-@click.argument("selectors", nargs=-1, metavar="[RULES]...")
+@click.argument("selectors", nargs=-1, metavar="[RULES]...", shell_complete=offer_rules)
 @click.option(
     "-f",
     "--format",
@@ -32,7 +33,7 @@ def command(selectors: tuple[str, ...], format_: str, extra_rules: tuple[Path, .
     tensorlint rules -f json               for other tools
     """
     book = book_with(extra_rules)
-    rules = book.select(selectors, ())
+    rules = book.select(selectors, (), book.engines)
     if format_ == "json":
         rows = [
             {
@@ -53,6 +54,7 @@ def command(selectors: tuple[str, ...], format_: str, extra_rules: tuple[Path, .
     if book.replaced:
         click.echo(f"yours in place of the shipped: {', '.join(book.replaced)}")
     click.echo(
-        f"{len(rules)} of {len(book.rules)} rules, {len(book.schemes)} schemes. `tensorlint explain RULE` for one."
+        f"{len(rules)} of {len(book.rules)} rules, {len(book.schemes)} schemes. `tensorlint explain RULE` for one.\n"
+        f"Rules of engine/NAME run with `check --engine NAME`: {', '.join(book.engines)}."
     )
     return 0

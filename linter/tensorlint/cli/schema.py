@@ -10,7 +10,7 @@ from ..configuration.schema import schema
 from ..rulebook.library import load_book
 from ..rulebook.schema import schemas
 
-KINDS = ("config", "rule", "scheme", "dialect", "family", "producer")
+KINDS = ("config", "rule", "scheme", "dialect", "family", "producer", "engine")
 
 
 @click.command("schema", short_help="Print the JSON Schema of a configuration or rule file.")
@@ -20,7 +20,7 @@ def command(kind: str) -> int:
 
     \b
     tensorlint schema config > .tensorlint.schema.json
-    tensorlint schema rule                          also: scheme, dialect, family, producer
+    tensorlint schema rule                          also: scheme, dialect, family, producer, engine
     The first line of a tensorlint.toml, for Taplo (Even Better TOML):
       #:schema .tensorlint.schema.json
     The first line of a rule file, for yaml-language-server:

@@ -12,20 +12,29 @@ from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
 from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
+from ..rulebook.shipped import engine_names
 from ..tasks import Wanted, wanted
+from .completing import offer_rules
 
 _OPTIONS = (
     click.option(
-        "--depth",
-        type=click.Choice(DEPTHS),
-        default=None,
-        show_default="full; for a model on the Hub scales",
-        help="How much is read: the JSON headers, also the scales, or every byte.",
+        "--select",
+        multiple=True,
+        shell_complete=offer_rules,
+        metavar="RULES",
+        help="Only these rules: names, globs or folders. Repeatable.",
     ),
     click.option(
-        "--select", multiple=True, metavar="RULES", help="Only these rules: names, globs or folders. Repeatable."
+        "--ignore", multiple=True, shell_complete=offer_rules, metavar="RULES", help="Not these rules. Repeatable."
     ),
-    click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules. Repeatable."),
+    click.option(
+        "--engine",
+        "engines",
+        multiple=True,
+        metavar="NAME",
+        help=f"Also say what an engine refuses, ignores or reads otherwise: {', '.join(engine_names())}, or one of "
+        "your own (--rules). Repeatable.",
+    ),
     click.option(
         "--set",
         "params",
@@ -56,6 +65,15 @@ _OPTIONS = (
         help="Exit code 1 also when something could not be looked at, or not at this depth.",
     ),
     click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(1),
+        default=None,
+        metavar="N",
+        show_default="one per processor",
+        help="Threads that read and measure.",
+    ),
+    click.option(
         "--device",
         default=None,
         show_default="auto",
@@ -80,11 +98,17 @@ _OPTIONS = (
 )
 
 
-def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets them as keyword arguments, see `asked_for`."""
+def settings_options(function: Callable[..., Any], depth: str = "full; for a model on the Hub scales") -> Any:
+    """Add the options; the command gets them as keyword arguments, see `asked_for`. `depth` is the default in words."""
     for option in reversed(_OPTIONS):
         function = option(function)
-    return function
+    return click.option(
+        "--depth",
+        type=click.Choice(DEPTHS),
+        default=None,
+        show_default=depth,
+        help="How much is read: the JSON headers, also the scales, or every byte.",
+    )(function)
 
 
 def asked_for(

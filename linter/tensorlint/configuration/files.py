@@ -102,11 +102,18 @@ def discover(folder: Path) -> Configuration | None:
             if os.path.lexists(own):
                 return load(own)
         project = place / _PROJECT
-        if project.is_file() and _OURS.search(_start(project)):
-            top = read_toml(project)
-            if "tensorlint" in (top.data.get("tool") or {} if isinstance(top.data.get("tool"), dict) else {}):
-                return load(project)
+        if project.is_file() and (found := written_in(project)):
+            return found
     return None
+
+
+def written_in(path: Path) -> Configuration | None:
+    """The configuration that a file holds, None for a pyproject.toml without [tool.tensorlint]. Raises like `load`."""
+    if path.name == _PROJECT:
+        tool = read_toml(path).data.get("tool") if _OURS.search(_start(path)) else None
+        if not isinstance(tool, dict) or "tensorlint" not in tool:
+            return None
+    return load(path)
 
 
 def _start(path: Path) -> bytes:

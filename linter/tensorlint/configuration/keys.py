@@ -179,6 +179,10 @@ def _params(value: Value, _: str) -> tuple[Param, ...]:
     return tuple(found)
 
 
+def _engines(value: Value, _: str) -> tuple[Selector, ...]:
+    return tuple(Selector(v.string("an engine"), v) for v in value.one_or_more("`engine`"))
+
+
 def _paths(value: Value, folder: str) -> tuple[str, ...]:
     return tuple(_path_of(v, folder) for v in value.one_or_more("a list of paths"))
 
@@ -249,7 +253,9 @@ KEYS: Mapping[str, Key] = {
     "baseline": Key(
         Kind(_path_of, _PATH), "An earlier JSON report, relative to this file: what it holds does not count."
     ),
-    "engine": Key(Kind(lambda v, _: v.string("`engine`"), _PATH), "The engine that will serve the model."),
+    "engine": Key(
+        Kind(_engines, _PATHS), "Engines that will serve the model: what they refuse or read otherwise is said too.", ()
+    ),
     "device": Key(Kind(lambda v, _: v.string("`device`"), _PATH), "Where measuring is done."),
     "jobs": Key(
         Kind(lambda v, _: v.whole("`jobs`", 1), {"type": "integer", "minimum": 1}), "How much is done at a time."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..configuration.files import Configuration, discover
-from ..engine import Job, check, prepare
+from ..engine import check, prepare
 from ..errors import NoCheckpointError, UsageError
 from ..findings import Report
 from ..git import Repo
@@ -22,6 +22,7 @@ from ..sources.gittree import GitTree
 from ..sources.hub import is_read
 from ..sources.part import PartOf
 from ..tasks import split
+from .parts import NOT_HERE, folder_of, left_out, touched
 
 Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
 
@@ -134,44 +135,21 @@ def _lint(
         jobs, skipped = prepare(source, chosen.book, chosen.rules, "full")
     except NoCheckpointError:
         return None
-    jobs = list(_touched(jobs, change.files))
+    jobs = list(touched(jobs, change.files))
     if not jobs:
         return None
     counting = counting_for(chosen, folder)
     with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
         report = check(source, chosen.book, chosen.rules, "full", advance, (jobs, skipped), started, counting=counting)
     folders = {job.view.checkpoint.folder for job in jobs}
-    absent = {n: sha in change.new_blobs for n, sha in source.absent.items() if _folder(n) in folders}
+    absent = {n: sha in change.new_blobs for n, sha in source.absent.items() if folder_of(n) in folders}
     return told(_with_gaps(report, absent), replace(settings, fail_on_coverage=False))
-
-
-def _touched(jobs: Iterable[Job], files: frozenset[str] | None) -> Iterator[Job]:
-    """Checkpoints in whose folder something changed, unless it is only shards of others there."""
-    jobs = tuple(jobs)
-    owner = {shard: job for job in jobs for shard in job.view.checkpoint.shards}
-    for job in jobs:
-        here = [f for f in files or () if _folder(f) == job.view.checkpoint.folder]
-        if files is None or any(owner.get(f, job) is job for f in here):
-            yield job
 
 
 def _with_gaps(report: Report, absent: dict[str, bool]) -> Report:
     """Without what was found in pointers whose content the remote has; the gaps say what is not here."""
     old = sorted(n for n, new in absent.items() if not new)
+    report = left_out(report, old, f"{NOT_HERE}, and the remote has it already")
     gaps = [g for g in report.gaps if g not in {f"{n} could not be read" for n in absent}]
-    if old:
-        more = f" and {len(old) - 3:,} more" if len(old) > 3 else ""
-        gaps.append(f"{', '.join(old[:3])}{more}: not in the local LFS store, and the remote has it already")
-    gaps += [f"{n}: not in the local LFS store, and new to the remote" for n in sorted(absent) if absent[n]]
-    findings = []
-    for finding in report.findings:
-        kept = tuple(place for place in finding.locations if place.file not in old)
-        if kept or not finding.locations:
-            gone = len(finding.locations) - len(kept)
-            findings.append(replace(finding, locations=kept, count=finding.count - gone) if gone else finding)
-    return replace(report, findings=tuple(findings), gaps=tuple(gaps))
-
-
-def _folder(name: str) -> str:
-    folder, slash, _ = name.rpartition("/")
-    return folder + slash
+    gaps += [f"{n}: {NOT_HERE}, and new to the remote" for n in sorted(absent) if absent[n]]
+    return replace(report, gaps=tuple(gaps))

@@ -17,7 +17,7 @@ from threading import Lock
 from types import TracebackType
 from typing import NamedTuple
 
-from ..sources.interface import File, Source, Watched
+from ..sources.interface import File, RemoteSource, Source, Watched
 from .plan import Need, Plan
 
 MOST_PARTS = 4096  # in one piece
@@ -96,6 +96,8 @@ class Reader:
     """
 
     def __init__(self, source: Source, plan: Plan, longest: int) -> None:
+        if isinstance(source, RemoteSource):
+            source.prefetch({s: [(n.tensor.begin, n.tensor.end) for n in ns] for s, ns in plan.by_shard.items()})
         self._source = source
         self._pieces = pieces(plan, longest)
         self._next = next(self._pieces, None)

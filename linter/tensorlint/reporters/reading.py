@@ -144,6 +144,7 @@ def _outcome(n: _Node) -> Outcome:
         tensors=n.number("tensors"),
         shards=n.number("shards"),
         bytes_read=n.number("bytes_read"),
+        bytes_known=n.number("bytes_known") if "bytes_known" in n.value else 0,  # since 0.2
         bytes_total=n.number("bytes_total"),
         seconds=n.seconds("seconds"),
         rules_run=n.texts("rules_run"),

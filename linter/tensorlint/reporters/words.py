@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from .. import __version__
 from ..findings import Finding, Report
-from ..rulebook.library import shipped_folder
 from ..rulebook.message import printable
+from ..rulebook.shipped import shipped_folder
 from ..spread import spread_of
 from .layout import agreed, plural
 
@@ -63,7 +63,6 @@ def counted(report: Report) -> Iterator[Finding]:
 @cache
 def help_page(rule: str) -> str:
     """The address of the page of a shipped rule, at this version; empty for rules of the user's own."""
-    folder, _, name = rule.partition("/")
-    if not name or ".." in rule or rule.startswith("/") or not (shipped_folder() / f"{rule}.yaml").is_file():
+    if "/" not in rule or ".." in rule or rule.startswith("/") or not (shipped_folder() / f"{rule}.yaml").is_file():
         return ""
-    return f"{HOME}/blob/v{__version__}/docs/rules/{quote(folder)}.md#{quote(name)}"
+    return f"{HOME}/blob/v{__version__}/docs/rules/{quote(rule)}.md"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..dtypes import DTYPE_BITS
 from ..facts import catalogue
 from ..schemes.families import ROLES
+from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS
 from ..schemes.shapes import Dim, Shape, ShapeError, dim, fits
 from . import vocabulary as v
@@ -19,9 +20,9 @@ from .yamltext import Item
 
 # The words that may stand under `when` and `require`, by what the rule looks at.
 WORDS_OF: Mapping[str, tuple[str, ...]] = {
-    "tensor": (*v.TENSOR_WORDS, "that", "dtype"),
+    "tensor": (*v.TENSOR_WORDS, "that", "dtype", "declared"),
     "module": (*v.MODULE_WORDS, "config", "that"),
-    "checkpoint": ("config", "that"),
+    "checkpoint": ("config", "declared", "metadata", "that"),
 }
 
 
@@ -64,6 +65,11 @@ class Conditions:
             return self._that(item)
         if word == "config":
             return self._config(item)
+        if word == "metadata":
+            wanted = item.strings("`metadata`")
+            return lambda u: all(u("metadata." + key) is not None for key in wanted)
+        if word == "declared":
+            return self._declared(item)
         if word in ("present", "absent"):
             return self._present(item, there=word == "present")
         if word == "dtype":
@@ -87,6 +93,11 @@ class Conditions:
             if not all(key.split(".")) or key != key.strip():
                 value.fail_key(f"`{key}` is not a key of the configuration", "such as hidden_size or rope_scaling.type")
             tests.append(self.comparer.compare("config." + key, value, numeric=False))
+        return lambda u: all(t(u) for t in tests)
+
+    def _declared(self, item: Item) -> Test:
+        fields = item.mapping("`declared`", DECLARED_FIELDS)
+        tests = [self.comparer.compare("declared." + name, value, numeric=False) for name, value in fields.items()]
         return lambda u: all(t(u) for t in tests)
 
     def _shapes(self, item: Item) -> Test:

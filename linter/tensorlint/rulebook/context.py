@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from ..dtypes import DTYPE_BITS
 from ..facts import catalogue
 from ..measures.interface import COUNTED
+from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, Scheme
 from . import vocabulary as v
 from .expression import ExpressionError, Field
@@ -82,6 +83,11 @@ class Context:
         first, _, rest = name.partition(".")
         if name in self.params:
             return Field("number")
+        if first == "declared":
+            if rest in DECLARED_FIELDS:
+                return Field("any")
+            hint = suggest(rest, DECLARED_FIELDS) if rest else "write declared.field, such as declared.bits"
+            raise ExpressionError(f"`{rest or name}` is no field of a declaration", hint, name)
         if self.each == "tensor":
             if name in v.TENSOR_WORDS:
                 self.need("", name)
@@ -102,11 +108,11 @@ class Context:
 
     def _of_module(self, name: str, first: str, rest: str) -> Field:
         if not rest:
-            if name in ("N", "K", "E"):
+            if name in v.MODULE_NUMBERS:
                 return Field("number")
             if name in ("module", "scheme"):
                 return self._field(name)
-            known = ["N", "K", "E", "module", "scheme", *self.params]
+            known = [*v.MODULE_FIELDS, *self.params]
             near = suggest(name, known) if name not in {*self.parts(), *v.TENSOR_WORDS} else ""
             hint = near if near.startswith("did") else "write part.field, such as weight.shape[0]"
             raise ExpressionError(f"`{name}` alone means nothing here", hint, name)
@@ -149,6 +155,8 @@ class Context:
                 self.words.setdefault("", set()).add(name.removesuffix("_share"))
             return None
         if rest and first == "config" and self.each in ("module", "checkpoint"):
+            return None
+        if rest in DECLARED_FIELDS and first == "declared":
             return None
         if rest and self.each == "module":
             try:

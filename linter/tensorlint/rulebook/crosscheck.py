@@ -123,7 +123,9 @@ def check_family(top: Item) -> None:
             if "." in name.raw or "*" in name.raw:
                 name.fail(f"`{name.raw}` is not the last component of a module's name", "such as up_proj")
     if not set(keys) - {"summary", "see", "model_types"}:
-        top.fail("the family says nothing about its models", "one of: roles, fused, layers, counts, optional")
+        top.fail(
+            "the family says nothing about its models", "one of: roles, fused, row_parallel, layers, counts, optional"
+        )
 
 
 def check_producer(top: Item, rules: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a file is: a rule, scheme, dialect, family or producer, by the keys that only one of them has."""
+"""What a file is: a rule, scheme, dialect, family, producer or engine, by the keys that only one of them has."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ TELLING: Mapping[str, tuple[str, ...]] = {
     "scheme": ("parts", "symbols", "declared", "decode", "quantized", "weak", "companion", "everywhere",
                "self_declared", "written_by", "elements", "described"),
     "dialect": ("places", "fields", "matching", "lists", "trust_activations", "activations", "method"),
-    "family": ("roles", "model_types", "layers", "counts", "optional"),
+    "family": ("roles", "model_types", "layers", "counts", "optional", "row_parallel"),
     "producer": ("defects", "producer"),
+    "engine": ("engine", "limits", "version", "serves", "repository"),
 }  # fmt: skip
 _KIND_OF = {key: kind for kind, keys in TELLING.items() for key in keys}
 _SHARED = ("summary", "see", "bad", "good", "fused")
@@ -34,6 +35,6 @@ def kind_of(top: Item) -> str:  # noqa: RET503 (every other way out raises)
     if "fused" in keys:
         return "family"
     top.fail(
-        "this is no rule, scheme, dialect, family or producer",
+        "this is no rule, scheme, dialect, family, producer or engine",
         "a rule has `severity`, `message` and `require`; a scheme has `parts`",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..facts import catalogue
 from ..schemes.model import Scheme
@@ -18,7 +19,18 @@ from .scope import read_scope
 from .yamltext import Item
 
 _NEEDED = ("summary", "severity", "message", "bad", "good")
-_RESERVED = {"config", "N", "K", "E", *v.TENSOR_WORDS, *v.TENSOR_FIELDS, *v.MODULE_FIELDS, *v.PART_FIELDS}
+_RESERVED = {"config", "declared", *v.TENSOR_WORDS, *v.TENSOR_FIELDS, *v.MODULE_FIELDS, *v.PART_FIELDS}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a rule stands in a larger file: `extra` keys that the file reads itself, texts that are `given` for keys
+    that are left out, and whether `for` and `when` alone make a finding (`always`).
+    """
+
+    extra: tuple[str, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    always: bool = False
 
 
 def load_rule(
@@ -26,17 +38,18 @@ def load_rule(
     rule_id: str,
     settings: Mapping[str, float] | None = None,
     schemes: Mapping[str, Scheme] | None = None,
+    frame: Frame = Frame(),
 ) -> Rule:
-    """A rule from the top value of its file.
+    """A rule from the top value of its file, or from its place in a larger file.
 
     `settings` overrides its params; `schemes` are those its `for` and its parts must be found in (unchecked when none
     are given). Raises RuleFileError.
     """
-    keys = top.mapping("the rule", v.TOP)
+    keys = top.mapping("the rule", (*v.TOP, *frame.extra))
     for key in _NEEDED:
-        if key not in keys:
+        if key not in keys and key not in frame.given:
             top.fail(f"the rule has no `{key}`", "a rule carries " + ", ".join(f"`{k}`" for k in _NEEDED))
-    each, fact = _unit(keys, top)
+    each, fact = _unit(keys, top, frame.always)
     params = _params(keys, fact)
     for name in settings or {}:
         if name not in params:
@@ -47,6 +60,8 @@ def load_rule(
     conditions = Conditions(context)
     when = conditions.read(keys["when"], "`when`") if "when" in keys else ()
     require = conditions.read(keys["require"], "`require`") if "require" in keys else ()
+    if frame.always:
+        require = (lambda _: False,)
     for name in params:
         if name not in conditions.used:
             keys["params"].mapping("`params`")[name].fail_key(
@@ -55,7 +70,7 @@ def load_rule(
     return Rule(
         id=rule_id,
         summary=_line(keys, "summary"),
-        severity=keys["severity"].word("a severity", SEVERITIES),
+        severity=keys["severity"].word("a severity", SEVERITIES) if "severity" in keys else frame.given["severity"],
         message=_text(keys, "message", context, counts=True),
         each=each,
         path=top.text.path,
@@ -63,20 +78,20 @@ def load_rule(
         fact=fact,
         when=when,
         require=require,
-        effect=_text(keys, "effect", context, counts=False),
+        effect=_text(keys, "effect", context, counts=False) or frame.given.get("effect", ""),
         remedy=_text(keys, "remedy", context, counts=False),
         words={part: frozenset(words) for part, words in context.words.items()},
         points_at=context.points_at,
         params=dict(params),
         why=keys["why"].string("`why`").strip() if "why" in keys else "",
         see=keys["see"].strings("`see`") if "see" in keys else (),
-        since=keys["since"].string("`since`") if "since" in keys else "",
+        since=keys["since"].string("`since`") if "since" in keys else frame.given.get("since", ""),
         bad=read_examples(keys["bad"], "`bad`", need_says=True),
         good=read_examples(keys["good"], "`good`", need_says=False),
     )
 
 
-def _unit(keys: Mapping[str, Item], top: Item) -> tuple[str, str]:
+def _unit(keys: Mapping[str, Item], top: Item, always: bool) -> tuple[str, str]:
     """What the rule looks at, and the fact where that is one."""
     if "fact" in keys:
         fact = keys["fact"].word("a fact", catalogue())
@@ -85,7 +100,7 @@ def _unit(keys: Mapping[str, Item], top: Item) -> tuple[str, str]:
                 keys[key].fail_key(f"a rule about a fact has no `{key}`", "use `when` to narrow it")
         return "fact", fact
     each = keys["each"].word("something to look at", [e for e in EACH if e != "fact"]) if "each" in keys else "tensor"
-    if "require" not in keys:
+    if "require" not in keys and not always:
         top.fail("the rule has neither `fact` nor `require`", "such as `require: {nan: 0}`")
     return each, ""
 

@@ -1,4 +1,4 @@
-"""Find and load rule, scheme, dialect and family files: the shipped ones, and those a user adds."""
+"""Find and load rule, scheme, dialect, family, producer and engine files: the shipped ones, and those a user adds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from ..errors import UsageError
@@ -17,10 +16,12 @@ from ..schemes.families import Family, load_family
 from ..schemes.load import load_scheme
 from ..schemes.model import Scheme
 from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file
+from .engines import Engine, load_engine
 from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
 from .place import nearest, suggest
+from .shipped import shipped_folder
 from .variants import scheme_examples
 from .yamlread import MAX_BYTES, read
 from .yamltext import Item
@@ -38,23 +39,32 @@ class Book:
     dialects: Mapping[str, Dialect]
     families: Mapping[str, Family]
     producers: Mapping[str, Producer]
+    engines: Mapping[str, Engine] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
 
-    def select(self, select: Iterable[str], ignore: Iterable[str]) -> tuple[Rule, ...]:
+    def select(self, select: Iterable[str], ignore: Iterable[str], engines: Iterable[str] = ()) -> tuple[Rule, ...]:
         """Rules matched by any of `select` (all when empty) and by none of `ignore`; both hold globs or folders.
 
-        Raises UsageError for a pattern that matches no rule, and when no rule is left.
+        Rules about an engine are among them when it is one of `engines`. Raises UsageError for a pattern that matches
+        no rule, for an unknown engine, and when no rule is left.
         """
-        select, ignore = tuple(select), tuple(ignore)
+        select, ignore, engines = tuple(select), tuple(ignore), tuple(engines)
+        for engine in engines:
+            if engine not in self.engines:
+                raise UsageError(f"there is no engine `{engine}`", suggest(engine, self.engines))
         for pattern in (*select, *ignore):
             if not self.matching(pattern):
                 raise UsageError(f"no rule matches `{pattern}`", self.hint(pattern))
         left = tuple(
             rule
             for name, rule in self.rules.items()
-            if (not select or any(_matches(name, p) for p in select)) and not any(_matches(name, p) for p in ignore)
+            if (not rule.engine or rule.engine in engines)
+            and (not select or any(_matches(name, p) for p in select))
+            and not any(_matches(name, p) for p in ignore)
         )
+        if not left and not ignore:
+            raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(self.engines))
         if not left:
             raise UsageError("--ignore leaves none of the rules", "`tensorlint rules` lists them")
         return left
@@ -94,18 +104,12 @@ def _matches(rule: str, pattern: str) -> bool:
     return pattern == "all" or fnmatchcase(rule, pattern) or rule.startswith(pattern.rstrip("/") + "/")
 
 
-def shipped_folder() -> Path:
-    """The rule files: inside the package when installed, beside it in a checkout."""
-    inside = Path(str(files("tensorlint"))) / "rules"
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "rules"
-
-
 def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, float]] | None = None) -> Book:
     """The shipped files and those at `extra` (files or folders).
 
     The name of a rule is its path below the folder given, without the suffix, or the name of a single file; schemes,
-    dialects, families and producers are named by their file alone. A user's file replaces a shipped one of the same
-    kind and name; two files of the user may not have the same name. `settings` are params by rule. Raises
+    dialects, families, producers and engines are named by their file alone. A user's file replaces a shipped one of
+    the same kind and name; two files of the user may not have the same name. `settings` are params by rule. Raises
     RuleFileError for the first file that cannot be loaded, UsageError for paths without rule files.
     """
     extra = tuple(extra)
@@ -186,6 +190,10 @@ class _Loading:
             if kind == "scheme"
         }
         rules = {name: load_rule(top, name, self.settings.get(name), schemes) for name, top in self._of("rule")}
+        engines: dict[str, Engine] = {}
+        for name, top in self._of("engine"):
+            engines[name], limits = load_engine(top, name, schemes)
+            rules.update(limits)
         unknown = [name for name in self.settings if name not in rules]
         if unknown:
             raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], rules))
@@ -195,7 +203,7 @@ class _Loading:
         # Families that name model types come before the general one wherever both speak.
         ordered = dict(sorted(families.items(), key=lambda kv: not kv[1].model_types))
         paths = {name: file.path for (kind, name), file in self.files.items() if kind == "rule"}
-        return Book(rules, schemes, dialects, ordered, producers, tuple(self.replaced), paths)
+        return Book(rules, schemes, dialects, ordered, producers, engines, tuple(self.replaced), paths)
 
 
 def scheme_from(top: Item, name: str, examples: bool = True) -> Scheme:

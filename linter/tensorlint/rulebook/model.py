@@ -118,6 +118,7 @@ class Rule:
     why: str = ""
     see: tuple[str, ...] = ()
     since: str = ""
+    engine: str = ""  # the engine whose limit it is; such a rule runs only when that engine is asked for
     bad: tuple[Example, ...] = field(default=(), compare=False)
     good: tuple[Example, ...] = field(default=(), compare=False)
 

@@ -43,7 +43,7 @@ def messages(rule: Rule, book: Book, example: Example) -> list[str]:
 def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
     """One sentence for every example that is not recognised as the scheme, or about which the wrong thing is said."""
     bad, good = scheme_examples(scheme)
-    rules = tuple(book.rules.values())
+    rules = book.select((), ())
     for example in bad:
         report = _report(book, rules, example)
         findings = report.findings if report else ()

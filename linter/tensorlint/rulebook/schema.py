@@ -1,4 +1,4 @@
-"""JSON Schemas of rule, scheme, dialect, family and producer files, made of the words that their loaders take.
+"""JSON Schemas of rule, scheme, dialect, family, producer and engine files, made of the words that their loaders take.
 
 A schema lets editors complete and underline; the loaders refuse more (https://json-schema.org/draft-07).
 """
@@ -16,6 +16,7 @@ from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
+from .engines import DOES, TOP
 from .model import EACH, SEVERITIES
 from .scope import CLOSED, KEYS_OF
 
@@ -54,7 +55,14 @@ def mapping(values: Schema) -> Schema:
 
 def schemas() -> dict[str, Schema]:
     """All of them, by the kind of file."""
-    made = {"rule": _rule(), "scheme": _scheme(), "dialect": _dialect(), "family": _family(), "producer": _producer()}
+    made = {
+        "rule": _rule(),
+        "scheme": _scheme(),
+        "dialect": _dialect(),
+        "family": _family(),
+        "producer": _producer(),
+        "engine": _engine(),
+    }
     return {kind: headed(kind, schema) for kind, schema in made.items()}
 
 
@@ -141,11 +149,13 @@ def _condition(word: str) -> Schema:
             number["maximum"] = domain.high
         return {"anyOf": [number, _PARAM, _bounds({"type": "number"}, number)]}
     plain = {"type": ["number", "boolean", "string"]}
+    values = {"anyOf": [plain, some({"type": "string"}), _bounds(plain, plain)]}
     return {
         "present": some(_TEXT), "absent": some(_TEXT), "dtype": some(one_of(DTYPE_BITS)), "that": _TEXT,
         "dtypes": mapping(some(one_of(DTYPE_BITS))),
         "shapes": mapping({"type": "array", "items": {"type": ["string", "integer"]}}),
-        "config": mapping({"anyOf": [plain, some({"type": "string"}), _bounds(plain, plain)]}),
+        "config": mapping(values), "metadata": some(_TEXT),
+        "declared": {**mapping(values), "propertyNames": one_of(load.DECLARED_FIELDS)},
     }[word]  # fmt: skip
 
 
@@ -241,3 +251,19 @@ def _producer() -> Schema:
     defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, ("rules", "says"))
     types = {"producer": _TEXT, "defects": {"type": "array", "items": defect, "minItems": 1}}
     return _of(("summary", "producer", "defects", "see"), types, ("producer", "defects"))
+
+
+def _engine() -> Schema:
+    limit = _rule()
+    limit["properties"] = {
+        **{key: value for key, value in limit["properties"].items() if key != "params"},
+        "does": one_of(DOES), "severity": one_of(("warning", "note")),
+    }  # fmt: skip
+    limit["required"] = ["summary", "does", "message", "see", "bad", "good"]
+    del limit["else"]["required"]
+    types = {
+        **dict.fromkeys(("engine", "version", "since"), _TEXT), "serves": some(_GLOB),
+        "repository": {"type": "string", "pattern": "^[^/]+/[^/]+$"},
+        "limits": {"type": "object", "minProperties": 1, "additionalProperties": limit},
+    }  # fmt: skip
+    return _of(TOP, types, ("summary", "engine", "version", "repository", "limits"))

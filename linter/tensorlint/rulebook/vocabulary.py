@@ -62,6 +62,8 @@ MODULE_WORDS: Mapping[str, str] = {
     "absent": "Parts the module must not have.",
     "dtypes": "The dtype, or list of dtypes, a part must have.",
     "shapes": "Shapes that must fit together, with symbols: {weight: [N, K/2], block_scale: [N, K/16]}.",
+    "metadata": "Keys that `__metadata__` in the header of a shard must have.",
+    "declared": "What the configuration declares of the module, in normalized fields: {bits: 4, symmetric: true}.",
 }
 REQUIRE: Mapping[str, str] = {
     **TENSOR_WORDS,
@@ -71,8 +73,9 @@ REQUIRE: Mapping[str, str] = {
     "dtype": "The tensor's dtype, or a list of dtypes.",
 }
 TENSOR_FIELDS = ("tensor", "file", "part", "module", "scheme", "dtype", "shape", "tensors")
-MODULE_FIELDS = ("module", "scheme", "N", "K", "E")
-PART_FIELDS = ("dtype", "shape", "name")
+MODULE_FIELDS = ("module", "scheme", "N", "K", "E", "bits", "group")
+MODULE_NUMBERS = ("N", "K", "E", "bits", "group")  # logical rows, columns, experts; bits of a value; columns per scale
+PART_FIELDS = ("dtype", "shape", "name", "granularity")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,10 @@ from .dialect import Dialect, Place
 from .matching import Matcher, matcher
 from .model import Scheme
 
+_PLAIN = (
+    "algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations", "act_order",
+    "scale_format", "kv_cache",
+)  # fmt: skip
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
 _WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
@@ -106,7 +110,7 @@ class Declaration:
     def base(self) -> Mapping[str, Any]:
         """Normalized fields that hold for every module unless a group or table says otherwise."""
         found: dict[str, Any] = {"method": self.method}
-        for name in ("algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations"):
+        for name in _PLAIN:
             value = self.get(name)
             if isinstance(value, (str, int, bool)):
                 found[name] = value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..dtypes import ENCODING_NAMES, encoding_of
+from ..rulebook.engines import about
 from ..rulebook.library import Book
 from ..rulebook.variants import changes, scheme_examples
 from .dialect import Dialect
@@ -47,11 +48,20 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
         Section("Decoding", literal=scheme.decode),
         *_declared(scheme, book.dialects),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
+        Section("Engines", table=tuple(_engines(scheme, book))),
         *_example(scheme),
         Section("Written by", (", ".join(scheme.written_by),) if scheme.written_by else ()),
         Section("Sources", scheme.see),
     )
     return tuple(s for s in found if s.lines or len(s.table) > 1 or s.literal)
+
+
+def _engines(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
+    """What engines do with it, as far as their files say."""
+    yield "engine", "serves it", "limits"
+    for engine in book.engines.values():
+        limits = about(engine, scheme.name, book.rules)
+        yield engine.label, engine.says(scheme.name) or "not known", ", ".join(rule.id for rule in limits)
 
 
 def _recognised(scheme: Scheme) -> Iterator[str]:

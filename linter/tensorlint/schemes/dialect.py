@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..rulebook.yamltext import Item
+from .model import PART_KINDS
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
-    "groups", "symmetric", "mode", "producer", "exceptions", "dtype",
+    "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
 )  # fmt: skip
 STYLES = (
     "exact",
@@ -51,7 +52,9 @@ class Dialect:
     siblings of quantized modules must be, none when modules may stay plain without a word; `names_head` that an output
     head which is not quantized is always listed; `overrides` says that the declaration holds settings under module
     names (or false for a module that is not quantized); `activations` gives the activation scheme of an algorithm where
-    no group states it; `marks` are keys that only some methods' declarations have; `trust_activations` is False where
+    no group states it; `marks` are keys that only some methods' declarations have; `stores` names the parts that
+    every module has whose declared fields have these values (a field that is not stated does not count);
+    `trust_activations` is False where
     exporters write activation settings that do not hold.
     """
 
@@ -69,12 +72,13 @@ class Dialect:
     exceptions: tuple[str, ...]
     names_head: bool
     marks: tuple[str, ...]
+    stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
     see: tuple[str, ...]
 
 
 _TOP = {
     "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
-    "activations", "exceptions", "names_head", "marks", "see",
+    "activations", "exceptions", "names_head", "marks", "stores", "see",
 }  # fmt: skip
 
 
@@ -111,8 +115,21 @@ def load_dialect(top: Item, name: str) -> Dialect:
         styles("exceptions"),
         keys["names_head"].boolean("`names_head`") if "names_head" in keys else False,
         keys["marks"].strings("`marks`") if "marks" in keys else (),
+        _stores(keys["stores"]) if "stores" in keys else {},
         keys["see"].strings("`see`") if "see" in keys else (),
     )
+
+
+def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
+    found: dict[str, dict[str, tuple[Any, ...]]] = {}
+    for part, row in item.mapping("`stores`", PART_KINDS).items():
+        if not row.is_map:
+            row.word("`always` or conditions", ("always",))
+            found[part] = {}
+            continue
+        conditions = row.mapping("conditions", FIELDS).items()
+        found[part] = {field: tuple(o.plain() for o in value.one_or_more()) for field, value in conditions}
+    return found
 
 
 def _place(item: Item) -> Place:

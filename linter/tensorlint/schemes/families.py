@@ -20,7 +20,9 @@ COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
     "head_size",
 )  # fmt: skip
-_TOP = {"summary", "model_types", "layers", "only_layers", "roles", "fused", "counts", "optional", "see"}
+_TOP = {
+    "summary", "model_types", "layers", "only_layers", "roles", "fused", "row_parallel", "counts", "optional", "see",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Family:
     only_layers: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
     fused: tuple[tuple[str, ...], ...]
+    row_parallel: tuple[str, ...]
     counts: Mapping[str, tuple[str, ...]]
     optional: tuple[str, ...]
 
@@ -67,6 +70,11 @@ class Anatomy:
     def fused(self) -> tuple[tuple[str, ...], ...]:
         """Groups of last name components that runtimes merge into one matrix."""
         return tuple(dict.fromkeys(g for family in self.families for g in family.fused))
+
+    @property
+    def row_parallel(self) -> frozenset[str]:
+        """Last name components of modules whose columns, not rows, tensor parallelism divides."""
+        return frozenset(name for family in self.families for name in family.row_parallel)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -122,6 +130,7 @@ def load_family(top: Item, name: str) -> Family:
         strings("only_layers"),
         roles,
         fused,
+        strings("row_parallel"),
         counts,
         strings("optional"),
     )

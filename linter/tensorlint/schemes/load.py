@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..rulebook.yamltext import Item
-from .model import CONVENTIONS, KINDS, NEEDED, ORDERS, PART_KINDS, SIGNS, Description, Part, Scheme, Symbol
+from .model import (
+    CONVENTIONS,
+    KINDS,
+    NEEDED,
+    ORDERS,
+    PART_KINDS,
+    SIGNS,
+    Description,
+    JsonText,
+    Part,
+    Scheme,
+    Symbol,
+)
 from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode",
+    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache",
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
@@ -28,6 +40,7 @@ _PART = {
     "kind",
     "finite",
     "order",
+    "json",
 }
 _FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
 _MODULE = "{module}"
@@ -112,7 +125,26 @@ def _part(name: str, item: Item) -> Part:
         needed=keys["needed"].word("a word for `needed`", NEEDED) if "needed" in keys else "always",
         scales=keys["scales"].string("`scales`") if "scales" in keys else None,
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
+        json=_json(keys["json"]) if "json" in keys else None,
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
+    )
+
+
+def _json(item: Item) -> JsonText:
+    """`{shape: KEY, block: KEY, nested_block: KEY, bits: 4, constants: {KEY: VALUE}}`."""
+    keys = item.mapping("`json`", ("shape", "block", "nested_block", "bits", "constants"))
+    for key in ("shape", "block", "bits"):
+        if key not in keys:
+            item.fail(
+                f"`json` has no `{key}`", "it names the keys of the text: {shape: shape, block: blocksize, bits: 4}"
+            )
+    constants = keys["constants"].mapping("`constants`") if "constants" in keys else {}
+    return JsonText(
+        keys["shape"].string("`shape`"),
+        keys["block"].string("`block`"),
+        keys["nested_block"].string("`nested_block`") if "nested_block" in keys else "",
+        keys["bits"].whole("`bits`", 1, 32),
+        {name: value.string("a constant") for name, value in constants.items()},
     )
 
 

@@ -68,6 +68,20 @@ ORDERS = ("low-first", "high-first", "row pairs")
 
 
 @dataclass(frozen=True)
+class JsonText:
+    """JSON text in a tensor: the keys that state the shape, values per scale, and scales per nested scale.
+
+    `bits` is the width of one value in the weight; `constants` are keys with the only value they may have.
+    """
+
+    shape: str
+    block: str
+    nested_block: str
+    bits: int
+    constants: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Part:
     """One tensor of a scheme.
 
@@ -88,6 +102,7 @@ class Part:
     needed: str = "always"
     scales: str | None = None
     finite: bool = True
+    json: JsonText | None = None
     order: str = ""
 
     def encoding(self, dtype: str) -> Encoding:

@@ -190,6 +190,11 @@ class HubSource:
                 yield Fact("stored-size", name, values={"stated": stated, "actual": actual, "where": where})
                 return
 
+    def identity(self, name: str) -> str | None:
+        """The sha256 of an LFS file; None for others and where the storage holds another size than that one had."""
+        entry = self._entries[name]
+        return f"sha256 {entry.sha256}" if entry.sha256 and entry.lfs_size == self.size(name) else None
+
     def prefetch(self, ranges: Mapping[str, Sequence[Range]]) -> None:
         """Start fetching planned ranges, in the order in which they will be read; replaces an earlier plan."""
         if self._window is not None:

@@ -63,6 +63,14 @@ class ListedSource(Source, Protocol):
 
 
 @runtime_checkable
+class Identified(Source, Protocol):
+    """A source that can tell whether a file still has the content that it had in an earlier run."""
+
+    def identity(self, name: str) -> str | None:
+        """A text that no other content of the file, or of any file, has; None where that cannot be vouched for."""
+
+
+@runtime_checkable
 class RemoteSource(ListedSource, Protocol):
     """A source whose bytes come over a network, where it pays to say early what will be read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from .cached import listed
 
 _SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "node_modules", ".venv"})
 MAX_FILES = 200_000
+_RACY = 2_000_000_000  # nanoseconds; file systems tell times that coarsely, and servers' clocks differ
 
 
 _SEEKING = Lock()
@@ -184,6 +186,23 @@ class LocalSource:
     def broken_links(self) -> Iterable[str]:
         """Symbolic links that point nowhere."""
         return self._walked[1]
+
+    def identity(self, name: str) -> str | None:
+        """Path, inode, size and both times of a file; None when it was changed so recently that it may change unseen.
+
+        A copy that keeps the time of the original (cp -p, rsync -t) has another time of change. Names in
+        huggingface_hub's cache are hashes, but of what was downloaded, not of what is there now: they are not believed.
+        """
+        path = self.root / name
+        try:
+            status = path.stat()
+            changed = max(status.st_mtime_ns, status.st_ctime_ns)
+            now = Identity.of(status)
+            if time.time_ns() - changed < _RACY or self._seen.get(name, now) != now:
+                return None
+            return f"file {path.resolve()} {status.st_ctime_ns} {' '.join(map(str, now))}"
+        except OSError:
+            return None
 
     def open(self, name: str) -> LocalFile:
         """Open a file that `files()` named; anything else, such as a broken link, is an empty file."""

@@ -75,13 +75,13 @@ def _cuda() -> bool:
 
 def need_torch() -> Any:
     """The torch module; raises UsageError when there is none that can be used."""
-    hint = "pip install 'tensorlint[gpu]', or leave --device out"
+    hint = "pip install 'tensorlint[gpu]'"
     if importlib.util.find_spec("torch") is None:
-        raise UsageError("a device needs torch, which is not installed here", hint)
+        raise UsageError("this needs torch, which is not installed here", hint)
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
-        raise UsageError(f"torch is installed but cannot be imported: {error}", "or use --device cpu") from error
+        raise UsageError(f"torch is installed but cannot be imported: {error}", "--device cpu needs none") from error
     version = tuple(int(n) for n in re.findall(r"\d+", torch.__version__)[:2])
     if version < _OLDEST:
         raise UsageError(f"torch {torch.__version__} is too old for devices, 2.4 is the oldest", hint)

@@ -1,0 +1,81 @@
+"""Floating-point scales that are declared to be powers of two, against their bits.
+
+Kernels that are told so keep the exponent alone (deepseek-ai/DeepGEMM#112, sgl-project/sglang#13067).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..schemes.declared import Declaration
+from ..schemes.recognise import Module
+from ..view import View
+
+STATES = ("not-power-of-two", "power-of-two-undeclared")
+_EXPONENTS_ONLY = "ue8m0"  # the word of scale_fmt (deepseek-ai/DeepSeek-V3.1 config.json)
+_MAX_BYTES = 1 << 20  # looked at per tensor
+_MODULES, _LEAST = 16, 64  # modules looked at, and scales needed, to say that all are powers of two
+_MANTISSA: Mapping[str, tuple[str, int]] = {"F32": ("<u4", 0x7FFFFF), "BF16": ("<u2", 0x7F), "F16": ("<u2", 0x3FF)}
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Nothing is measured; scales are read as they are, where the dialect can declare their format."""
+    yield from ()
+
+
+def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Facts about every module whose scales contradict the declared format, or one about what is not declared."""
+    main = view.declared.main
+    if main is None or "scale_format" not in main.dialect.fields:
+        return
+    scaled = [
+        (module, scale)
+        for module in view.quantized
+        if (scale := module.parts.get("weight_scale")) is not None and scale.dtype in _MANTISSA and not module.problems
+    ]
+    declared = main.get("scale_format")
+    if declared == _EXPONENTS_ONLY:
+        yield from _contradictions(view, main, scaled)
+    elif declared is None:
+        yield from _undeclared(view, main, scaled[:_MODULES])
+
+
+def _contradictions(view: View, main: Declaration, scaled: list[tuple[Module, TensorInfo]]) -> Iterator[Fact]:
+    for module, scale in scaled:
+        odd, count = _odd(view, scale)
+        if odd:
+            values = {
+                "module": module.name, "part": "weight_scale", "dtype": scale.dtype, "odd": odd, "count": count,
+                "where": main.where,
+            }  # fmt: skip
+            yield Fact("not-power-of-two", scale.shard, scale.name, scale.begin, values)
+
+
+def _undeclared(view: View, main: Declaration, scaled: list[tuple[Module, TensorInfo]]) -> Iterator[Fact]:
+    total = 0
+    for _, scale in scaled:
+        odd, count = _odd(view, scale)
+        if odd:
+            return
+        total += count
+    if total >= _LEAST:
+        values = {"modules": len(scaled), "count": total, "where": main.where}
+        yield Fact("power-of-two-undeclared", main.file, values=values)
+
+
+def _odd(view: View, scale: TensorInfo) -> tuple[int, int]:
+    """How many of the first scales have bits below the exponent, and how many were looked at."""
+    kind, mantissa = _MANTISSA[scale.dtype]
+    width = np.dtype(kind).itemsize
+    file = view.checkpoint.source.open(scale.shard)
+    try:
+        bits = np.frombuffer(file.read(scale.begin, min(scale.nbytes, _MAX_BYTES) // width * width), kind)
+    finally:
+        file.close()
+    return int(np.count_nonzero(bits & mantissa)), bits.size

@@ -193,6 +193,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "logical-shape": FactKind(
         "The stored logical shape is not that of the packed weight.", ("module", "stated", "found", "packed")
     ),
+    "undescribed-module": FactKind(
+        "The header's metadata does not say of a module what its readers need.", ("module", "scheme", "key", "problem")
+    ),
     "odd-type": FactKind(
         "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
     ),

@@ -6,6 +6,7 @@ import json
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -24,16 +25,26 @@ SCHEMES = [s for s in BOOK.schemes.values() if s.quantized and not s.weak and no
 Tensor = tuple[str, tuple[int, ...], bytes]
 
 
-def sound(scheme: Scheme) -> tuple[dict[str, bytes], dict[str, Tensor]]:
-    """The first good example: its other files, and its tensors."""
+@dataclass(frozen=True)
+class Rest:
+    """What an example holds beside its tensors."""
+
+    files: dict[str, bytes]
+    metadata: dict[str, str] | None
+
+
+def sound(scheme: Scheme) -> tuple[Rest, dict[str, Tensor]]:
+    """The first good example, taken apart."""
     files = dict(scheme_examples(scheme)[1][0].files)
     shard = files.pop("model.safetensors")
     (length,) = struct.unpack("<Q", shard[:8])
+    header = json.loads(shard[8 : 8 + length])
+    metadata = header.pop("__metadata__", None)
     tensors = {}
-    for name, entry in json.loads(shard[8 : 8 + length]).items():
+    for name, entry in header.items():
         begin, end = entry["data_offsets"]
         tensors[name] = (entry["dtype"], tuple(entry["shape"]), shard[8 + length + begin : 8 + length + end])
-    return files, tensors
+    return Rest(files, metadata), tensors
 
 
 def victim(scheme: Scheme, tensors: dict[str, Tensor], part: Part) -> str:
@@ -46,13 +57,13 @@ def victim(scheme: Scheme, tensors: dict[str, Tensor], part: Part) -> str:
     )
 
 
-def report(files: dict[str, bytes], tensors: dict[str, Tensor]) -> Report:
-    source = MemorySource({**files, "model.safetensors": write_shard(tensors)})
+def report(rest: Rest, tensors: dict[str, Tensor]) -> Report:
+    source = MemorySource({**rest.files, "model.safetensors": write_shard(tensors, rest.metadata)})
     return check(source, BOOK, BOOK.select((), ()))
 
 
-def loud(files: dict[str, bytes], tensors: dict[str, Tensor]) -> list[tuple[str, list[str]]]:
-    found = report(files, tensors).findings
+def loud(rest: Rest, tensors: dict[str, Tensor]) -> list[tuple[str, list[str]]]:
+    found = report(rest, tensors).findings
     return [(f.rule, [loc.tensor for loc in f.locations]) for f in found if f.severity != "note"]
 
 
@@ -68,22 +79,22 @@ ALWAYS = pytest.mark.parametrize(("scheme", "part"), list(parts()), ids=lambda x
 
 @ALWAYS
 def test_a_dropped_part_is_an_error_at_its_module(scheme: Scheme, part: Part) -> None:
-    files, tensors = sound(scheme)
+    rest, tensors = sound(scheme)
     name = victim(scheme, tensors, part)
     module = name.removesuffix(part.suffix)
     del tensors[name]
-    assert any(t.startswith(module) for rule, ts in loud(files, tensors) for t in ts)
+    assert any(t.startswith(module) for rule, ts in loud(rest, tensors) for t in ts)
 
 
 @ALWAYS
 def test_a_retyped_part_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
-    files, tensors = sound(scheme)
+    rest, tensors = sound(scheme)
     name = victim(scheme, tensors, part)
     shape = tensors[name][1]
     other = next(d for d in ("I16", "U64", "I64", "C64") if d not in part.dtypes)
     tensors[name] = (other, shape, bytes(math.prod(shape) * DTYPE_BITS[other] // 8))
     module = name.removesuffix(part.suffix)
-    assert any(t.startswith(module) for rule, ts in loud(files, tensors) for t in ts)
+    assert any(t.startswith(module) for rule, ts in loud(rest, tensors) for t in ts)
 
 
 def shaped() -> Iterator[tuple[Scheme, Part]]:
@@ -97,11 +108,11 @@ def shaped() -> Iterator[tuple[Scheme, Part]]:
 
 @pytest.mark.parametrize(("scheme", "part"), list(shaped()), ids=lambda x: x.name)
 def test_a_flattened_scale_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
-    files, tensors = sound(scheme)
+    rest, tensors = sound(scheme)
     name = victim(scheme, tensors, part)
     dtype, shape, data = tensors[name]
     tensors[name] = (dtype, (math.prod(shape),), data)
-    assert any(name in ts for rule, ts in loud(files, tensors))
+    assert any(name in ts for rule, ts in loud(rest, tensors))
 
 
 NAN_BYTES = {
@@ -124,12 +135,12 @@ def scales() -> Iterator[tuple[Scheme, Part]]:
 
 @pytest.mark.parametrize(("scheme", "part"), list(scales()), ids=lambda x: x.name)
 def test_a_scale_that_is_not_a_number_is_an_error_at_its_tensor(scheme: Scheme, part: Part) -> None:
-    files, tensors = sound(scheme)
+    rest, tensors = sound(scheme)
     name = victim(scheme, tensors, part)
     dtype, shape, data = tensors[name]
     bad = NAN_BYTES[part.encoding(dtype).name]
     tensors[name] = (dtype, shape, data[: -len(bad)] + bad)
-    assert ("scales/nan", [name]) in loud(files, tensors)
+    assert ("scales/nan", [name]) in loud(rest, tensors)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda s: s.name)

@@ -14,6 +14,7 @@ from . import (
     completeness,
     configuration,
     contract,
+    described,
     dimensions,
     duplicates,
     exponents,
@@ -51,6 +52,7 @@ class Check:
 # Visible registration: a check is here or it does not exist.
 CHECKS: tuple[Check, ...] = (
     Check(contract.STATES, contract.run),
+    Check(described.STATES, described.run),
     Check(configuration.STATES, configuration.run),
     Check(lists.STATES, lists.run),
     Check(completeness.STATES, completeness.run),

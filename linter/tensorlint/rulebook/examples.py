@@ -21,6 +21,7 @@ import re
 import struct
 from collections.abc import Collection, Mapping
 from itertools import product
+from typing import Any
 
 from .model import Example
 from .place import suggest
@@ -60,6 +61,14 @@ def read_tensors(item: Item) -> dict[str, Tensor]:
     for name, value in item.mapping("a shard", empty=True).items():
         found.update(dict.fromkeys(expanded(name), read_tensor(value)))
     return found
+
+
+def read_metadata(item: Item) -> Any:
+    """The metadata of a shard, braces in its keys expanded; what is no mapping stands as it is."""
+    if not item.is_map:
+        return item.plain()
+    rows = item.mapping("`metadata`", empty=True)
+    return {one: value.plain() for name, value in rows.items() for one in expanded(name)}
 
 
 def read_examples(item: Item, what: str, need_says: bool) -> tuple[Example, ...]:
@@ -145,7 +154,7 @@ def _shard(item: Item) -> bytes:
         body = struct.pack("<Q", length) + header + bytes(data)
     else:
         tensors = read_tensors(keys["tensors"])
-        metadata = keys["metadata"].plain() if "metadata" in keys else None
+        metadata = read_metadata(keys["metadata"]) if "metadata" in keys else None
         body = write_shard(tensors, metadata, pad=keys["pad"].boolean("`pad`") if "pad" in keys else True)
     if "append" in keys:
         body += _hex(keys["append"], "`append`")

@@ -11,7 +11,7 @@ TELLING: Mapping[str, tuple[str, ...]] = {
     "rule": ("severity", "message", "effect", "remedy", "require", "fact", "each", "for", "when", "params", "why",
              "since"),
     "scheme": ("parts", "symbols", "declared", "decode", "quantized", "weak", "companion", "everywhere",
-               "self_declared", "written_by", "elements"),
+               "self_declared", "written_by", "elements", "described"),
     "dialect": ("places", "fields", "matching", "lists", "trust_activations", "activations", "method"),
     "family": ("roles", "model_types", "layers", "counts", "optional", "row_parallel"),
     "producer": ("defects", "producer"),

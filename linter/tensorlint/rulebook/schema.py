@@ -206,6 +206,7 @@ def _scheme() -> Schema:
         "decode": _TEXT,
         "elements": _TEXT,
         "written_by": some(_TEXT),
+        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, ("key", "field", "values")),
         "bad": _damages(),
         **dict.fromkeys(load._FLAGS, _FLAG),
     }

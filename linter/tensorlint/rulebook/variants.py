@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..schemes.model import Scheme
-from .examples import expanded, read_example, read_tensors, write_shard
+from .examples import expanded, read_example, read_metadata, read_tensors, write_shard
 from .model import Example
 from .place import suggest
 from .tensortext import Tensor, read_tensor
@@ -68,4 +68,4 @@ def _shard(base: Item, but: Item) -> tuple[str, dict[str, Tensor], Mapping[str, 
     form = shard.mapping("a shard", empty=True)
     if "tensors" not in form:
         return shards[0], read_tensors(shard), None
-    return shards[0], read_tensors(form["tensors"]), form["metadata"].plain() if "metadata" in form else None
+    return shards[0], read_tensors(form["tensors"]), read_metadata(form["metadata"]) if "metadata" in form else None

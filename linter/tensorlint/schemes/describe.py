@@ -79,6 +79,10 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
             yield "Embeddings, heads and routers may be stored like this too."
         if not scheme.fused:
             yield "Runtimes do not merge such modules (q/k/v, gate/up), so their scales need not agree."
+        if scheme.described:
+            d = scheme.described
+            wanted = " or ".join(d.values)
+            yield f"The header's metadata must hold `module{d.suffix}`: JSON whose `{d.field}` is {wanted}."
         if scheme.self_declared:
             yield "It needs no declaration in a configuration file."
 

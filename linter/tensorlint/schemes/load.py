@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..rulebook.yamltext import Item
-from .model import CONVENTIONS, KINDS, NEEDED, ORDERS, PART_KINDS, SIGNS, JsonText, Part, Scheme, Symbol
+from .model import (
+    CONVENTIONS,
+    KINDS,
+    NEEDED,
+    ORDERS,
+    PART_KINDS,
+    SIGNS,
+    Description,
+    JsonText,
+    Part,
+    Scheme,
+    Symbol,
+)
 from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
@@ -13,7 +25,7 @@ DECLARED_FIELDS = (
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
-    "fused", "everywhere", "self_declared", "written_by", "elements",
+    "fused", "everywhere", "self_declared", "written_by", "elements", "described",
 }  # fmt: skip
 _NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
@@ -57,12 +69,24 @@ def load_scheme(top: Item, name: str) -> Scheme:
         declared,
         decode=keys["decode"].string("`decode`") if "decode" in keys else "",
         elements=_dim(keys["elements"]) if "elements" in keys else None,
+        described=_description(keys["described"]) if "described" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,
     )
+
+
+def _description(item: Item) -> Description:
+    keys = item.mapping("`described`", {"key", "field", "values"})
+    for key in ("key", "field", "values"):
+        if key not in keys:
+            item.fail(f"`described` has no `{key}`", "key: a name, field: of the JSON under it, values: what it may be")
+    template = keys["key"].string("`key`")
+    if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
+        keys["key"].fail("a key begins with `{module}`, and that only once", 'such as "{module}.weight"')
+    return Description(template[len(_MODULE) :], keys["field"].string("`field`"), keys["values"].strings("`values`"))
 
 
 def _examples(item: Item, what: str) -> tuple[Item, ...]:

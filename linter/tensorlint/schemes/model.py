@@ -128,6 +128,15 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class Description:
+    """What the metadata must hold for a module: JSON under its name and `suffix`, with `field` one of `values`."""
+
+    suffix: str
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Scheme:
     """One way of storing a weight.
 
@@ -135,8 +144,8 @@ class Scheme:
     (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
-    counts the weights where they are not N times K; `written_by` names exporters. `bad` and `good` are examples as they
-    stand in the file; `rulebook.variants` reads them.
+    counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
+    names exporters. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads them.
     """
 
     name: str
@@ -152,6 +161,7 @@ class Scheme:
     self_declared: bool = False
     decode: str = ""
     elements: Dim | None = None
+    described: Description | None = None
     written_by: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
     bad: tuple[Any, ...] = field(default=(), compare=False)

@@ -65,8 +65,9 @@ def load_engine(
     top: Item,
     name: str,
     schemes: Mapping[str, Scheme],
+    examples: bool = True,
 ) -> tuple[Engine, dict[str, Rule]]:
-    """An engine and its rules by id, from the top value of its file; raises RuleFileError."""
+    """An engine and its rules by id, from the top value of its file; raises RuleFileError like `load_rule`."""
     keys = top.mapping("the engine", TOP)
     for key in ("summary", "engine", "version", "repository", "limits"):
         if key not in keys:
@@ -95,7 +96,7 @@ def load_engine(
         since = keys["since"].string("`since`") if "since" in keys else ""
         given = {"severity": "warning", "effect": DOES[does], "since": since}
         frame = Frame(extra=("does",), given=given, always="require" not in fields and "fact" not in fields)
-        rule = load_rule(item, rule_id, None, schemes, frame)
+        rule = load_rule(item, rule_id, None, schemes, frame, examples)
         see = tuple(s if "#" in s or " " in s else f"{repository} {s}" for s in rule.see)
         rules[rule_id] = replace(rule, message=f"{title} {version}: {rule.message}", see=see, engine=name)
         if does != "restricts" and frame.always and not rule.when and rule.scope == Scope(rule.scope.schemes):

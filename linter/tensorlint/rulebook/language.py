@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..facts import catalogue
 from ..schemes.model import Scheme
@@ -13,7 +14,7 @@ from .conditions import Conditions
 from .context import Context
 from .examples import read_examples
 from .message import fields
-from .model import EACH, SEVERITIES, Rule, Scope
+from .model import EACH, SEVERITIES, Examples, Rule, Scope
 from .place import suggest
 from .scope import read_scope
 from .yamltext import Item
@@ -39,11 +40,12 @@ def load_rule(
     settings: Mapping[str, float] | None = None,
     schemes: Mapping[str, Scheme] | None = None,
     frame: Frame = Frame(),
+    examples: bool = True,
 ) -> Rule:
     """A rule from the top value of its file, or from its place in a larger file.
 
     `settings` overrides its params; `schemes` are those its `for` and its parts must be found in (unchecked when none
-    are given). Raises RuleFileError.
+    are given). Raises RuleFileError, for mistakes in its examples too unless `examples` is False.
     """
     keys = top.mapping("the rule", (*v.TOP, *frame.extra))
     for key in _NEEDED:
@@ -67,7 +69,7 @@ def load_rule(
             keys["params"].mapping("`params`")[name].fail_key(
                 f"no condition uses the param `{name}`", f"write `${name}` in `when` or `require`, or remove it"
             )
-    return Rule(
+    rule = Rule(
         id=rule_id,
         summary=_line(keys, "summary"),
         severity=keys["severity"].word("a severity", SEVERITIES) if "severity" in keys else frame.given["severity"],
@@ -86,9 +88,15 @@ def load_rule(
         why=keys["why"].string("`why`").strip() if "why" in keys else "",
         see=keys["see"].strings("`see`") if "see" in keys else (),
         since=keys["since"].string("`since`") if "since" in keys else frame.given.get("since", ""),
-        bad=read_examples(keys["bad"], "`bad`", need_says=True),
-        good=read_examples(keys["good"], "`good`", need_says=False),
+        examples=partial(_examples, keys["bad"], keys["good"]),
     )
+    if examples:
+        rule.examples()
+    return rule
+
+
+def _examples(bad: Item, good: Item) -> tuple[Examples, Examples]:
+    return read_examples(bad, "`bad`", need_says=True), read_examples(good, "`good`", need_says=False)
 
 
 def _unit(keys: Mapping[str, Item], top: Item, always: bool) -> tuple[str, str]:

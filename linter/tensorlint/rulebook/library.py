@@ -78,7 +78,7 @@ class Book:
         rules = dict(self.rules)
         for name, numbers in params.items():
             top = read(self.paths[name].read_bytes(), rules[name].path)
-            rules[name] = load_rule(top, name, numbers, self.schemes)
+            rules[name] = load_rule(top, name, numbers, self.schemes, examples=False)
         return replace(self, rules=rules)
 
     def hint(self, pattern: str) -> str:
@@ -178,21 +178,23 @@ class _Loading:
             raise UsageError(f"two files define the {kind} `{key[1]}`: {before.path} and {path}", "rename one of them")
         self.files[key] = _File(path, top, shipped)
 
+    def _files(self, kind: str) -> Iterator[tuple[str, _File]]:
+        return ((name, file) for (k, name), file in self.files.items() if k == kind)
+
     def _of(self, kind: str) -> Iterator[tuple[str, Item]]:
-        return ((name, file.top) for (k, name), file in self.files.items() if k == kind)
+        return ((name, file.top) for name, file in self._files(kind))
 
     def done(self) -> Book:
         """Load what was collected; raises RuleFileError."""
-        # The examples of shipped schemes are read by `tensorlint test`, not at every start.
-        schemes = {
-            name: scheme_from(file.top, name, examples=not file.shipped)
-            for (kind, name), file in self.files.items()
-            if kind == "scheme"
+        # The examples of shipped files are read by `tensorlint test`, not at every start.
+        schemes = {name: scheme_from(f.top, name, examples=not f.shipped) for name, f in self._files("scheme")}
+        rules = {
+            name: load_rule(f.top, name, self.settings.get(name), schemes, examples=not f.shipped)
+            for name, f in self._files("rule")
         }
-        rules = {name: load_rule(top, name, self.settings.get(name), schemes) for name, top in self._of("rule")}
         engines: dict[str, Engine] = {}
-        for name, top in self._of("engine"):
-            engines[name], limits = load_engine(top, name, schemes)
+        for name, f in self._files("engine"):
+            engines[name], limits = load_engine(f.top, name, schemes, examples=not f.shipped)
             rules.update(limits)
         unknown = [name for name in self.settings if name not in rules]
         if unknown:

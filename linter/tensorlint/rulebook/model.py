@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 SEVERITIES = ("error", "warning", "note")
@@ -91,6 +92,13 @@ class Example:
     rule: str = ""
 
 
+Examples = tuple[Example, ...]
+
+
+def _no_examples() -> tuple[Examples, Examples]:
+    return (), ()
+
+
 @dataclass(frozen=True)
 class Rule:
     """One rule.
@@ -119,8 +127,17 @@ class Rule:
     see: tuple[str, ...] = ()
     since: str = ""
     engine: str = ""  # the engine whose limit it is; such a rule runs only when that engine is asked for
-    bad: tuple[Example, ...] = field(default=(), compare=False)
-    good: tuple[Example, ...] = field(default=(), compare=False)
+    examples: Callable[[], tuple[Examples, Examples]] = field(default=_no_examples, compare=False, repr=False)
+
+    @cached_property
+    def bad(self) -> Examples:
+        """Examples about which something is said; raises RuleFileError at the place of a mistake in any example."""
+        return self.examples()[0]
+
+    @cached_property
+    def good(self) -> Examples:
+        """Examples about which nothing is said; raises like `bad`."""
+        return self.examples()[1]
 
     @property
     def depth(self) -> str:

@@ -75,10 +75,13 @@ def _mixed(dtype: str, size: int) -> bytes:
     """Harmless, varied content: small positive numbers in every format."""
     if dtype in _FLOAT_FORMATS or dtype == "BF16":
         width = DTYPE_BITS[dtype] // 8
-        values = [_encode(0.01 + 0.003 * (i % 13), dtype) for i in range(13)]
-        return b"".join(values[i % 13] for i in range(size // width))
+        return _repeated(b"".join(_encode(0.01 + 0.003 * i, dtype) for i in range(13)), size // width * width)
     low = 0x30 if dtype.startswith("F8") else 0x21
-    return bytes(low + (i * 7 + i // 16) % 23 for i in range(size))
+    return _repeated(bytes(low + (i * 7 + i // 16) % 23 for i in range(16 * 23)), size)
+
+
+def _repeated(period: bytes, size: int) -> bytes:
+    return (period * (size // len(period) + 1))[:size]
 
 
 def _value(text: str, dtype: str, width: int, item: Item) -> bytes:

@@ -128,19 +128,19 @@ def test_a_shard_is_open_only_while_its_pieces_are_read(fills: int, seen: list[s
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda p: os.truncate(p, 200), "ended at byte 200"),
+        (lambda p: os.truncate(p, 600), "ended at byte 600"),
         (lambda p: p.unlink(), "cannot read"),
         (lambda p: os.utime(p, ns=(1, 1)), "was written to"),
-        (lambda p: (p.rename(p.with_name("old")), p.write_bytes(bytes(300))), "was replaced"),
-        (lambda p: p.open("ab").write(b"more"), "went from 300 to 304 bytes"),
+        (lambda p: (p.rename(p.with_name("old")), p.write_bytes(bytes(900))), "was replaced"),
+        (lambda p: p.open("ab").write(b"more"), "went from 900 to 904 bytes"),
     ],
     ids=["truncated", "removed", "written", "replaced", "grown"],
 )
 def test_a_file_that_changes_between_pieces_is_noticed(tmp_path: Path, change: object, said: str) -> None:
     path = tmp_path / "s"
-    path.write_bytes(bytes(300))
+    path.write_bytes(bytes(900))
     buffer = memoryview(bytearray(LONGEST))
-    with Reader(LocalSource(tmp_path, "t"), make_plan([need("x", "uint8", 0, 300)]), LONGEST) as reader:
+    with Reader(LocalSource(tmp_path, "t"), make_plan([need("x", "uint8", 0, 900)]), LONGEST) as reader:
         assert reader.fill(buffer) is not None
         change(path)  # type: ignore[operator]
         with pytest.raises(UnfinishedError, match=said):

@@ -57,7 +57,7 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
         for name, rule in changed.items()
         if name in wanted and name not in left_out and (not rule.engine or rule.engine in engines)
     )
-    if not left and any(changed[name].engine for name in wanted):
+    if not left and any(changed[name].engine for name in wanted - left_out):
         raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(book.engines))
     if not left:
         raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")

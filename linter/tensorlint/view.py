@@ -183,6 +183,12 @@ class View:
             found = self._expected[module.name] = main.expect(module.name, linear).values if main is not None else {}
         return found
 
+    def settled(self, module: Module) -> bool:
+        """Whether nothing about a module's size is a guess: what its shapes leave open is stated somewhere."""
+        fields = {s.declared for s in module.scheme.symbols.values() if s.usual and s.declared}
+        main = self.declared.main
+        return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
+
     def declarations_with(self, field: str) -> Iterator[Declaration]:
         """Declarations that state a field."""
         return (d for d in self.declared.all if d.get(field) is not None)

@@ -246,7 +246,7 @@ def test_coverage_as_a_verdict(repo, capsys):
     assert called(capsys, *args)[0] == 0
     code, out, _ = called(capsys, *args, "--fail-on-coverage")
     assert code == 1
-    assert "incomplete, which fails (--fail-on-coverage): " in out
+    assert "incomplete, which fails (--fail-on-coverage)" in out
     assert "not run:" in out
     assert called(capsys, *args, "--fail-on-coverage", "--fail-on", "never")[0] == 1
     assert called(capsys, *args, "--fail-on-coverage", "--select", "index/shard-gap")[0] == 0  # left out on purpose

@@ -36,8 +36,8 @@ def _embedding(view: View) -> Iterator[Fact]:
         module = view.modules.get(f"{base}.{name}".lstrip(".")) or view.modules.get(name)
         if module is None or module.problems or module.shape is None or "weight" not in module.parts:
             continue
-        if module.scheme.quantized and view.declared.main is None:
-            continue  # how many values a packed word holds may be a guess
+        if not view.settled(module):
+            continue
         rows, columns = module.shape
         if (
             name == "embed_tokens"
@@ -79,7 +79,7 @@ def _inside(view: View) -> Iterator[Fact]:
             for pattern, siblings in view.siblings.items()
             if pattern.endswith(leaf) and pattern.startswith(view.layers[0].prefix)
             for m in siblings
-            if m.shape is not None and not m.problems and "weight" in m.parts
+            if m.shape is not None and not m.problems and "weight" in m.parts and view.settled(m)
         ]
         if modules and key not in said and all(m.shape is not None and m.shape[0] != size_ for m in modules):
             said.add(key)

@@ -74,9 +74,9 @@ def _inner(view: View) -> Iterator[Module]:
                 yield module
 
 
-def _side(module: Module, side: str) -> _Side | None:
+def _side(view: View, module: Module, side: str) -> _Side | None:
     shape = module.shape
-    return None if shape is None else _Side(module, side, shape[side == "columns"])
+    return None if shape is None or not view.settled(module) else _Side(module, side, shape[side == "columns"])
 
 
 def _hidden(view: View) -> Iterator[_Odd]:
@@ -95,7 +95,7 @@ def _hidden(view: View) -> Iterator[_Odd]:
         if leaf in _NORMS and weight is not None and len(weight.shape) == 1:
             rows[pattern_of(module.name)].append(_Side(module, "elements", weight.shape[0]))
         elif (leaf in _READS or leaf in _WRITES) and (
-            side := _side(module, "columns" if leaf in _READS else "rows")
+            side := _side(view, module, "columns" if leaf in _READS else "rows")
         ) is not None:
             rows[pattern_of(module.name)].append(side)
     fits = False
@@ -107,7 +107,7 @@ def _hidden(view: View) -> Iterator[_Odd]:
     if not fits:
         return
     head = view.modules.get("lm_head") or view.modules.get(f"{base}.lm_head".lstrip("."))
-    if head is not None and not head.problems and (side := _side(head, "columns")) and side.size != hidden:
+    if head is not None and not head.problems and (side := _side(view, head, "columns")) and side.size != hidden:
         yield side, hidden, f"{stated[0]} is {hidden}"
     norm = view.modules.get(f"{base}.norm".lstrip("."))
     weight = norm.parts.get("weight") if norm is not None else None
@@ -133,7 +133,7 @@ def _mlp(view: View) -> Iterator[_Odd]:
                 side
                 for leaf in leaves
                 if leaf in children
-                and (side := _side(children[leaf], "columns" if leaf == leaves[2] else "rows")) is not None
+                and (side := _side(view, children[leaf], "columns" if leaf == leaves[2] else "rows")) is not None
             ]
             if len(sides) < 2:
                 continue
@@ -161,7 +161,7 @@ def _usual(view: View, sides: list[_Side]) -> int:
         other.size
         for s in sides
         for m in view.siblings.get(s.module.pattern, ())
-        if m is not s.module and (other := _side(m, s.side)) is not None and other.size in counted
+        if m is not s.module and (other := _side(view, m, s.side)) is not None and other.size in counted
     )
     return votes.most_common(1)[0][0] if votes else best[0][0]
 
@@ -173,7 +173,7 @@ def _attention(view: View) -> Iterator[_Odd]:
         rows: dict[tuple[str, frozenset[str]], list[tuple[_Side, _Side]]] = defaultdict(list)
         for parent, children in _children(view).items():
             if first in children and second in children:
-                one, two = _side(children[first], first_side), _side(children[second], second_side)
+                one, two = _side(view, children[first], first_side), _side(view, children[second], second_side)
                 if one is not None and two is not None and one.size and two.size:
                     rows[pattern_of(parent), frozenset(children)].append((one, two))
         for pairs in rows.values():

@@ -98,10 +98,13 @@ class _Tally:
                     self._add(word, count, start + place)
         if "all_zero" in words and "zero" not in words and any(map(block.all_in, ranges.words.get("zero", ()))):
             self._add("zero", len(block), start)
-        if "largest" in words and (pattern := block.largest(ranges.real)) is not None:
-            # The magnitude of the lowest integer is, as a pattern, that integer.
+        if words.isdisjoint(("largest", "smallest")):
+            return
+        # The magnitude of the lowest integer is, as a pattern, that integer. Nothing goes beyond the ends of a format.
+        least, most = abs(number(e, ranges.real.low)), abs(number(e, ranges.real.high))
+        if "largest" in words and self.largest < most and (pattern := block.largest(ranges.real)) is not None:
             self.largest = max(self.largest, abs(number(e, pattern)))
-        if "smallest" in words and (pattern := block.smallest(ranges.real)) is not None:
+        if "smallest" in words and self.smallest > least and (pattern := block.smallest(ranges.real)) is not None:
             self.smallest = min(self.smallest, abs(number(e, pattern)))
 
     def histogram(self, data: Bytes, bits: int) -> None:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from .rulebook.model import Rule, Scope
 from .view import TensorUnit
 
-_NAMES = frozenset({"tensor", "module"})  # the properties of a unit that hardly any two share
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selected:
     """Rules that look at a tensor, and the words they need measured."""
 
@@ -28,15 +26,16 @@ class Selection:
 
     def of(self, unit: TensorUnit) -> Selected:
         """The rules whose scope covers a unit, in their order."""
-        scope = unit.scope
-        alike = tuple([value for name, value in scope.items() if name not in _NAMES])
+        alike = unit.alike
         known = self._known.get(alike)
         if known is None:
+            scope = unit.scope
             rules = [r for r in self._rules if _nameless(r.scope).covers(**scope)]  # type: ignore[arg-type]
             known = self._known[alike] = _selected(rules), any(_named(r.scope) for r in rules)
         selected, by_name = known
         if not by_name:
             return selected
+        scope = unit.scope
         return _selected(r for r in selected.rules if not _named(r.scope) or r.scope.covers(**scope))  # type: ignore[arg-type]
 
 

@@ -8,7 +8,16 @@ import pytest
 
 from tensorlint.schemes.families import Anatomy, Family
 
-_MODULES = ("model.layers.0.mlp", "model.layers.1.mlp", "model.layers.11.mlp", "model.w1", "model.w2", "layers.1.w1")
+_MODULES = (
+    "model.layers.0.mlp",
+    "model.layers.1.mlp",
+    "model.layers.11.mlp",
+    "model.w1",
+    "model.w2",
+    "layers.1.w1",
+    "p_1",
+    "p_2",
+)
 
 
 def _anatomy(glob: str) -> Anatomy:
@@ -24,6 +33,7 @@ def _anatomy(glob: str) -> Anatomy:
         ("layers.1*", {"model.layers.1.mlp", "model.layers.11.mlp", "layers.1.w1"}),
         ("*.layers.?.mlp", {"model.layers.0.mlp", "model.layers.1.mlp"}),
         ("layers.[0-5].*", {"model.layers.0.mlp", "model.layers.1.mlp", "layers.1.w1"}),
+        ("p_1", {"p_1"}),
         ("*w1", {"model.w1", "layers.1.w1"}),
     ],
 )

@@ -27,6 +27,7 @@ from ..names import pattern_of
 
 TIMEOUT = 0.05  # seconds per match
 MAX_PATTERN = 2000  # characters
+_KEPT = 1 << 20  # entries that are remembered for patterns of names
 
 # Class names that stand for "every linear layer"; other capitalized words name classes that are no linear layers.
 _LINEAR_CLASSES = frozenset({"linear", "linearbase"})
@@ -45,7 +46,8 @@ class Matcher:
     def __post_init__(self) -> None:
         self._exact = frozenset(self.entries) if "exact" in self.styles else frozenset()
         self._others = [e for e in self.entries if len(e) <= MAX_PATTERN]
-        self._able: dict[str, list[str]] = {}
+        self._able: dict[str, list[str]] = {}  # by pattern of names
+        self._room = _KEPT
 
     def covering(self, module: str, linear: bool = True) -> str | None:
         """The entry that covers a module, or None; `linear` says whether class names such as Linear apply to it."""
@@ -56,7 +58,10 @@ class Matcher:
         pattern = pattern_of(module)
         able = self._able.get(pattern)
         if able is None:
-            able = self._able[pattern] = [e for e in self._others if self._may_cover(e, pattern)]
+            able = [e for e in self._others if self._may_cover(e, pattern)]
+            self._room -= len(able) + 1
+            if self._room > 0:
+                self._able[pattern] = able
         for entry in able:
             if entry not in self.broken and self._covers(entry, module, linear):
                 return entry

@@ -19,7 +19,7 @@ from .rulebook import message
 from .rulebook.model import Rule
 from .rulebook.vocabulary import PART_FIELDS
 from .schemes.recognise import Module
-from .selection import Selection
+from .selection import ModuleSelection, Selection
 from .sources.interface import Source
 from .spread import spread
 from .view import TensorUnit, View
@@ -201,17 +201,10 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
 
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):
                 yield Draft(rule, checkpoint, Location(file), lookup, view=view)
-    wanted = [r for r in rules if r.each == "module"]
-    for module in view.modules.values() if wanted else ():
+    selection = ModuleSelection(rules)
+    for module in view.modules.values() if selection.rules else ():
         first = module.parts.get("weight") or next(iter(module.parts.values()))
-        properties = {
-            "scheme": module.scheme.name,
-            "roles": view.anatomy.roles(module.name),
-            "module": module.name,
-        }
-        for rule in wanted:
-            if not rule.scope.covers(quantized=module.scheme.quantized, **properties):  # type: ignore[arg-type]
-                continue
+        for rule in selection.of(module, view.anatomy.roles(module.name)):
             found = _module_lookup(module, view, measured, rule.params)
             if all(t(found) for t in rule.when) and not all(t(found) for t in rule.require):
                 yield Draft(rule, checkpoint, Location(first.shard, first.name), found, view=view)

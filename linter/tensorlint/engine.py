@@ -20,7 +20,7 @@ from .measures.scan import Progress, Scanner, StoppedError, on_cpu
 from .rulebook.library import Book
 from .rulebook.model import Rule
 from .schemes.recognise import Recogniser
-from .selection import Selection
+from .selection import Selected, Selection
 from .sources.interface import RemoteSource, Source
 from .view import TensorUnit, View
 
@@ -95,6 +95,7 @@ def _in_reach(unit: TensorUnit, depth: str) -> bool:
 
 def _tensor_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:
     selection = Selection(r for r in rules if r.words)
+    left_out: dict[tuple[Selected, bool], None] = {}  # alike units once, the one seen last at the end
     for unit in view.units:
         if not unit.tensor.nbytes:
             continue
@@ -104,8 +105,12 @@ def _tensor_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[s
         if _in_reach(unit, depth):
             yield Need(unit.tensor, unit.encoding, selected.words)
         else:
-            reason = _reason("scales" if unit.scale_like else "full")
-            skipped.update((rule.id, reason) for rule in selected.rules)
+            alike = selected, unit.scale_like
+            left_out.pop(alike, None)
+            left_out[alike] = None
+    for selected, scale_like in left_out:
+        reason = _reason("scales" if scale_like else "full")
+        skipped.update((rule.id, reason) for rule in selected.rules)
 
 
 def _module_needs(rule: Rule, view: View, depth: str, skipped: dict[str, str]) -> Iterable[Need]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from sys import intern
 from typing import NamedTuple
 
 _NUMBER = re.compile(r"(?<![^._/])\d+(?![^._/])")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 19)
 def pattern_of(name: str) -> str:
     """The name with every whole-number component replaced by `*`: equal for the same role in other layers and experts.
 
     >>> pattern_of("model.layers.4.mlp.experts.17.w1")
     'model.layers.*.mlp.experts.*.w1'
     """
-    return _NUMBER.sub("*", name)
+    return intern(_NUMBER.sub("*", name))
 
 
 def canonical(module: str) -> str:

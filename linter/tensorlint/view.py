@@ -42,6 +42,15 @@ class TensorUnit:
         return quantized and self.kind in SCALE_LIKE
 
     @property
+    def alike(self) -> tuple[object, ...]:
+        """Equal for units whose scopes differ in nothing but names; the rest of a scope follows from these."""
+        module, part = self.module, self.part
+        if module is None or part is None:
+            return self.tensor.dtype, self.roles, len(self.tensor.shape)
+        label = module.labels.get(part.name, "")
+        return self.tensor.dtype, self.roles, len(self.tensor.shape), module.scheme.name, part.name, label
+
+    @property
     def scope(self) -> dict[str, object]:
         """The properties that a rule's scope is matched against."""
         module, part = self.module, self.part

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tensorlint.schemes.matching import MAX_PATTERN, matcher
 
@@ -68,3 +70,22 @@ def test_a_catastrophic_pattern_is_stopped_and_not_tried_again() -> None:
 
 def test_an_endless_entry_is_not_tried() -> None:
     assert matcher(["*" * (MAX_PATTERN + 1)], ("glob",)).covering("x") is None
+
+
+_COMPONENTS = st.sampled_from(["model", "layers", "mlp", "gate", "gate_proj", "w1", "0", "1", "12", "experts"])
+_NAMES = st.lists(_COMPONENTS, min_size=1, max_size=5).map(".".join)
+_PIECES = st.sampled_from(["*", "?", "[0-9]", ".", "1", "2", "layers", "mlp.gate", "e", "w1", "Linear"])
+_STYLES = ("exact", "prefix", "suffix", "substring", "glob", "component_glob", "regex", "class")
+
+
+@given(
+    st.lists(_NAMES | st.lists(_PIECES, min_size=1, max_size=5).map("".join), max_size=4),
+    st.lists(st.sampled_from(_STYLES), min_size=1, max_size=3, unique=True),
+    st.lists(_NAMES, min_size=1, max_size=6),
+)
+def test_what_is_known_of_names_alike_changes_nothing(entries: list[str], styles: list[str], names: list[str]) -> None:
+    together = matcher(entries, tuple(styles))
+    for name in names:
+        alone = [e for e in dict.fromkeys(entries) if matcher([e], tuple(styles))._covers(e, name, True)]
+        first = name if "exact" in styles and name in entries else next(iter(alone), None)
+        assert together.covering(name) == first

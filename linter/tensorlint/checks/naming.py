@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from ..facts import Fact
@@ -55,17 +56,17 @@ def _prefix(view: View, model_type: str) -> Iterator[Fact]:
 def _renamed(view: View) -> Iterator[Fact]:
     """Modules one name deeper than in the other layers (`q_proj.linear`), where the plain name is missing."""
     layers = list(counted_layers(view))
-    modules = [{m for m in view.modules if m.startswith(f"{layer.prefix}.{layer.number}.")} for layer in layers]
-    rows = [
-        {m.removeprefix(f"{layer.prefix}.{layer.number}."): m for m in mine}
-        for layer, mine in zip(layers, modules, strict=True)
-    ]
-    for row in rows:
+    rows: dict[str, dict[str, str]] = {f"{layer.prefix}.{layer.number}": {} for layer in layers}
+    for prefix in {layer.prefix for layer in layers}:
+        for module in view.modules:
+            number, dot, name = module[len(prefix) + 1 :].partition(".")
+            if dot and module.startswith(prefix + ".") and (row := rows.get(f"{prefix}.{number}")) is not None:
+                row[name] = module
+    having = Counter(name for row in rows.values() for name in row)
+    for row in rows.values():
         for name, module in row.items():
             outer = name.rpartition(".")[0]
-            if outer in row or not outer or any(other is not row and name in other for other in rows):
-                continue
-            if any(outer in other for other in rows if other is not row):
+            if outer and outer not in row and having[name] == 1 and having[outer]:
                 first = next(iter(view.modules[module].parts.values()))
                 meant = canonical(module).rpartition(".")[0]
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})

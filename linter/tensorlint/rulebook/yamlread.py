@@ -6,6 +6,7 @@ No anchors, aliases, tags, merges or repeated keys; one document of at most 64 K
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 
@@ -15,6 +16,12 @@ from .yamltext import Item
 MAX_BYTES = 64 << 10
 MAX_NESTING = 24
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT, _MAPPING, _SEQUENCE = (f"tag:yaml.org,2002:{t}" for t in ("str", "map", "seq"))
+_COLLECTIONS: dict[type, tuple[type[yaml.CollectionNode], str]] = {
+    yaml.MappingStartEvent: (yaml.MappingNode, _MAPPING),
+    yaml.SequenceStartEvent: (yaml.SequenceNode, _SEQUENCE),
+}
+_PLAIN: dict[str, list[tuple[str, re.Pattern[str]]]] = yaml.SafeLoader.yaml_implicit_resolvers
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as a line
 _ODD = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # piece of the parser's words -> what usually is behind it
@@ -47,8 +54,7 @@ def read(source: str | bytes, path: str) -> Item:
     text = _decoded(raw, path)
     whole = "\n".join(text.lines)
     try:
-        _check(whole, text)
-        node = next(iter(yaml.compose_all(whole, _LOADER)))
+        node = _composed(whole, text)
     except yaml.MarkedYAMLError as error:
         place = _place(error, len(text.lines))
         problem = " ".join(str(p) for p in (error.problem or error, error.context) if p)
@@ -85,25 +91,52 @@ def _decoded(raw: bytes, path: str) -> Text:
     return text
 
 
-def _check(whole: str, text: Text) -> None:
-    """Fail for what composing would silently accept, and for nesting that composing could not survive."""
-    depth = documents = 0
+def _composed(whole: str, text: Text) -> yaml.Node:
+    """The one document of the text, as yaml.compose gives it.
+
+    Fails for what that would silently accept (repeated documents, anchors, tags), and for nesting it could not survive.
+    """
+    documents = 0
+    top: list[yaml.Node] = []
+    siblings = top  # the children of the innermost open collection
+    opened: list[tuple[yaml.CollectionNode, list[yaml.Node]]] = []  # with the list that it stands in
     for event in yaml.parse(whole, _LOADER):
-        mark = event.start_mark
-        assert mark is not None
-        line, column = mark.line, mark.column
-        if isinstance(event, yaml.DocumentStartEvent):
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.NodeEvent):
+            if event.anchor:
+                hint = "write the value out, or quote a text that begins with & or *"
+                text.fail(mark.line, mark.column, 1, "anchors and aliases are not allowed in rule files", hint)
+            if event.tag:  # type: ignore[attr-defined]  # aliases, that have none, have an anchor
+                hint = "remove the tag, or quote a text that begins with !"
+                text.fail(mark.line, mark.column, 1, "YAML tags are not allowed in rule files", hint)
+            if isinstance(event, yaml.ScalarEvent):
+                value = event.value
+                tag = _tag(value) if event.implicit[0] else _TEXT
+                siblings.append(yaml.ScalarNode(tag, value, mark, event.end_mark, event.style))  # type: ignore[arg-type]
+                continue
+            kind, tag = _COLLECTIONS[type(event)]
+            node = kind(tag, [], mark, None, event.flow_style)  # type: ignore[attr-defined]
+            siblings.append(node)
+            opened.append((node, siblings))
+            siblings = node.value
+            if len(opened) > MAX_NESTING:
+                text.fail(mark.line, mark.column, 1, f"nested deeper than {MAX_NESTING} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node, siblings = opened.pop()
+            node.end_mark = event.end_mark
+            if isinstance(node, yaml.MappingNode):
+                node.value = list(zip(node.value[::2], node.value[1::2], strict=True))
+        elif isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                text.fail(line, column, 3, "a rule file holds one YAML document, a second begins here", "remove `---`")
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            hint = "write the value out, or quote a text that begins with & or *"
-            text.fail(line, column, 1, "anchors and aliases are not allowed in rule files", hint)
-        if getattr(event, "tag", None):
-            hint = "remove the tag, or quote a text that begins with !"
-            text.fail(line, column, 1, "YAML tags are not allowed in rule files", hint)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_NESTING:
-            text.fail(line, column, 1, f"nested deeper than {MAX_NESTING} levels")
+                message = "a rule file holds one YAML document, a second begins here"
+                text.fail(mark.line, mark.column, 3, message, "remove `---`")
     if not documents:
         text.fail(0, 0, 1, "the file is empty", "it begins with `summary: ...`")
+    return top[0]
+
+
+def _tag(value: str) -> str:
+    """What YAML 1.1 reads a plain scalar as."""
+    looks_like = _PLAIN.get(value[:1])
+    return next((tag for tag, looks in looks_like if looks.match(value)), _TEXT) if looks_like else _TEXT

@@ -51,6 +51,9 @@ class Declaration:
     dialect: Dialect
     content: Mapping[str, Any]
     place: Place
+    _known: tuple[dict[str, Expectation], dict[str, Expectation]] = field(
+        default_factory=lambda: ({}, {}), compare=False, repr=False
+    )
 
     def get(self, name: str) -> Any:
         """A normalized field's raw value, or None."""
@@ -137,6 +140,18 @@ class Declaration:
 
     def expect(self, module: str, linear: bool = True) -> Expectation:
         """What this declaration says of a module."""
+        known = self._known[linear]
+        found = known.get(module)
+        if found is None:
+            found = known[module] = self._expect(module, linear)
+        return found
+
+    @cached_property
+    def _usual(self) -> tuple[Expectation, Expectation]:
+        """What holds for modules that nothing is said about, by whether they are linear."""
+        return Expectation(None, self.base), Expectation(True, self.base)
+
+    def _expect(self, module: str, linear: bool) -> Expectation:
         entry = self.ignore.covering(module, linear=False)
         if entry is not None:
             return Expectation(False, {"method": self.method}, entry)
@@ -166,7 +181,7 @@ class Declaration:
             return Expectation(None, {"method": self.method})
         if not self.quantizes:
             return Expectation(False if self.groups is None else None, {"method": self.method})
-        return Expectation(True if linear else None, self.base)
+        return self._usual[linear]
 
 
 def _row(row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:

@@ -20,6 +20,8 @@ COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
     "head_size",
 )  # fmt: skip
+_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
+_OF_NUMBERS = re.compile(r"[?\[]|(?<![A-Za-z_\d])\d+(?![A-Za-z_\d])")  # not the digit of a word such as `ln_1`
 _TOP = {
     "summary", "model_types", "layers", "only_layers", "roles", "fused", "row_parallel", "counts", "optional", "see",
 }  # fmt: skip
@@ -50,12 +52,23 @@ class Anatomy:
     def roles(self, module: str) -> frozenset[str]:
         """The roles a module plays, by its name."""
         found = self._cache.get(module)
+        if found is not None:
+            return found
+        key = module if self._numbered else _NUMBER.sub("*", module)
+        found = self._cache.get(key)
         if found is None:
             plain = canonical(module)
             names = (module,) if plain == module else (module, plain)
             found = frozenset(role for role, pattern in self._roles if any(pattern.match(n) for n in names))
-            self._cache[module] = found
+            self._cache[key] = found
+        self._cache[module] = found
         return found
+
+    @cached_property
+    def _numbered(self) -> bool:
+        """Whether a glob can tell names apart that differ in whole numbers only."""
+        globs = (glob for family in self.families for more in family.roles.values() for glob in more)
+        return any(_OF_NUMBERS.search(glob) for glob in globs)
 
     @cached_property
     def _roles(self) -> tuple[tuple[str, re.Pattern[str]], ...]:

@@ -9,21 +9,30 @@ regular expressions from the start of the name, `-:` before those of modules tha
 searched for (vLLM .../quantization/inc).
 
 Patterns come from strangers: each match may take 50 ms, a pattern that takes longer is never tried again.
+
+Lists have hundreds of entries and checkpoints a hundred thousand modules, which share a few dozen name patterns: which
+entries can cover any name of a pattern is found out once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
+from ..names import pattern_of
+
 TIMEOUT = 0.05  # seconds per match
 MAX_PATTERN = 2000  # characters
+_KEPT = 1 << 20  # entries that are remembered for patterns of names
 
 # Class names that stand for "every linear layer"; other capitalized words name classes that are no linear layers.
 _LINEAR_CLASSES = frozenset({"linear", "linearbase"})
+_NOT_LITERAL = re.compile(r"[\d*?]+")  # numbers, that patterns of names lack, and what globs replace
+_REGULAR = frozenset({"search", "signed", "bare_regex"})  # styles in which every entry is a regular expression
 
 
 @dataclass
@@ -37,15 +46,34 @@ class Matcher:
     def __post_init__(self) -> None:
         self._exact = frozenset(self.entries) if "exact" in self.styles else frozenset()
         self._others = [e for e in self.entries if len(e) <= MAX_PATTERN]
+        self._able: dict[str, list[str]] = {}  # by pattern of names
+        self._room = _KEPT
 
     def covering(self, module: str, linear: bool = True) -> str | None:
         """The entry that covers a module, or None; `linear` says whether class names such as Linear apply to it."""
         if module in self._exact:
             return module
-        for entry in self._others:
+        if not self._others:
+            return None
+        pattern = pattern_of(module)
+        able = self._able.get(pattern)
+        if able is None:
+            able = [e for e in self._others if self._may_cover(e, pattern)]
+            self._room -= len(able) + 1
+            if self._room > 0:
+                self._able[pattern] = able
+        for entry in able:
             if entry not in self.broken and self._covers(entry, module, linear):
                 return entry
         return None
+
+    def _may_cover(self, entry: str, pattern: str) -> bool:
+        """Whether an entry may cover some name of a pattern: those it covers hold all of its literal pieces."""
+        if not _REGULAR.isdisjoint(self.styles) or ("regex" in self.styles and entry.startswith("re:")):
+            return True
+        if "class" in self.styles and entry.lower() in _LINEAR_CLASSES:
+            return True
+        return all(piece in pattern for piece in _NOT_LITERAL.split(entry.partition("[")[0]))
 
     def _covers(self, entry: str, module: str, linear: bool) -> bool:
         for style in self.styles:

@@ -15,6 +15,7 @@ from itertools import product
 from math import ceil, floor
 
 Env = Mapping[str, int]
+_Number = int | Fraction
 _ROUNDING = ("ceil", "floor")
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
@@ -42,7 +43,7 @@ class Dim:
         if len(unknown) != 1:
             return None
         symbol = next(iter(unknown))
-        answer = _invert(self.tree, Fraction(size), symbol, env)
+        answer = _invert(self.tree, size, symbol, env)
         if answer is None or answer.denominator != 1 or answer < 0:
             return None
         return symbol, int(answer)
@@ -54,26 +55,33 @@ class Dim:
         return isinstance(other, Dim) and other.text == self.text
 
 
-def _evaluate(node: ast.expr, env: Env) -> Fraction | None:
+def _divided(left: _Number, right: _Number) -> _Number:
+    """The exact quotient, as an int where it is whole: most are, and fractions are slow."""
+    if isinstance(left, int) and isinstance(right, int) and left % right == 0:
+        return left // right
+    return Fraction(left, right)
+
+
+def _evaluate(node: ast.expr, env: Env) -> _Number | None:
     if isinstance(node, ast.Constant):
-        return Fraction(node.value)  # type: ignore[arg-type]
+        return node.value  # type: ignore[return-value]  # `dim` lets whole numbers pass only
     if isinstance(node, ast.Name):
-        return Fraction(env[node.id]) if node.id in env else None
+        return env.get(node.id)
     if isinstance(node, ast.Call):
         inner = _evaluate(node.args[0], env)
         assert isinstance(node.func, ast.Name)
-        return None if inner is None else Fraction(ceil(inner) if node.func.id == "ceil" else floor(inner))
+        return None if inner is None else ceil(inner) if node.func.id == "ceil" else floor(inner)
     assert isinstance(node, ast.BinOp)
     left, right = _evaluate(node.left, env), _evaluate(node.right, env)
     if left is None or right is None:
         return None
     kind = _OPERATORS[type(node.op)]
     if kind == "/":
-        return left / right if right else None
+        return _divided(left, right) if right else None
     return left + right if kind == "+" else left - right if kind == "-" else left * right
 
 
-def _invert(node: ast.expr, target: Fraction, symbol: str, env: Env) -> Fraction | None:
+def _invert(node: ast.expr, target: _Number, symbol: str, env: Env) -> _Number | None:
     """Solve `node == target` for the symbol; rounding is inverted as if it were exact."""
     if isinstance(node, ast.Name):
         return target
@@ -89,8 +97,8 @@ def _invert(node: ast.expr, target: Fraction, symbol: str, env: Env) -> Fraction
     inverse = {
         "+": target - other,
         "-": target + other if on_left else other - target,
-        "*": target / other if other else None,
-        "/": target * other if on_left else (other / target if target else None),
+        "*": _divided(target, other) if other else None,
+        "/": target * other if on_left else (_divided(other, target) if target else None),
     }[kind]
     return None if inverse is None else _invert(node.left if on_left else node.right, inverse, symbol, env)
 

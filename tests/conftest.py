@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache() -> Iterator[None]:
+    """Nothing that a test sees depends on what this user has measured before; tests of the cache have one of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "TENSORLINT_NO_CACHE", "1")
+        yield
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -134,7 +134,7 @@ def test_no_access(
 
 def test_the_server_dies_half_way(hub: Hub, command: Command, model: Mapping[str, bytes]) -> None:
     hub.create("org/model", model)
-    hub.faults.add(Fault("status", "/_cdn/", 1 << 30, after=6, status=503))
+    hub.faults.add(Fault("status", "/_cdn/", 1 << 30, after=8, status=503))
     outcome = command("org/model", "-f", "json")
     assert outcome[0] == 4
     found = report(outcome)

@@ -51,7 +51,8 @@ class CpuKernel:
             # Six-bit codes straddle bytes in an order that each writer chooses.
             if encoding.kind != "raw" and encoding.bits != 6 and not words <= _OF_BYTES:
                 self._block(block, encoding, words, (at + begin) // width, found)
-        return found.measures(len(data) * 8 // encoding.bits, run)
+        # A code of six bits that is cut in two counts where it ends.
+        return found.measures((at + len(data)) * 8 // encoding.bits - at * 8 // encoding.bits, run)
 
     def _block(self, data: Bytes, e: Encoding, words: frozenset[str], start: int, found: _Tally) -> None:
         """Add a block whose first stored element (packed formats: byte) is number `start` of the tensor."""

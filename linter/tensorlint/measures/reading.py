@@ -21,7 +21,7 @@ from ..sources.interface import File, RemoteSource, Source, Watched
 from .plan import Need, Plan
 
 MOST_PARTS = 4096  # in one piece
-ALIGNED = 192  # bytes; tensors are cut at multiples of it: whole elements of every size, also four of six bits in three
+ALIGNED = 64  # bytes; tensors are cut at multiples of it, which is a multiple of every element size
 
 
 class Part(NamedTuple):

@@ -405,6 +405,19 @@ def f16_scales_and_bf16_weights_in_one_file() -> Model:
     return model
 
 
+@trap
+def an_overlay_shard_that_the_index_prefers_to_a_stale_copy() -> Files:
+    files = build.plain("BF16").files()
+    name = "model.layers.0.mlp.down_proj.weight"
+    entries, data = build.parsed(files["model.safetensors"])
+    weight_map = {n: "model.safetensors" for n in entries if n != "__metadata__"}
+    files["overlay.safetensors"] = build.shard({name: floats("BF16", *entries[name]["shape"], seed="newer")})
+    weight_map[name] = "overlay.safetensors"
+    index = {"metadata": {"total_size": len(data)}, "weight_map": weight_map}
+    files["model.safetensors.index.json"] = json.dumps(index).encode()
+    return files
+
+
 # -- the test ---------------------------------------------------------------------------------------------------------
 
 

@@ -227,6 +227,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape")
     ),
     "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
+    "duplicate-tensor-overridden": FactKind(
+        "A shard overrides a tensor of another one, as the index says.", ("shards", "shapes", "overlay")
+    ),
     "duplicate-tensor-differs": FactKind(
         "Two shards hold the same tensor with different content.", ("shards", "shapes")
     ),

@@ -11,7 +11,7 @@ from ..measures.plan import Need
 from ..view import Layer, View
 
 LAYER_STATES = ("copied-layer",)
-STATES = ("duplicate-tensor", "duplicate-tensor-differs")
+STATES = ("duplicate-tensor", "duplicate-tensor-differs", "duplicate-tensor-overridden")
 _CHUNK = 4 << 20
 
 
@@ -24,6 +24,7 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
     """Compare all copies of a name with the first."""
     listed = view.checkpoint.index.files if view.checkpoint.index else None
     folder = len(view.checkpoint.folder)
+    overlays = _overlays(view) if view.checkpoint.copies else frozenset()
     for name, copies in view.checkpoint.copies.items():
         if listed is not None and any(c.shard[folder:] not in listed for c in copies):
             continue  # a shard outside the index is reported as a whole
@@ -34,7 +35,27 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
             yield Fact("duplicate-tensor", rest[-1].shard, name, values={"shards": shards, "bytes": first.nbytes})
         else:
             shapes = [f"{c.dtype}{list(c.shape)}" for c in copies]
-            yield Fact("duplicate-tensor-differs", rest[-1].shard, name, values={"shards": shards, "shapes": shapes})
+            overlay = next((s for s in shards if s in overlays), "")
+            kind = "duplicate-tensor-overridden" if overlay else "duplicate-tensor-differs"
+            values = {"shards": shards, "shapes": shapes, "overlay": overlay}
+            yield Fact(kind, overlay or rest[-1].shard, name, values=values)
+
+
+def _overlays(view: View) -> frozenset[str]:
+    """Shards made to override others: the index takes all of their tensors from them, and each has an older copy."""
+    index, copies = view.checkpoint.index, view.checkpoint.copies
+    if index is None:
+        return frozenset()
+    folder = len(view.checkpoint.folder)
+    shards = view.checkpoint.shards
+    whole = {s for s in shards if all(t.name in copies for t in shards[s].header.tensors)}
+    return frozenset(
+        s
+        for s in whole
+        for tensors in [shards[s].header.tensors]
+        if all(index.weight_map.get(t.name) == s[folder:] for t in tensors)
+        and all(c.shard == s or c.shard not in whole for t in tensors for c in copies[t.name])
+    )
 
 
 def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:

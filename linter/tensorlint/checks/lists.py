@@ -90,7 +90,8 @@ def _head(view: View, main: Declaration) -> Iterator[Fact]:
         weight = module.parts.get("weight")
         if canonical(name) != "lm_head" or module.scheme.quantized or weight is None:
             continue
-        if main.expect(name, linear=True).quantized and not _covered_elsewhere(main, name):
+        linear = "own_class" not in view.anatomy.roles(name)
+        if main.expect(name, linear).quantized and not _covered_elsewhere(main, name):
             values = {"module": name, "dtype": weight.dtype, "where": main.where}
             yield Fact("head-not-ignored", main.file, weight.name, values=values)
 

@@ -14,7 +14,7 @@ from ..rulebook.yamltext import Item, text_of
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
-    "plain_norm", "calibration",
+    "plain_norm", "calibration", "zero_start", "own_class",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",

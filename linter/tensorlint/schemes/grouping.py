@@ -53,7 +53,7 @@ class Grouping:
                     break
         for suffix, tensor in group.items():
             # Fused experts whose scales are all gone are still a module.
-            if suffix not in self._dotted and len(tensor.shape) >= 3 and tensor.dtype.startswith(("F8", "F4")):
+            if suffix not in self._dotted and _fused_codes(tensor):
                 stems[suffix][""] = tensor
         for stem, found in stems.items():
             if stem in self._dotted:
@@ -61,7 +61,7 @@ class Grouping:
             if stem in group:
                 found[""] = group[stem]
             # A lone `_bias` or the like is a plain tensor of its parent, not a module.
-            if found.keys() <= {"", "_bias"} and not (stem in group and group[stem].dtype.startswith(("F8", "F4"))):
+            if found.keys() <= {"", "_bias"} and not (stem in group and _fused_codes(group[stem])):
                 continue
             # One joined suffix beside a module's own weight is a tensor of that module.
             if len(found) == 1 and ".weight" in group:
@@ -74,6 +74,11 @@ class Grouping:
                 group.pop(stem + end, None)
         if not group:
             del groups[parent]
+
+
+def _fused_codes(tensor: TensorInfo) -> bool:
+    """Whether a tensor may hold the codes of fused experts: eight bits or two halves of a byte, in three dimensions."""
+    return len(tensor.shape) >= 3 and tensor.dtype.startswith(("F8", "F4", "U8"))
 
 
 _TELLING = ("scale", "zero", "absmax", "quant", "qweight", "packed", "g_idx", "blocks")

@@ -222,13 +222,11 @@ class Recogniser:
                 score = match.cost + _WEAK * match.scheme.weak
                 score -= _SIBLING_VOTE * (match.scheme.name == sibling and match.scheme.quantized)
                 score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
-                if declared is not None:
-                    expected = declared.expect(name)
-                    score -= _DECLARED_VOTE * (bool(expected.quantized) and allows(match.scheme, expected.values))
+                score -= _DECLARED_VOTE * _promised(match.scheme, name, declared)
                 scored.append((score, match))
             scored.sort(key=lambda pair: pair[0])
             best_score, best = scored[0]
-            if not _believable(best, total):
+            if not _believable(best, total, _promised(best.scheme, name, declared)):
                 continue
             rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
             chosen[name] = (best, rivals)
@@ -286,15 +284,24 @@ def _damaged_scale(match: _Match, instead: _Match) -> bool:
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 
-def _believable(match: _Match, perfect: Counter[str]) -> bool:
+def _believable(match: _Match, perfect: Counter[str], promised: bool) -> bool:
     """Whether a module with defects may be called one of this scheme.
 
     Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
-    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows.
+    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows. A tensor that
+    stands alone under a name of its own says nothing unless the configuration promised the scheme.
     """
     if perfect[match.scheme.name] or not match.scheme.quantized:
         return True
+    if match.problems and match.parts == (("weight", ""),) and not promised:
+        return False
     return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+
+
+def _promised(scheme: Scheme, name: str, declared: Declaration | None) -> bool:
+    """Whether the configuration says that this module is quantized, and nothing against the scheme."""
+    expected = declared.expect(name) if declared is not None else None
+    return expected is not None and bool(expected.quantized) and allows(scheme, expected.values)
 
 
 def _domain(usual: tuple[int, ...], declared: Any) -> tuple[int, ...]:

@@ -9,10 +9,11 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_cache() -> Iterator[None]:
-    """Nothing that a test sees depends on what this user has measured before; tests of the cache have one of their own."""
+def _same_everywhere() -> Iterator[None]:
+    """Nothing that a test sees depends on what this user has measured before, or on the width of a terminal."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "TENSORLINT_NO_CACHE", "1")
+        patch.setitem(os.environ, "COLUMNS", "120")
         yield
 
 

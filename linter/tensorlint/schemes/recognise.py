@@ -284,6 +284,10 @@ def _damaged_scale(match: _Match, instead: _Match) -> bool:
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 
+# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
+_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
+
+
 def _believable(match: _Match, perfect: Counter[str], promised: bool) -> bool:
     """Whether a module with defects may be called one of this scheme.
 
@@ -293,7 +297,7 @@ def _believable(match: _Match, perfect: Counter[str], promised: bool) -> bool:
     """
     if perfect[match.scheme.name] or not match.scheme.quantized:
         return True
-    if match.problems and match.parts == (("weight", ""),) and not promised:
+    if match.problems and match.parts in _ALONE and not promised:
         return False
     return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
 

@@ -24,6 +24,8 @@ from .shapes import Env, solve
 _MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER, _HARMLESS = 4.0, 3.0, 2.0, 1.5, 1.5, 0.25
 _HOPELESS = 6.0
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
+# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
+_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
 
 @dataclass(frozen=True)
@@ -282,10 +284,6 @@ def _damaged_scale(match: _Match, instead: _Match) -> bool:
     if problem.kind == "missing":
         return instead.scheme.quantized and problem.part != "weight"
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
-
-
-# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
-_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
 
 def _believable(match: _Match, perfect: Counter[str], promised: bool) -> bool:

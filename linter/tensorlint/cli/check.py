@@ -24,6 +24,7 @@ from ..ruleset import ruleset
 from ..settings import shown
 from ..suppress import Suppressor
 from ..tasks import Task, Wanted, tasks_for
+from .common import color_option, progress_option
 from .complain import colored, complain
 from .completing import offer_paths
 from .measures import cache_option, user_cache
@@ -47,14 +48,8 @@ from .settings import asked_for, settings_options
     show_default=True,
     help="Findings shown in text; 0 for all.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours in text.",
-)
-@click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
+@color_option
+@progress_option
 @cache_option
 @click.option("-q", "--quiet", is_flag=True, help="Leave notes out of text and concise.")
 def command(

@@ -22,6 +22,17 @@ rules_option: Callable[[Any], Any] = click.option(
     "the folder) replaces it. Repeatable.",
 )
 
+color_option: Callable[[Any], Any] = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in text.",
+)
+progress_option: Callable[[Any], Any] = click.option(
+    "--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"
+)
+
 
 def book_with(extra: tuple[Path, ...]) -> Book:
     """The shipped rules, those of the configuration of the current folder, and the user's."""

@@ -14,6 +14,7 @@ from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..rulebook.shipped import engine_names
 from ..tasks import Wanted, wanted
+from .common import rules_option
 from .completing import offer_engines, offer_rules
 
 _OPTIONS = (
@@ -43,15 +44,7 @@ _OPTIONS = (
         metavar="RULE.PARAM=NUMBER",
         help="Set a number of a rule, such as scales/saturated.limit=0.05. Repeatable.",
     ),
-    click.option(
-        "--rules",
-        "extra_rules",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="Add your own rules and schemes: a YAML file or a folder. One with the name of a shipped one (its path "
-        "below the folder) replaces it. Repeatable.",
-    ),
+    rules_option,
     click.option(
         "--fail-on",
         type=click.Choice(FAIL_ON),

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..measures.plan import DEPTHS
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
-from .common import book_with, rules_option
+from .common import book_with, color_option, progress_option, rules_option
 from .complain import colored
 from .progress import bar
 
@@ -53,14 +53,8 @@ FORMATS = ("text", "json", "csv", "parquet")
     show_default=True,
     help="Rows of a table in text; 0 for all.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours in text.",
-)
-@click.option("--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]")
+@color_option
+@progress_option
 @rules_option
 def command(
     target: str,

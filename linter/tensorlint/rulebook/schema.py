@@ -99,6 +99,7 @@ def _rule() -> Schema:
         "when": {"type": "object", "minProperties": 1},
         "require": table({word: _described(_condition(word), meaning) for word, meaning in v.REQUIRE.items()}),
         "why": _TEXT,
+        "unless": table({key: _described(some(_TEXT), meaning) for key, meaning in v.NEAR.items()}),
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip
     schema = _of(v.TOP, types, ("summary", "severity", "message", "bad", "good"))

@@ -14,6 +14,7 @@ from .header import Header, TensorInfo, read_header
 from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
+from .sniff import what_else
 from .sources.interface import ListedSource, Source
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
@@ -214,7 +215,7 @@ def _build(
     if index is not None:
         away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, {*source.files(), *away}))
-    elif not partial and not elsewhere:
+    if not partial and not elsewhere:
         facts.extend(_numbering(folder, family))
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
     return Checkpoint(
@@ -233,21 +234,23 @@ def _build(
 
 
 def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
-    """Facts about numbered shards that no index describes."""
+    """Facts about numbered shards that are neither there nor in the index, or that have no index."""
+    listed = family.index.files if family.index else frozenset()
+    here = frozenset(name[len(folder) :] for name in family.shards)
     sets: dict[int, set[int]] = defaultdict(set)
-    for name in family.shards:
-        numbered = _NUMBERED.match(name[len(folder) :])
+    for name in sorted(here | listed):
+        numbered = _NUMBERED.match(name)
         if numbered:
             sets[int(numbered["total"])].add(int(numbered["number"]))
-    for total, present in sets.items():
-        first = family.shards[0]
-        start = 0 if 0 in present else 1
-        missing = [n for n in range(start, min(total, 100_000) + start) if n not in present]
+    ours = here if family.index is None else here & listed  # neither leftovers nor the shards of a stale index
+    for total in sorted({int(m["total"]) for m in map(_NUMBERED.match, ours) if m}):
+        start = 0 if 0 in sets[total] else 1
+        missing = [n for n in range(start, min(total, 100_000) + start) if n not in sets[total]]
         if missing:
-            values = {"missing": missing[:8], "present": len(present), "total": total}
-            yield Fact("shard-gap", first, values=values)
-        elif total > 1:
-            yield Fact("no-index", first, values={"shards": total})
+            values = {"missing": missing[:8], "present": len(sets[total]), "total": total}
+            yield Fact("shard-gap", family.shards[0] if family.shards else folder, values=values)
+        elif total > 1 and not listed:
+            yield Fact("no-index", family.shards[0], values={"shards": total})
 
 
 def _read_configs(
@@ -266,6 +269,7 @@ def _read_configs(
             problem = f"it has {file.size:,} bytes; the limit is {MAX_JSON:,}"
         else:
             raw = file.read(0, file.size)
+            other = what_else(raw[:1024])
             try:
                 text = raw.decode("utf-8-sig")
                 value = parse(text)
@@ -278,6 +282,7 @@ def _read_configs(
                 problem, at = f"it is not UTF-8 text (byte {error.start})", error.start
             except JsonError as error:
                 problem, at = str(error), error.byte_in(raw)
+            problem = f"it is {other}" if other else problem
         file.close()
         if problem:
             facts.append(Fact("config-unreadable", name, offset=at, values={"problem": problem}))

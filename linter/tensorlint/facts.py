@@ -56,6 +56,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "hole": FactKind("Bytes between two tensors belong to none.", ("bytes", "begin", "end")),
     "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
     "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
+    "zero-tail": FactKind(
+        "A file is zero from the middle of a tensor to its end.", ("bytes", "begin", "end", "tensors", "of")
+    ),
     "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
     "stored-size": FactKind(
         "The stored content has another size than the Hub's listing or the LFS pointer states.",
@@ -72,8 +75,12 @@ CATALOGUE: Mapping[str, FactKind] = {
     "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
     "index-no-metadata": FactKind("The index has no `metadata`.", ()),
     "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
-    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of")),
-    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),
+    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of", "held")),
+    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard", "instead")),
+    "stale-index": FactKind(
+        "The index names tensors that no shard holds, and the shards hold tensors that it does not name.",
+        ("gone", "new", "first_gone", "first_new"),
+    ),
     "wrong-shard": FactKind("The index names one shard, another one holds the tensor.", ("shard", "holder")),
     "unlisted-tensor": FactKind("A shard holds a tensor that the index does not name.", ("shard",)),
     "unlisted-shard": FactKind("A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")),

@@ -31,6 +31,7 @@ from . import (
     tied,
     types,
     zeros,
+    zerotail,
 )
 
 Measured = Mapping[tuple[str, str], Measures]
@@ -73,6 +74,7 @@ CHECKS: tuple[Check, ...] = (
     Check(codes.STATES, codes.run, codes.needs, "full"),
     Check(zeros.FILLED_STATES, zeros.run_filled, zeros.needs_filled, "full"),
     Check(zeros.SCALE_STATES, zeros.run_scales, zeros.needs_scales, "full"),
+    Check(zerotail.STATES, zerotail.run, zerotail.needs, "full"),
     Check(tied.STATES, tied.run, tied.needs, "full"),
     Check(duplicates.STATES, duplicates.run, duplicates.needs, "full"),
     Check(duplicates.LAYER_STATES, duplicates.run_layers, duplicates.needs_layers, "full"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
+from ..names import lineage
 from ..schemes.model import Part
 from ..schemes.recognise import Module, Problem
 from ..schemes.shapes import Env, show
@@ -28,11 +29,12 @@ STATES = (
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about every module of a quantized scheme, its siblings giving the measure of what is needed."""
     known = view.checkpoint.unreadable_names
+    cut = frozenset(p for name in known for p in lineage(name))
     for module in view.recognised.modules:
-        for problem in module.problems:
-            yield from _problem(view, module, problem, known)
+        for problem in module.problems if module.name not in cut else ():
+            yield from _problem(view, module, problem)
         if not module.scheme.quantized:
-            yield from _orphans(module)
+            yield from _orphans(module) if module.name not in cut else ()
         else:
             for tensor in module.left_over:
                 values = {"module": module.name, "scheme": module.scheme.name}
@@ -68,13 +70,11 @@ def _any_tensor(module: Module) -> str:
     return next(iter(module.parts.values())).name
 
 
-def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]) -> Iterator[Fact]:
+def _problem(view: View, module: Module, problem: Problem) -> Iterator[Fact]:
     part = module.scheme.parts[problem.part]
     name = module.name + part.suffix
     values: dict[str, Any] = {"module": module.name, "part": part.name, "scheme": module.scheme.name}
     if problem.kind == "missing":
-        if name in known:
-            return
         siblings = view.siblings.get(module.pattern, ())
         have = sum(part.name in s.parts for s in siblings if s.scheme is module.scheme)
         values.update(suffix=part.suffix, have=have, of=len(siblings), declared="")

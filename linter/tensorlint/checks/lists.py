@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
 from ..facts import Fact
-from ..names import canonical
+from ..names import canonical, lineage
 from ..schemes.declared import Declaration
 from ..view import View
 from .configuration import say
@@ -125,7 +125,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
         return
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
-    parents = dict.fromkeys(n for name in names for n in _parents(name))
+    parents = dict.fromkeys(n for name in names for n in lineage(name))
     for entry in main.ignore.entries:
         alone = type(main.ignore)((entry,), main.excuses.styles)
         if entry in parents or entry.removeprefix("re:") in parents or entry in main.ignore.broken:
@@ -163,9 +163,3 @@ def _mistake(view: View, main: Declaration, entry: str, names: Mapping[str, None
         if SequenceMatcher(None, leaf, last).ratio() >= _ALIKE:
             return f"{name} is not quantized, and no entry covers that"
     return ""
-
-
-def _parents(name: str) -> Iterable[str]:
-    while name:
-        yield name
-        name = name.rpartition(".")[0]

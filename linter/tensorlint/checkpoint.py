@@ -42,7 +42,8 @@ class Checkpoint:
 
     `folder` is "" for the target's own folder. `tensors` holds each name once, from the shard the index points at.
     `partial` is True when only some shards of the model were asked for; `primary` is False for further sets of weights
-    in a folder, which its config.json need not describe; `not_downloaded` are shards that exist on the Hub only.
+    in a folder, which its config.json need not describe; `not_downloaded` are shards that exist on the Hub only; `gaps`
+    are numbers that neither shards nor index have, which is a defect only where tensors are missing too.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class Checkpoint:
     partial: bool = False
     primary: bool = True
     not_downloaded: tuple[str, ...] = ()
+    gaps: tuple[Fact, ...] = ()
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
@@ -215,8 +217,8 @@ def _build(
     if index is not None:
         away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, {*source.files(), *away}))
-    if not partial and not elsewhere:
-        facts.extend(_numbering(folder, family))
+    numbering = () if partial or elsewhere else _numbering(folder, family)
+    facts.extend(numbering if index is None else ())
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
     return Checkpoint(
         source,
@@ -230,10 +232,11 @@ def _build(
         bool(numbered) or bool(away),
         primary,
         away,
+        numbering if index is not None else (),
     )
 
 
-def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
+def _numbering(folder: str, family: _Family) -> tuple[Fact, ...]:
     """Facts about numbered shards that are neither there nor in the index, or that have no index."""
     listed = family.index.files if family.index else frozenset()
     here = frozenset(name[len(folder) :] for name in family.shards)
@@ -242,15 +245,17 @@ def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
         numbered = _NUMBERED.match(name)
         if numbered:
             sets[int(numbered["total"])].add(int(numbered["number"]))
+    facts = []
     ours = here if family.index is None else here & listed  # neither leftovers nor the shards of a stale index
     for total in sorted({int(m["total"]) for m in map(_NUMBERED.match, ours) if m}):
         start = 0 if 0 in sets[total] else 1
         missing = [n for n in range(start, min(total, 100_000) + start) if n not in sets[total]]
         if missing:
             values = {"missing": missing[:8], "present": len(sets[total]), "total": total}
-            yield Fact("shard-gap", family.shards[0] if family.shards else folder, values=values)
-        elif total > 1 and not listed:
-            yield Fact("no-index", family.shards[0], values={"shards": total})
+            facts.append(Fact("shard-gap", family.shards[0], values=values))
+        elif total > 1 and family.index is None:
+            facts.append(Fact("no-index", family.shards[0], values={"shards": total}))
+    return tuple(facts)
 
 
 def _read_configs(

@@ -78,9 +78,7 @@ class Index:
         yield from self._strangers(lost, folder, shards)
         yield from self._total(folder, shards, intact)
 
-    def _strangers(
-        self, lost: list[tuple[str, str]], folder: str, shards: Mapping[str, Header]
-    ) -> Iterator[Fact]:
+    def _strangers(self, lost: list[tuple[str, str]], folder: str, shards: Mapping[str, Header]) -> Iterator[Fact]:
         """Tensors that only the index has, and tensors and shards that it does not have."""
         away = {t for t, file in self.weight_map.items() if escapes(file) or folder + file not in shards}
         unlisted: list[tuple[str, str]] = []
@@ -93,9 +91,9 @@ class Index:
                 size = sum(t.nbytes for t in header.tensors)
                 values = {"shard": base, "tensors": len(names), "bytes": size, "index": self.file}
                 yield Fact("unlisted-shard", name, values=values)
-        both = {"gone": len(lost), "new": len(unlisted)}
         if lost and unlisted:
-            both |= {"first_gone": lost[0][0], "first_new": unlisted[0][0]}
+            counts = {"gone": len(lost), "new": len(unlisted)}
+            both = {**counts, "first_gone": lost[0][0], "first_new": unlisted[0][0]}
             for tensor, _ in (*lost, *unlisted):
                 yield Fact("stale-index", self.file, tensor, values=both)
             return
@@ -126,7 +124,8 @@ def _held(holders: Iterable[str]) -> str:
     if not found:
         return ""
     (most, _), *more = found.most_common()
-    return f"; {sum(found.values())} of them are in {most}" + (f" and {len(more)} other shards" if more else "")
+    who = f"{most} and {len(more)} other shards hold" if more else f"{most} holds"
+    return f"; {who} {sum(found.values())} of them"
 
 
 def _copy_of(name: str, shards: Mapping[str, Header]) -> str:

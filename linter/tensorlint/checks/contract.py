@@ -8,8 +8,9 @@ from typing import Any
 
 from ..facts import Fact
 from ..names import lineage
+from ..schemes.choosing import Problem
 from ..schemes.model import Part
-from ..schemes.recognise import Module, Problem
+from ..schemes.recognise import Module
 from ..schemes.shapes import Env, show
 from ..view import View
 
@@ -32,7 +33,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     cut = frozenset(p for name in known for p in lineage(name))
     for module in view.recognised.modules:
         for problem in module.problems if module.name not in cut else ():
-            yield from _problem(view, module, problem)
+            if problem.kind != "missing" or module.name + module.scheme.parts[problem.part].suffix not in known:
+                yield from _problem(view, module, problem)
         if not module.scheme.quantized:
             yield from _orphans(module) if module.name not in cut else ()
         else:

@@ -10,31 +10,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
 from ..names import pattern_of
-from .declared import Declaration, allows
+from .choosing import HARMLESS, Match, Problem, choose
+from .declared import Declaration
 from .grouping import Group, Grouping, describe, is_telling, looks_quantized
 from .model import Scheme
 from .shapes import Env, solve
 
-_MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER, _HARMLESS = 4.0, 3.0, 2.0, 1.5, 1.5, 0.25
+_MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER = 4.0, 3.0, 2.0, 1.5, 1.5
 _HOPELESS = 6.0
-_SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
-# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
-_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One way in which a module departs from its scheme: kind is missing, dtype or shape."""
-
-    kind: str
-    part: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,17 +77,6 @@ class Recognised:
     loose: tuple[TensorInfo, ...]
 
 
-@dataclass(frozen=True)
-class _Match:
-    scheme: Scheme
-    cost: float
-    parts: tuple[tuple[str, str], ...]  # (part, suffix)
-    env: Env
-    labels: Mapping[str, str]
-    problems: tuple[Problem, ...]
-    left_over: tuple[str, ...]  # suffixes
-
-
 _Signature = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 
@@ -113,7 +91,7 @@ class Recogniser:
         for scheme in self.schemes:
             for part in scheme.parts.values():
                 self._by_suffix[part.suffix].append(scheme)
-        self._cache: dict[tuple[Any, ...], tuple[_Match, ...]] = {}
+        self._cache: dict[tuple[Any, ...], tuple[Match, ...]] = {}
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
@@ -122,7 +100,7 @@ class Recogniser:
         for scheme in self.companions:
             modules.extend(self._take_companions(scheme, groups))
         candidates = {name: self._candidates(group, name, declared) for name, group in groups.items()}
-        chosen = self._choose(candidates, declared)
+        chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
         loose: list[TensorInfo] = []
         for name, group in groups.items():
@@ -155,7 +133,7 @@ class Recogniser:
 
     # -- matching ---------------------------------------------------------------------------------------------------
 
-    def _candidates(self, group: Group, name: str, declared: Declaration | None) -> tuple[_Match, ...]:
+    def _candidates(self, group: Group, name: str, declared: Declaration | None) -> tuple[Match, ...]:
         signature: _Signature = tuple(sorted((s, t.dtype, t.shape) for s, t in group.items()))
         wanted = declared.expect(name).values if declared is not None and _needs_expectation(group) else {}
         key = (signature, tuple(sorted((k, str(v)) for k, v in wanted.items())))
@@ -167,9 +145,7 @@ class Recogniser:
             self._cache[key] = found
         return found
 
-    def _match(
-        self, scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None
-    ) -> _Match | None:
+    def _match(self, scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None) -> Match | None:
         parts = {p.suffix: p for p in scheme.parts.values()}
         present = {parts[s].name: t for s, t in group.items() if s in parts}
         # `.weight` and `.bias` alone say nothing about which scheme it is.
@@ -189,67 +165,13 @@ class Recogniser:
         solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
         cost += _SHAPE * len(solution.misfits)
         left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
-        cost += sum(_LEFT_OVER if is_telling(s, group[s]) else _HARMLESS for s in left)
+        cost += sum(_LEFT_OVER if is_telling(s, group[s]) else HARMLESS for s in left)
         if cost >= _HOPELESS:
             return None
         labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
         problems = _problems(scheme, present, solution.tried, solution.misfits)
         pairs = tuple((parts[s].name, s) for s in group if s in parts)
-        return _Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
-
-    def _choose(
-        self, candidates: Mapping[str, tuple[_Match, ...]], declared: Declaration | None
-    ) -> dict[str, tuple[_Match, tuple[str, ...]]]:
-        chosen: dict[str, tuple[_Match, tuple[str, ...]]] = {}
-        by_pattern: dict[str, Counter[str]] = defaultdict(Counter)
-        total: Counter[str] = Counter()
-        undecided: list[str] = []
-        for name, matches in candidates.items():
-            perfect = [m for m in matches if m.cost <= _HARMLESS * 3 and not m.problems and not m.scheme.weak]
-            best, equals = _prefer(perfect, name, declared)
-            if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
-                chosen[name] = (best, equals)
-                by_pattern[pattern_of(name)][best.scheme.name] += 1
-                if best.scheme.quantized:
-                    total[best.scheme.name] += 1
-            elif matches:
-                undecided.append(name)
-        self._reconsider(chosen, candidates, by_pattern)
-        favourite = total.most_common(1)[0][0] if total else ""
-        for name in undecided:
-            votes = by_pattern.get(pattern_of(name), Counter())
-            sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
-            scored = []
-            for match in candidates[name]:
-                score = match.cost + _WEAK * match.scheme.weak
-                score -= _SIBLING_VOTE * (match.scheme.name == sibling and match.scheme.quantized)
-                score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
-                score -= _DECLARED_VOTE * _promised(match.scheme, name, declared)
-                scored.append((score, match))
-            scored.sort(key=lambda pair: pair[0])
-            best_score, best = scored[0]
-            if not _believable(best, total, _promised(best.scheme, name, declared)):
-                continue
-            rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
-            chosen[name] = (best, rivals)
-        return chosen
-
-    @staticmethod
-    def _reconsider(
-        chosen: dict[str, tuple[_Match, tuple[str, ...]]],
-        candidates: Mapping[str, tuple[_Match, ...]],
-        by_pattern: Mapping[str, Counter[str]],
-    ) -> None:
-        """A scale that damage reshaped, retyped or took away can leave another scheme: siblings know what it was."""
-        for name, (match, _) in list(chosen.items()):
-            votes = by_pattern[pattern_of(name)]
-            usual, count = votes.most_common(1)[0]
-            if usual == match.scheme.name or count < 2 or count <= votes[match.scheme.name]:
-                continue
-            for other in candidates[name]:
-                if other.scheme.name == usual and _damaged_scale(other, match):
-                    chosen[name] = (other, ())
-                    break
+        return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
 
     def _agree_on_uniform(self, modules: list[Module]) -> Iterable[Module]:
         """Give modules the value of a uniform symbol that most of them share; those it does not fit get a problem."""
@@ -276,57 +198,10 @@ class Recogniser:
                 yield replace(module, env=again.env, labels=again.labels, problems=again.problems)
 
 
-def _damaged_scale(match: _Match, instead: _Match) -> bool:
-    """Whether one damaged part is all that keeps a module from a scheme, `instead` being the one that it fits now."""
-    if match.left_over or len(match.problems) != 1:
-        return False
-    (problem,) = match.problems
-    if problem.kind == "missing":
-        return instead.scheme.quantized and problem.part != "weight"
-    return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
-
-
-def _believable(match: _Match, perfect: Counter[str], promised: bool) -> bool:
-    """Whether a module with defects may be called one of this scheme.
-
-    Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
-    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows. A tensor that
-    stands alone under a name of its own says nothing unless the configuration promised the scheme.
-    """
-    if perfect[match.scheme.name] or not match.scheme.quantized:
-        return True
-    if match.problems and match.parts in _ALONE and not promised:
-        return False
-    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
-
-
-def _promised(scheme: Scheme, name: str, declared: Declaration | None) -> bool:
-    """Whether the configuration says that this module is quantized, and nothing against the scheme."""
-    expected = declared.expect(name) if declared is not None else None
-    return expected is not None and bool(expected.quantized) and allows(scheme, expected.values)
-
-
 def _domain(usual: tuple[int, ...], declared: Any) -> tuple[int, ...]:
     if isinstance(declared, int) and not isinstance(declared, bool) and declared > 0:
         return (declared, *(v for v in usual if v != declared))
     return usual
-
-
-def _prefer(perfect: list[_Match], name: str, declared: Declaration | None) -> tuple[_Match | None, tuple[str, ...]]:
-    """The one perfect match, or of several the one that explains most; a declaration decides between equals.
-
-    Comes with the names of those that stay equal.
-    """
-    if len(perfect) <= 1:
-        return (perfect[0] if perfect else None), ()
-    expected = declared.expect(name) if declared is not None else None
-
-    def rank(match: _Match) -> tuple[int, int, float]:
-        fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
-        return (len(match.left_over), -int(fits), match.cost)
-
-    best = min(perfect, key=rank)
-    return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))
 
 
 def _problems(

@@ -1,0 +1,158 @@
+"""Which scheme a module has of those it may have: a perfect match decides, else siblings and the declaration vote."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..names import pattern_of
+from .declared import Declaration, allows
+from .model import Scheme
+from .shapes import Env
+
+HARMLESS = 0.25  # the cost of a tensor left over that says nothing about the scheme
+_SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
+# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
+_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which a module departs from its scheme: kind is missing, dtype or shape."""
+
+    kind: str
+    part: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A scheme that a module may have, at the cost of what does not fit."""
+
+    scheme: Scheme
+    cost: float
+    parts: tuple[tuple[str, str], ...]  # (part, suffix)
+    env: Env
+    labels: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    left_over: tuple[str, ...]  # suffixes
+
+
+def choose(
+    candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | None
+) -> dict[str, tuple[Match, tuple[str, ...]]]:
+    """The match of every module that has one, with the names of the schemes that fit it equally well."""
+    chosen: dict[str, tuple[Match, tuple[str, ...]]] = {}
+    by_pattern: dict[str, Counter[str]] = defaultdict(Counter)
+    total: Counter[str] = Counter()
+    undecided: list[str] = []
+    for name, matches in candidates.items():
+        perfect = [m for m in matches if m.cost <= HARMLESS * 3 and not m.problems and not m.scheme.weak]
+        best, equals = _prefer(perfect, name, declared)
+        if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
+            chosen[name] = (best, equals)
+            by_pattern[pattern_of(name)][best.scheme.name] += 1
+            if best.scheme.quantized:
+                total[best.scheme.name] += 1
+        elif matches:
+            undecided.append(name)
+    _reconsider(chosen, candidates, by_pattern, total, declared)
+    favourite = total.most_common(1)[0][0] if total else ""
+    for name in undecided:
+        votes = by_pattern.get(pattern_of(name), Counter())
+        sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
+        scored = []
+        for match in candidates[name]:
+            score = match.cost + _WEAK * match.scheme.weak
+            score -= _SIBLING_VOTE * (match.scheme.name == sibling and match.scheme.quantized)
+            score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
+            score -= _DECLARED_VOTE * _promised(match.scheme, name, declared)
+            scored.append((score, match))
+        scored.sort(key=lambda pair: pair[0])
+        best_score, best = scored[0]
+        if not _believable(best, total, _promised(best.scheme, name, declared)):
+            continue
+        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
+        chosen[name] = (best, rivals)
+    return chosen
+
+
+def _reconsider(
+    chosen: dict[str, tuple[Match, tuple[str, ...]]],
+    candidates: Mapping[str, tuple[Match, ...]],
+    by_pattern: Mapping[str, Counter[str]],
+    total: Counter[str],
+    declared: Declaration | None,
+) -> None:
+    """A part that damage reshaped, retyped or took away can leave another scheme: siblings know what it was.
+
+    Where they are too few to know, the declaration decides, if it rules the found scheme out and promises the one that
+    most of the checkpoint has.
+    """
+    favourite = total.most_common(1)[0][0] if total else ""
+    for name, (match, _) in list(chosen.items()):
+        votes = by_pattern[pattern_of(name)]
+        usual, count = votes.most_common(1)[0]
+        if usual != match.scheme.name and count > max(1, votes[match.scheme.name]):
+            other = next((m for m in candidates[name] if m.scheme.name == usual and _damaged_scale(m, match)), None)
+        elif match.scheme.quantized and match.scheme.name != favourite and not _promised(match.scheme, name, declared):
+            other = next((m for m in candidates[name] if m.scheme.name == favourite and _damaged(m)), None)
+            other = other if other and _promised(other.scheme, name, declared) else None
+        else:
+            continue
+        if other is not None:
+            chosen[name] = (other, ())
+
+
+def _damaged(match: Match) -> bool:
+    """Whether one damaged part is all that keeps a module from a scheme."""
+    return not match.left_over and len(match.problems) == 1
+
+
+def _damaged_scale(match: Match, instead: Match) -> bool:
+    """Whether one damaged part, likely a scale, is what made a module of a scheme fit `instead`."""
+    if not _damaged(match):
+        return False
+    (problem,) = match.problems
+    if problem.kind == "missing":
+        return instead.scheme.quantized and problem.part != "weight"
+    return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
+
+
+def _believable(match: Match, perfect: Counter[str], promised: bool) -> bool:
+    """Whether a module with defects may be called one of this scheme.
+
+    Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
+    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows. A tensor that
+    stands alone under a name of its own says nothing unless the configuration promised the scheme.
+    """
+    if perfect[match.scheme.name] or not match.scheme.quantized:
+        return True
+    if match.problems and match.parts in _ALONE and not promised:
+        return False
+    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+
+
+def _promised(scheme: Scheme, name: str, declared: Declaration | None) -> bool:
+    """Whether the configuration says that this module is quantized, and nothing against the scheme."""
+    expected = declared.expect(name) if declared is not None else None
+    return expected is not None and bool(expected.quantized) and allows(scheme, expected.values)
+
+
+def _prefer(perfect: list[Match], name: str, declared: Declaration | None) -> tuple[Match | None, tuple[str, ...]]:
+    """The one perfect match, or of several the one that explains most; a declaration decides between equals.
+
+    Comes with the names of those that stay equal.
+    """
+    if len(perfect) <= 1:
+        return (perfect[0] if perfect else None), ()
+    expected = declared.expect(name) if declared is not None else None
+
+    def rank(match: Match) -> tuple[int, int, float]:
+        fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
+        return (len(match.left_over), -int(fits), match.cost)
+
+    best = min(perfect, key=rank)
+    return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))

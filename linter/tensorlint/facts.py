@@ -123,7 +123,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "declaration-unknown": FactKind("A file declares a quantization method that is not known here.", ("method",)),
     "scheme-mismatch": FactKind(
-        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry")
+        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry", "meant")
     ),
     "parameter-mismatch": FactKind(
         "A module's group or block size is not the declared one.",
@@ -210,6 +210,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "foreign-prefix": FactKind(
         "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
     ),
+    "wrapper-left": FactKind(
+        "Tensors have the names that a wrapper gives them in training.", ("wrapper", "segments", "tensors", "meant")
+    ),
     "renamed-module": FactKind(
         "A module of one layer has a longer name than in the other layers.", ("module", "meant")
     ),
@@ -231,7 +234,7 @@ CATALOGUE: Mapping[str, FactKind] = {
         "The embedding is tied, and a copy of it is stored as output head.", ("embedding", "bytes")
     ),
     "config-dimension": FactKind(
-        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape")
+        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape", "wrong")
     ),
     "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
     "duplicate-tensor-overridden": FactKind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..facts import Fact
@@ -15,10 +16,12 @@ _STACKS = frozenset({"experts", "switch_mlp"})
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about dimensions that config.json states otherwise than the tensors have them."""
-    if view.layers:
-        yield from _embedding(view)
-        yield from _inside(view)
-        yield from _stacked(view)
+    if not view.layers:
+        return
+    found = [*_embedding(view), *_inside(view), *_stacked(view)]
+    wrong = len({fact.values["key"] for fact in found})
+    for fact in found:
+        yield replace(fact, values={**fact.values, "wrong": wrong})
 
 
 def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:

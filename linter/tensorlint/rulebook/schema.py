@@ -249,6 +249,7 @@ def _family() -> Schema:
         "layers": some(_TEXT),
         "optional": some(_GLOB),
         "roles": table({role: some(_GLOB) for role in families.ROLES}),
+        "wrappers": mapping(_TEXT),
         "counts": table({count: some(_TEXT) for count in families.COUNTS}),
         "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
     }

@@ -12,6 +12,7 @@ from ..view import View
 
 STATES = ("zero-tail",)
 _CHUNK = 1 << 20
+_LEAST = 256  # bytes of the first tensor: its last values may be zero
 
 
 def needs(view: View) -> Iterator[Need]:
@@ -26,8 +27,8 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
         end = max((t.end for t in tensors), default=0)
         begin = _zeros_before(view, shard, end)
         under = sorted((t for t in tensors if t.end > begin), key=lambda t: t.begin)
-        if end - begin < PAGE or len(under) < 2 or under[0].begin == begin:
-            continue  # zeros that begin where a tensor begins may be its values
+        if end - begin < PAGE or len(under) < 2 or under[0].begin == begin or under[0].end - begin < _LEAST:
+            continue  # tensors may be zero by design, but not half a tensor and all that follow
         values = {"bytes": end - begin, "begin": begin, "end": end, "tensors": len(under), "of": len(tensors)}
         for tensor in under:
             yield Fact("zero-tail", shard.name, tensor.name, max(begin, tensor.begin), values)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..dtypes import Encoding
 from .elements import Elements
-from .interface import CODES, COUNTED, Bytes, Measures
+from .interface import CODES, COUNTED, UNPLACED, Bytes, Measures
 from .nibbles import Nibbles
 from .ranges import number, ranges_of
 from .zeropages import ZeroRun, zero_pages
@@ -23,7 +23,6 @@ from .zeropages import ZeroRun, zero_pages
 BLOCK = 4 << 20
 _GLANCE = 256  # bytes
 _OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
-_UNPLACED = frozenset({"ceiling", "floor"})
 
 
 class CpuKernel:
@@ -95,7 +94,7 @@ class _Tally:
             if word in words:
                 for wanted in ranges.words.get(word, ()):
                     count, place = block.count(
-                        wanted, word not in _UNPLACED and self.positions.get(word, start) >= start
+                        wanted, word not in UNPLACED and self.positions.get(word, start) >= start
                     )
                     self._add(word, count, start + place)
         if "all_zero" in words and "zero" not in words and any(map(block.all_in, ranges.words.get("zero", ()))):
@@ -141,5 +140,5 @@ class _Tally:
     def _add(self, word: str, count: int, place: int) -> None:
         if count:
             self.counts[word] = self.counts.get(word, 0) + count
-            if word not in _UNPLACED:
+            if word not in UNPLACED:
                 self.positions[word] = min(place, self.positions.get(word, place))

@@ -19,6 +19,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if not view.layers:
         return
     found = [*_embedding(view), *_inside(view), *_stacked(view)]
+    config = view.checkpoint.model_config
+    hidden, heads = view.anatomy.count(config, "hidden"), view.anatomy.count(config, "head_size")
+    if hidden and not heads and any(fact.values["key"] == hidden[0] for fact in found):
+        # Without a size of their own, heads are a fraction of the hidden size, which is wrong.
+        counts = {c[0] for what in ("heads", "kv_heads") if (c := view.anatomy.count(config, what))}
+        found = [fact for fact in found if fact.values["key"] not in counts]
     wrong = len({fact.values["key"] for fact in found})
     for fact in found:
         yield replace(fact, values={**fact.values, "wrong": wrong})

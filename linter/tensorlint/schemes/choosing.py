@@ -13,6 +13,7 @@ from .model import Scheme
 from .shapes import Env
 
 HARMLESS = 0.25  # the cost of a tensor left over that says nothing about the scheme
+_MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
 # Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
 _ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
@@ -89,7 +90,7 @@ def _reconsider(
     """A part that damage reshaped, retyped or took away can leave another scheme: siblings know what it was.
 
     Where they are too few to know, the declaration decides, if it rules the found scheme out and promises the one that
-    most of the checkpoint has.
+    most of the checkpoint has; or the rest of the checkpoint, of which no other module has the found scheme.
     """
     favourite = total.most_common(1)[0][0] if total else ""
     for name, (match, _) in list(chosen.items()):
@@ -99,7 +100,9 @@ def _reconsider(
             other = next((m for m in candidates[name] if m.scheme.name == usual and _damaged_scale(m, match)), None)
         elif match.scheme.quantized and match.scheme.name != favourite and not _promised(match.scheme, name, declared):
             other = next((m for m in candidates[name] if m.scheme.name == favourite and _damaged(m)), None)
-            other = other if other and _promised(other.scheme, name, declared) else None
+            alone = total[match.scheme.name] == 1 and total[favourite] >= _MANY
+            if other and not (alone and _damaged_scale(other, match)) and not _promised(other.scheme, name, declared):
+                other = None
         else:
             continue
         if other is not None:

@@ -260,6 +260,10 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Modules that runtimes merge have different scales per tensor.",
         ("modules", "part", "ratio", "smallest", "largest"),
     ),
+    "scale-out-of-line": FactKind(
+        "A scale is far larger than those of the other modules.",
+        ("module", "part", "largest", "usual", "ratio", "others"),
+    ),
     "fused-inputs-differ": FactKind(
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),

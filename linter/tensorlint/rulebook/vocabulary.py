@@ -47,12 +47,15 @@ SCOPE: Mapping[str, str] = {
     "quantized": "true for modules of quantized schemes, false for the others.",
     "dims": "Numbers of dimensions.",
 }
+ABOUT: Mapping[str, str] = {
+    "tensor": "the same tensor",
+    "module": "a tensor of the same module",
+    "siblings": "a module under the same parent, such as one of q, k and v",
+    "file": "the same file",
+    "checkpoint": "anything in the same checkpoint",
+}
 NEAR: Mapping[str, str] = {
-    "tensor": "Causes found in the same tensor.",
-    "module": "Causes found in a tensor of the same module.",
-    "siblings": "Causes found in a module under the same parent, such as one of q, k and v.",
-    "file": "Causes found in the same file.",
-    "checkpoint": "Causes found anywhere in the same checkpoint.",
+    near: f"Rules that name the cause where they are about {what}." for near, what in ABOUT.items()
 }
 BOUNDS: Mapping[str, str] = {
     "equals": "Exactly this number.",

@@ -68,7 +68,11 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         {ONE: WHOLE[ONE]},
         [fact("missing-shard", "c", shard=TWO, tensors=1, of=3, held="")],
     ),
-    "tensor that no shard holds": (mapped({"ghost": TWO}), WHOLE, [fact("missing-tensor", "ghost", shard=TWO, instead="")]),
+    "tensor that no shard holds": (
+        mapped({"ghost": TWO}),
+        WHOLE,
+        [fact("missing-tensor", "ghost", shard=TWO, instead="")],
+    ),
     "shard that is a copy of another": (
         mapped({}),
         {ONE: WHOLE[ONE], TWO: WHOLE[ONE]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -144,10 +144,36 @@ def find_checkpoints(source: Source) -> Iterator[Checkpoint]:
             continue
         configs, texts, facts = _read_configs(source, folder, names)
         families = _families(folder, shards, indexes, source)
+        built: list[Checkpoint] = []
         for family in sorted(families, key=_rank):
-            primary = family is min(families, key=_rank)
-            yield _build(source, folder, family, configs, texts, facts, single is not None, primary)
+            checkpoint = _build(source, folder, family, configs, texts, facts, single is not None, not built)
             facts = ()
+            copies = tuple(_copies(checkpoint, built[0])) if built else ()
+            if copies:
+                every = {**built[0].shards, **checkpoint.shards}
+                built[0] = replace(built[0], shards=every, facts=(*built[0].facts, *copies))
+            else:
+                built.append(checkpoint)
+        yield from built
+
+
+def _copies(other: Checkpoint, first: Checkpoint) -> Iterator[Fact]:
+    """Facts about shards of another name that hold nothing but what an indexed checkpoint beside them has."""
+    known = first.tensors
+    if first.index is None or other.index is not None or not other.tensors:
+        return
+    if all(
+        t.name in known and (t.dtype, t.shape) == (known[t.name].dtype, known[t.name].shape)
+        for t in other.tensors.values()
+    ):
+        for name, shard in other.shards.items():
+            values = {
+                "shard": name[len(other.folder) :],
+                "tensors": len(shard.header.tensors),
+                "index": first.index.file,
+            }
+            values |= {"bytes": sum(t.nbytes for t in shard.header.tensors)}
+            yield Fact("unlisted-shard", name, values=values)
 
 
 # What loaders look for first in a folder that holds several sets of weights.

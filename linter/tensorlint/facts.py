@@ -112,6 +112,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
     "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
+    "second-weight": FactKind(
+        "A quantized module has a weight in plain floats as well.", ("module", "scheme", "dtype")
+    ),
     "leaked-state": FactKind("State of a quantizer or observer was saved with the weights.", ("owner",)),
     "mtp-missing": FactKind(
         "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")

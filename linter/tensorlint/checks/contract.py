@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact
 from ..names import lineage
 from ..schemes.choosing import Problem
@@ -23,6 +24,7 @@ STATES = (
     "unknown-scheme",
     "ambiguous-scheme",
     "unknown-part",
+    "second-weight",
     "leaked-state",
 )
 
@@ -40,7 +42,11 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         else:
             for tensor in module.left_over:
                 values = {"module": module.name, "scheme": module.scheme.name}
-                yield Fact("unknown-part", tensor.shard, tensor.name, values=values)
+                plain = tensor.name == f"{module.name}.weight" and tensor.dtype in PLAIN_FLOATS
+                if plain and len(tensor.shape) == 2 and "weight" in module.parts:
+                    yield Fact("second-weight", tensor.shard, tensor.name, values={**values, "dtype": tensor.dtype})
+                else:
+                    yield Fact("unknown-part", tensor.shard, tensor.name, values=values)
         if module.rivals:
             named: dict[str, Any] = {
                 "scheme": module.scheme.name,

@@ -41,7 +41,9 @@ class Family:
     row_parallel: tuple[str, ...]
     counts: Mapping[str, tuple[str, ...]]
     optional: tuple[str, ...]
-    wrappers: Mapping[str, str] = field(default_factory=dict)  # parts of names -> what adds them while it trains or runs
+    wrappers: Mapping[str, str] = field(
+        default_factory=dict
+    )  # parts of names -> what adds them while it trains or runs
 
 
 @dataclass(frozen=True)

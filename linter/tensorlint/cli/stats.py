@@ -84,6 +84,7 @@ def command(
     if format_ == "parquet" and output is None:
         raise UsageError("parquet is binary and needs a file", "add -o FILE.parquet")
     from ..stats import report, tabular, text
+    from ..stats.bars import BARS
 
     book = book_with(extra_rules)
     wanted = bool(pattern) or tensors or depth not in (None, "headers") or format_ in ("csv", "parquet")
@@ -100,7 +101,7 @@ def command(
     if format_ == "text":
         columns = shutil.get_terminal_size((120, 24)).columns
         styled = colored(color, sys.stdout) and (output is None or color == "always")
-        written = text.render(contents, wanted, limit, columns, styled, _draws(text.BARS))
+        written = text.render(contents, wanted, limit, columns, styled, _draws(BARS))
     else:
         written = tabular.as_json(contents) if format_ == "json" else tabular.as_csv(contents)
     if output is None:

@@ -319,7 +319,7 @@ def test_what_is_no_report(tmp_path, text, says):
 
 
 @given(st.sets(st.integers(0, 5), min_size=1), st.sampled_from([2, 3, 7]), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fingerprints_of_findings_about_tensors_survive_resharding(bad, shards, index):
     def prints(source: MemorySource) -> set[tuple[str, str]]:
         return {(f.rule, f.fingerprint) for f in run(source, rules=["scales", "weights"]).findings}

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .apply import Draft, apply_facts, apply_modules, apply_tensors, finish
+from .apply import Draft, apply_facts, apply_modules, apply_tensors
 from .checkpoint import Checkpoint, find_checkpoints
 from .checks import CHECKS, Check
 from .counting import Counting
 from .errors import NoCheckpointError, UnfinishedError
 from .facts import Fact
 from .findings import SEVERITIES, Finding, Report
+from .finish import finish
 from .measures.interface import Measures
 from .measures.plan import DEPTHS, Need, Plan, make_plan
 from .measures.scan import Progress, Scanner, StoppedError, on_cpu

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
-from tensorlint.stats import values as module
+from tensorlint.stats import exponents as module
 from tensorlint.stats.report import survey, with_values
 from tensorlint.stats.values import Histogram, Values
 

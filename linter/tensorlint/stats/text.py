@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..names import pattern_of, short
-from ..reporters.layout import plural
-from ..rulebook.message import printable, size
+from ..rulebook.message import plural, printable, size
 from .bars import ASCII_BARS, BARS
 from .report import Contents
 from .survey import Row, Sum, by, summed
@@ -46,7 +45,7 @@ def _read(contents: Contents) -> str:
     text = f"read {size(contents.bytes_read)} of {size(contents.bytes)} ({what})"
     if contents.origin:
         text += f" from {printable(contents.origin)}"
-    return text
+    return text + (f"; {size(contents.bytes_known)} known from earlier runs" if contents.bytes_known else "")
 
 
 def _head(console: Console, contents: Contents) -> None:

@@ -11,8 +11,7 @@ from rich.text import Text
 
 from ..dtypes import encoding_of
 from ..names import pattern_of, short
-from ..reporters.layout import plural
-from ..rulebook.message import printable
+from ..rulebook.message import plural, printable
 from .bars import bars_of
 from .report import Contents
 from .survey import Row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -46,20 +45,14 @@ class Value(Placed):
         """A list's values, or this single one alone."""
         return self.rows(what) if isinstance(self.data, list) else [self]
 
-    def string(self, what: str) -> str:
-        """A text that is not empty."""
+    def string(self, what: str, *, hint: str = "") -> str:
+        """A text that is not empty; `hint` says what to write in the place of something else."""
         if not isinstance(self.data, str):
-            quoted = self.node.raw if isinstance(self.data, (bool, int, float, date)) else ""
-            self.fail(f"{what} must be text, not {said(self.data)}", f'put it in quotes: "{quoted}"' if quoted else "")
+            quoted = f'put it in quotes: "{self.node.raw}"' if not isinstance(self.data, (list, dict)) else ""
+            self.fail(f"{what} must be text, not {said(self.data)}", hint or quoted)
         if not self.data.strip():
             self.fail(f"{what} must not be empty")
         return self.data
-
-    def word(self, what: str, allowed: Collection[str]) -> str:
-        """A text out of a closed list."""
-        if isinstance(self.data, bool) and ("off" if not self.data else "on") in allowed:
-            self.fail(f"{what} must be text, not true or false", "one of: " + ", ".join(allowed))
-        return super().word(what, allowed)
 
     def number(self, what: str) -> int | float:
         """A finite number."""

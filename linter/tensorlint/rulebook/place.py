@@ -51,8 +51,8 @@ class Placed(ABC):
         """Line, column (both from 0) and width of the value, or of the key that it stands under, if any."""
 
     @abstractmethod
-    def string(self, what: str) -> str:
-        """A text that is not empty."""
+    def string(self, what: str, *, hint: str = "") -> str:
+        """A text that is not empty; `hint` says what to write in the place of something else."""
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
         """Raise RuleFileError that points at this value."""
@@ -64,7 +64,7 @@ class Placed(ABC):
 
     def word(self, what: str, allowed: Collection[str]) -> str:
         """A text out of a closed list."""
-        value = self.string(what)
+        value = self.string(what, hint=suggest("", allowed))
         if value not in allowed:
             self.fail(f"`{value}` is not {what}", suggest(value, allowed))
         return value

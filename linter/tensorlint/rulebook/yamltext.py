@@ -88,7 +88,8 @@ class Item(Placed):
         mapping where that is not allowed, are errors.
         """
         if not self.is_map:
-            self.fail(f"{what} must be a mapping of `key: value`" + self._nothing())
+            keys = "with keys of its own: " + ", ".join(sorted(allowed)) if allowed else "such as {key: value}"
+            self._fail_kind(f"{what} must be a mapping of `key: value`", keys)
         found: dict[str, Item] = {}
         for key, value in self.node.value:
             name = Item(key, self.text)
@@ -110,7 +111,7 @@ class Item(Placed):
     def sequence(self, what: str) -> list[Item]:
         """The sequence's values."""
         if not self.is_list:
-            self.fail(f"{what} must be a list, such as [a, b]" + self._nothing())
+            self._fail_kind(f"{what} must be a list", "such as [a, b]")
         return [Item(n, self.text) for n in self.node.value]
 
     def one_or_more(self) -> list[Item]:
@@ -121,16 +122,17 @@ class Item(Placed):
             self.fail("an empty list", "name at least one, or leave the key out")
         return [Item(n, self.text) for n in self.node.value]
 
-    def string(self, what: str, empty: bool = False) -> str:
+    def string(self, what: str, *, empty: bool = False, hint: str = "") -> str:
         """A text value; words that YAML 1.1 reads as something else are refused with the quoted form as hint."""
         if not isinstance(self.node, yaml.ScalarNode):
-            self.fail(f"{what} must be text, not a {'mapping' if self.is_map else 'list'}")
+            kind = "mapping" if self.is_map else "list"
+            self.fail(f"{what} must be text, not a {kind}", hint or "text that begins with { or [ goes into quotes")
         if self.node.tag == _NULL and not self.raw:
-            self.fail(f"{what} must be text, but nothing is given")
+            self._fail_kind(f"{what} must be text", hint)
         if self.node.tag != _STRING:
             self.fail(
                 f"{what} must be text, but YAML reads `{self.raw}` as {_READ_AS.get(self.node.tag, 'a date')}",
-                f'put it in quotes: "{self.raw}"',
+                hint or f'put it in quotes: "{self.raw}"',
             )
         if not empty and not self.raw.strip():
             self.fail(f"{what} must not be empty")
@@ -177,7 +179,7 @@ class Item(Placed):
     def boolean(self, what: str) -> bool:
         """`true` or `false`, nothing else."""
         if self.node.tag != _BOOL or self.raw not in ("true", "false"):
-            hint = "without quotes" if self.raw in ("true", "false") else ""
+            hint = "without quotes" if self.raw in ("true", "false") else "nothing else stands for yes and no"
             self.fail(f"{what} must be true or false" + (f", not `{self.raw}`" if self.raw else ""), hint)
         return self.raw == "true"
 
@@ -196,6 +198,11 @@ class Item(Placed):
         if self.is_boolean:
             return self.boolean("this")
         return self.number("this") if self.is_number else self.string("this", empty=True)
+
+    def _fail_kind(self, message: str, hint: str) -> NoReturn:
+        """Fail for a value of another kind, or none at all."""
+        nothing = self._nothing()
+        self.fail(message + nothing, hint if hint or not nothing else "fill it in, or leave the key out")
 
     def _nothing(self) -> str:
         return ", but nothing is given" if self.node.tag == _NULL else ""

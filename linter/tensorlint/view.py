@@ -194,7 +194,8 @@ class View:
 
     def settled(self, module: Module) -> bool:
         """Whether nothing about a module's size is a guess: what its shapes leave open is stated somewhere."""
-        fields = {s.declared for s in module.scheme.symbols.values() if s.usual and s.declared}
+        symbols = module.scheme.symbols.values()
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in module.env}
         main = self.declared.main
         return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
 

@@ -263,6 +263,21 @@ CATALOGUE: Mapping[str, FactKind] = {
     "power-of-two-undeclared": FactKind(
         "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
     ),
+    "zero-point-convention": FactKind(
+        "All zero points of a module are the symmetric one of another format than is declared.",
+        ("module", "found", "wanted", "format", "where"),
+    ),
+    "zero-points-vary": FactKind(
+        "Zero points vary although symmetric quantization is declared.", ("module", "format", "where")
+    ),
+    "zero-points-constant": FactKind(
+        "All zero points of a module are the same although quantization is not declared symmetric.",
+        ("module", "found", "varied", "of", "format", "where"),
+    ),
+    "zero-points-shifted": FactKind(
+        "Zero points lie one beside the codes of the weights: they are those of another format.",
+        ("modules", "format", "distance", "wanted", "where"),
+    ),
     "half-codes": FactKind(
         "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")
     ),

@@ -30,6 +30,7 @@ from . import (
     templates,
     tied,
     types,
+    zeropoints,
     zeros,
 )
 
@@ -70,6 +71,8 @@ CHECKS: tuple[Check, ...] = (
     Check(packing.STATES, packing.run, packing.needs, "scales"),
     Check(statetext.STATES, statetext.run, statetext.needs, "scales"),
     Check(exponents.STATES, exponents.run, exponents.needs, "scales"),
+    Check(zeropoints.STATES, zeropoints.run, zeropoints.needs, "scales"),
+    Check(zeropoints.SHIFT_STATES, zeropoints.run_shift, zeropoints.needs_shift, "full"),
     Check(codes.STATES, codes.run, codes.needs, "full"),
     Check(zeros.FILLED_STATES, zeros.run_filled, zeros.needs_filled, "full"),
     Check(zeros.SCALE_STATES, zeros.run_scales, zeros.needs_scales, "full"),

@@ -186,10 +186,10 @@ class Declaration:
 
 def _row(row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in ("algorithm", "group_size", "bits", "mode"):
+    for name in ("algorithm", "group_size", "bits", "mode", "symmetric"):
         for key in (*dialect.fields.get(name, ()), name):
             value = row.get(key)
-            if isinstance(value, (str, int)) and not isinstance(value, bool):
+            if isinstance(value, (str, int)) and isinstance(value, bool) == (name == "symmetric"):
                 found[name] = value
                 break
     activation = dialect.activations.get(str(found.get("algorithm", "")))

@@ -7,10 +7,12 @@ from ..rulebook.yamltext import Item
 from .model import (
     CONVENTIONS,
     KINDS,
+    MIDDLES,
     NEEDED,
     ORDERS,
     PART_KINDS,
     SIGNS,
+    Codes,
     Description,
     JsonText,
     Part,
@@ -41,6 +43,7 @@ _PART = {
     "finite",
     "order",
     "json",
+    "codes",
 }
 _FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
 _MODULE = "{module}"
@@ -127,6 +130,21 @@ def _part(name: str, item: Item) -> Part:
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
         json=_json(keys["json"]) if "json" in keys else None,
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
+        codes=_codes(keys["codes"]) if "codes" in keys else None,
+    )
+
+
+def _codes(item: Item) -> Codes:
+    """`{bits: b, middle: half, less: {gptq: 1, gptq_v2: 0}}`."""
+    keys = item.mapping("`codes`", ("bits", "middle", "less"))
+    for key in ("bits", "middle"):
+        if key not in keys:
+            item.fail(f"`codes` has no `{key}`", "such as {bits: 4, middle: half}")
+    less = keys["less"].mapping("`less`") if "less" in keys else {}
+    return Codes(
+        _dim(keys["bits"]),
+        keys["middle"].word("a middle", MIDDLES),
+        {name: value.whole("a number", 0, 1) for name, value in less.items()},
     )
 
 

@@ -65,6 +65,7 @@ SIGNS = ("positive", "nonnegative", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
 ORDERS = ("low-first", "high-first", "row pairs")
+MIDDLES = ("half", "zero")
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,26 @@ class JsonText:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """Zero points that are packed like the weight: `bits` of each, and what is stored for the middle.
+
+    `middle` is the code of a symmetric zero, `half` of the range or 0; `less` gives for each declared format ("" where
+    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged.
+    """
+
+    bits: Dim
+    middle: str
+    less: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Part:
     """One tensor of a scheme.
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed.
+    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed; `codes`
+    what packed zero points hold.
     """
 
     name: str
@@ -104,6 +119,7 @@ class Part:
     finite: bool = True
     json: JsonText | None = None
     order: str = ""
+    codes: Codes | None = None
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

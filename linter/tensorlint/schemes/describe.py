@@ -46,6 +46,7 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
         Section("Sizes", tuple(_sizes(scheme))),
         Section("Values", table=tuple(_values(scheme))),
         Section("Decoding", literal=scheme.decode),
+        Section("What the bytes do not tell", scheme.untold),
         *_declared(scheme, book.dialects),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
         Section("Engines", table=tuple(_engines(scheme, book))),

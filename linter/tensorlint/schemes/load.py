@@ -28,6 +28,7 @@ DECLARED_FIELDS = (
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
+    "untold",
 }  # fmt: skip
 _NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
@@ -75,6 +76,7 @@ def load_scheme(top: Item, name: str) -> Scheme:
         described=_description(keys["described"]) if "described" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
+        untold=keys["untold"].strings("`untold`") if "untold" in keys else (),
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,

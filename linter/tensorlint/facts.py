@@ -122,6 +122,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A module's group or block size is not the declared one.",
         ("module", "scheme", "parameter", "found", "declared", "where"),
     ),
+    "activations-mismatch": FactKind(
+        "Activations are declared that do not go with the weights.", ("module", "scheme", "declared", "where")
+    ),
     "ignored-but-quantized": FactKind(
         "A module is in the ignore list, but quantized.", ("module", "scheme", "entry", "where")
     ),

@@ -17,6 +17,7 @@ STATES = (
     "declaration-unknown",
     "scheme-mismatch",
     "parameter-mismatch",
+    "activations-mismatch",
     "ignored-but-quantized",
     "quantized-not-declared",
     "declarations-differ",
@@ -149,6 +150,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
 
 
 _SIZES = {"group_size", "bits", "block_rows", "block_cols"}
+_ACTIVATION = "activation_"
 _STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
 
 
@@ -161,6 +163,11 @@ def _compare(
     }
     stated = {k: v for k, v in expected.values.items() if k not in sizes}
     if not allows(module.scheme, stated):
+        weights = {k: v for k, v in stated.items() if not k.startswith(_ACTIVATION)}
+        if allows(module.scheme, weights):
+            inputs = [f"{k.removeprefix(_ACTIVATION)} {v}" for k, v in stated.items() if k not in weights]
+            yield Fact("activations-mismatch", main.file, place, values={**values, "declared": ", ".join(inputs)})
+            return
         yield Fact(
             "scheme-mismatch",
             main.file,

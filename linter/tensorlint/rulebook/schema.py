@@ -11,7 +11,7 @@ from typing import Any
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
 from ..schemes import dialect, families, load
-from ..schemes.model import CONVENTIONS, KINDS, NEEDED, ORDERS, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
 from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
@@ -193,6 +193,10 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
+        "codes": table(
+            {"bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"}},
+            ("bits", "middle"),
+        ),
     }  # fmt: skip
     symbol = table(
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
@@ -206,6 +210,7 @@ def _scheme() -> Schema:
         "decode": _TEXT,
         "elements": _TEXT,
         "written_by": some(_TEXT),
+        "untold": some(_TEXT),
         "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, ("key", "field", "values")),
         "bad": _damages(),
         **dict.fromkeys(load._FLAGS, _FLAG),

@@ -12,6 +12,7 @@ from .model import PART_KINDS
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
     "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
+    "type", "activation_type", "activation_group",
 )  # fmt: skip
 STYLES = (
     "exact",

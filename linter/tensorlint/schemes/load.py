@@ -23,7 +23,8 @@ from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache",
+    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "activation_bits", "activation_type",
+    "activation_group", "activation_symmetric",
 )  # fmt: skip
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",

@@ -161,7 +161,8 @@ class Scheme:
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
-    names exporters; `untold` says what nobody can tell from the bytes. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads them.
+    names exporters; `untold` says what nobody can tell from the bytes. `bad` and `good` are examples as they stand in
+    the file; `rulebook.variants` reads them.
     """
 
     name: str

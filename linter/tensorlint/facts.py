@@ -257,6 +257,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),
     ),
+    "marker-text": FactKind(
+        "A text that is stored beside a weight is none of those its readers know.", ("module", "part", "text", "wanted")
+    ),
     "state-text": FactKind(
         "JSON text that is stored beside a weight contradicts the tensors.", ("module", "scheme", "problem")
     ),

@@ -26,7 +26,8 @@ class Expectation:
     """What a declaration says of one module.
 
     `quantized` is None where the declaration does not say; `values` are normalized fields (algorithm, format, bits,
-    type, strategy, group_size, block_rows, block_cols, activations, activation_bits ...); `entry` is the list entry it stems from.
+    type, strategy, group_size, block_rows, block_cols, activations, activation_bits ...); `entry` is the list entry it
+    stems from.
     """
 
     quantized: bool | None

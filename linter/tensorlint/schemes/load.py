@@ -46,6 +46,7 @@ _PART = {
     "order",
     "json",
     "codes",
+    "texts",
 }
 _FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
 _MODULE = "{module}"
@@ -134,6 +135,7 @@ def _part(name: str, item: Item) -> Part:
         json=_json(keys["json"]) if "json" in keys else None,
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
         codes=_codes(keys["codes"]) if "codes" in keys else None,
+        texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
     )
 
 

@@ -102,7 +102,7 @@ class Part:
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
     together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed; `codes`
-    what packed zero points hold.
+    what packed zero points hold; `texts` the only texts that a marker may be.
     """
 
     name: str
@@ -120,6 +120,7 @@ class Part:
     json: JsonText | None = None
     order: str = ""
     codes: Codes | None = None
+    texts: tuple[str, ...] = ()
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

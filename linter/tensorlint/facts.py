@@ -257,6 +257,10 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),
     ),
+    "same-sign": FactKind(
+        "Values have the sign of the scales whose opposite they should have.",
+        ("module", "part", "other", "same", "checked"),
+    ),
     "marker-text": FactKind(
         "A text that is stored beside a weight is none of those its readers know.", ("module", "part", "text", "wanted")
     ),

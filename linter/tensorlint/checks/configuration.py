@@ -175,6 +175,12 @@ def _compare(
             values={**values, "declared": say(stated), "entry": expected.entry},
         )
         return
+    group = sizes.get("group_size") or stated.get("group_size")
+    grouped = expected.values.get("activation_group")
+    if _alike(expected.values) and type(group) is int and type(grouped) is int and 0 < group != grouped > 0:
+        found = {**values, "declared": f"groups of {grouped} beside weights in groups of {group}"}
+        yield Fact("activations-mismatch", main.file, place, values=found)
+        return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
     if label and strategy and strategy != label and {label, str(strategy)} <= _STRATEGIES:
@@ -192,6 +198,12 @@ def _compare(
         theirs = " and ".join(str(declared) for _, declared in odd.values())
         found = {**values, "parameter": names, "found": mine, "declared": theirs}
         yield Fact("parameter-mismatch", main.file, place, values=found)
+
+
+def _alike(values: Mapping[str, Any]) -> bool:
+    """Whether weights and activations are declared in the same number format."""
+    pairs = [(values.get(name), values.get(_ACTIVATION + name)) for name in ("bits", "type")]
+    return any(one is not None for one, _ in pairs) and all(one == other for one, other in pairs)
 
 
 def say(values: Mapping[str, Any]) -> str:

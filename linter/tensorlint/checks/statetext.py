@@ -94,6 +94,8 @@ def _sizes(module: Module, text: dict[str, Any], wanted: JsonText, count: int, b
     scales = -(-count // block)
     if scale.elements != scales:
         return f"{count:,} values in blocks of {block:,} have {scales:,} scales, not {scale.elements:,}"
+    if nested is None and wanted.nested_block and text.get(wanted.nested_block) is not None:
+        return f"{wanted.nested_block} is {_short(text[wanted.nested_block])}, but there are no nested scales"
     if nested is None or not wanted.nested_block:
         return ""
     inner = _positive(text.get(wanted.nested_block))

@@ -46,7 +46,7 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         begin, end = _extend(view, tensor, page * PAGE, (page + length) * PAGE)
         if begin == tensor.begin and end == tensor.end:
             continue  # all of it is zero: another rule says so
-        row = tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
+        row = _row(unit)
         if not row or ((begin - tensor.begin) % row == 0 and (end - tensor.begin) % row == 0):
             continue  # whole rows are zero: pruned or padded
         values = {
@@ -58,6 +58,15 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             "to_end": end == tensor.end,
         }
         yield Fact("zero-filled", tensor.shard, tensor.name, begin, values)
+
+
+def _row(unit: TensorUnit) -> int:
+    """Bytes that are zero together where zeros are meant: a row, or what has one scale where the weight is flat."""
+    tensor = unit.tensor
+    scale = unit.module.parts.get("weight_scale") if unit.module is not None else None
+    if tensor.shape[-1] == 1 and scale is not None and scale.elements:
+        return tensor.nbytes // scale.elements
+    return tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
 
 
 def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, int]:

@@ -193,7 +193,7 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
-        "texts": some(_TEXT),
+        "texts": some(_TEXT), "opposes": _TEXT,
         "codes": table(
             {"bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"}},
             ("bits", "middle"),

@@ -15,7 +15,10 @@ from .model import Part, Scheme
 from .shapes import show
 
 _NEEDED = {"always": "always", "together": "all or none", "never": "optional"}
-_SIGNS = {"positive": "above zero", "nonnegative": "zero or above", "any": "of any sign"}
+_SIGNS = {
+    "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
+    "any": "of any sign",
+}  # fmt: skip
 _ORDERS = {
     "low-first": "two in a byte, the first in the low half",
     "high-first": "two in a byte, the first in the high half",
@@ -136,6 +139,8 @@ def _values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
             rules = ["finite", _SIGNS[part.sign]] if part.finite else [_SIGNS[part.sign]]
         if part.convention:
             rules.append(f"a {part.convention}")
+        if part.opposes:
+            rules.append(f"of the other sign than {part.opposes}")
         if part.scales:
             rules.append(f"scales {part.scales}")
         yield part.name, "; ".join(held), ", ".join(rules)

@@ -47,6 +47,7 @@ _PART = {
     "json",
     "codes",
     "texts",
+    "opposes",
 }
 _FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
 _MODULE = "{module}"
@@ -63,8 +64,9 @@ def load_scheme(top: Item, name: str) -> Scheme:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
     parts = {k: _part(k, v) for k, v in keys["parts"].mapping("`parts`").items()}
     for part in parts.values():
-        if part.scales and part.scales not in parts:
-            keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
+        for word, other in (("scales", part.scales), ("opposes", part.opposes)):
+            if other and other not in parts:
+                keys["parts"].fail(f"`{part.name}` {word} `{other}`, which is no part of this scheme")
     declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
     flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
     return Scheme(
@@ -136,6 +138,7 @@ def _part(name: str, item: Item) -> Part:
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
         codes=_codes(keys["codes"]) if "codes" in keys else None,
         texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
+        opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
     )
 
 

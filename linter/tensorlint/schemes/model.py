@@ -61,7 +61,7 @@ KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "l
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
 NEEDED = ("always", "together", "never")
-SIGNS = ("positive", "nonnegative", "any")
+SIGNS = ("positive", "nonnegative", "nonzero", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
 ORDERS = ("low-first", "high-first", "row pairs")
@@ -102,7 +102,8 @@ class Part:
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
     together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed; `codes`
-    what packed zero points hold; `texts` the only texts that a marker may be.
+    what packed zero points hold; `texts` the only texts that a marker may be;
+    `opposes` names the part whose values have the other sign.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Part:
     order: str = ""
     codes: Codes | None = None
     texts: tuple[str, ...] = ()
+    opposes: str | None = None
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

@@ -136,6 +136,10 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A module is not quantized, but no ignore entry covers it.",
         ("module", "dtype", "scheme", "where", "siblings"),
     ),
+    "odd-one-out": FactKind(
+        "One module is not quantized, but all others of its kind and of its layer are.",
+        ("module", "dtype", "scheme", "siblings"),
+    ),
     "listed-but-unquantized": FactKind(
         "The table of quantized layers names a module that is not quantized.",
         ("module", "dtype", "declared", "where"),

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from ..dtypes import ENCODINGS, Encoding, code_table
 from ..measures.cpu import CpuKernel
 from ..measures.interface import CODES, COUNTED, Measures
+from ..schemes.amount import logical
 from ..sources.interface import RemoteSource, Source
-from .survey import Row, logical
+from .survey import Row
 
 WORDS = frozenset({"count", *COUNTED, "smallest", "largest"})
 PIECE = 4 << 20  # bytes read at a time; a multiple of every element size

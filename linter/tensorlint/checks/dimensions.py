@@ -11,6 +11,7 @@ from ..schemes.recognise import Module
 from ..view import View
 
 STATES = ("config-dimension",)
+_MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size
 _STACKS = frozenset({"experts", "switch_mlp"})
 
 
@@ -86,9 +87,12 @@ def _inside(view: View) -> Iterator[Fact]:
             if not m.problems and "weight" in m.parts and view.settled(m)
             and (rows := _rows(m, hidden[1] if hidden is not None else 0))
         ]  # fmt: skip
-        if found and key not in said and all(rows != size_ for _, rows in found):
+        odd = [(m, rows) for m, rows in found if rows != size_]
+        if odd and key not in said and len(odd) == len(found):
             said.add(key)
-            yield _fact(view, key, stated, found[0][1], found[0][0])
+            yield _fact(view, key, stated, odd[0][1], odd[0][0])
+        elif leaf in _MERGED:
+            yield from (_fact(view, key, stated, rows, m) for m, rows in odd)
 
 
 def _rows(module: Module, hidden: int) -> int:

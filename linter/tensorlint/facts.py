@@ -93,6 +93,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Activation settings are declared, but no module has the scale for them.",
         ("part", "modules", "where"),
     ),
+    "missing-companion": FactKind(
+        "Modules are known by a tensor beside them all, and it is not there.", ("scheme", "beside", "modules")
+    ),
     "wrong-dtype": FactKind(
         "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
     ),

@@ -212,6 +212,7 @@ def _scheme() -> Schema:
         "elements": _TEXT,
         "written_by": some(_TEXT),
         "untold": some(_TEXT),
+        "beside": _TEXT,
         "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, ("key", "field", "values")),
         "bad": _damages(),
         **dict.fromkeys(load._FLAGS, _FLAG),

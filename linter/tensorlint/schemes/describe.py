@@ -78,6 +78,8 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
         yield "This tells little: any other scheme that siblings or the configuration suggest comes first."
     if scheme.companion:
         yield "They stand beside the tensors of another scheme."
+    if scheme.beside:
+        yield f"Readers know it by the tensor of `{scheme.beside}` beside its modules."
     if scheme.quantized and not scheme.companion:
         if scheme.everywhere:
             yield "Embeddings, heads and routers may be stored like this too."

@@ -29,7 +29,7 @@ DECLARED_FIELDS = (
 _TOP = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
-    "untold",
+    "untold", "beside",
 }  # fmt: skip
 _NEEDED = ("summary", "parts", "bad", "good")
 _PART = {
@@ -81,6 +81,7 @@ def load_scheme(top: Item, name: str) -> Scheme:
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
         untold=keys["untold"].strings("`untold`") if "untold" in keys else (),
+        beside=keys["beside"].string("`beside`") if "beside" in keys else "",
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,

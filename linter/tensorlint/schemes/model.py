@@ -164,8 +164,9 @@ class Scheme:
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
-    names exporters; `untold` says what nobody can tell from the bytes. `bad` and `good` are examples as they stand in
-    the file; `rulebook.variants` reads them.
+    names exporters; `untold` says what nobody can tell from the bytes; `beside` names a companion scheme without which
+    readers do not know this one. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads
+    them.
     """
 
     name: str
@@ -185,6 +186,7 @@ class Scheme:
     written_by: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
+    beside: str = ""
     bad: tuple[Any, ...] = field(default=(), compare=False)
     good: tuple[Any, ...] = field(default=(), compare=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..facts import Fact
 from ..schemes.amount import logical
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("config-dimension",)

@@ -20,7 +20,7 @@ from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.model import Codes
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("zero-point-convention", "zero-points-vary", "zero-points-constant")

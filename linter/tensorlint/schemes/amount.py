@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .model import STORED
-from .recognise import Module
+from .module import Module
 
 
 def logical(module: Module) -> int | None:

@@ -208,6 +208,7 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
             "strategy": "strategy",
             "group_size": "group_size",
             "symmetric": "symmetric",
+            "act_order": "actorder",
         }
         for field_name, key in names.items():
             value = weights.get(key)

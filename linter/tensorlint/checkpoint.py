@@ -57,6 +57,11 @@ class Checkpoint:
     primary: bool = True
     not_downloaded: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What it is called beside others of its target: folder and stem, empty for the only one of a folder."""
+        return (self.folder + self.stem).strip("/")
+
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:
         """Every readable tensor by name; where two shards hold a name, the index decides, else the later shard."""

@@ -114,6 +114,7 @@ class CodeTable:
     negative: npt.NDArray[np.bool_]
     subnormal: npt.NDArray[np.bool_]
     ceiling: npt.NDArray[np.bool_]  # magnitude is the largest finite one
+    below_ceiling: npt.NDArray[np.bool_]  # one step of magnitude below that
     floor: npt.NDArray[np.bool_]  # magnitude is the smallest non-zero one
 
 
@@ -140,8 +141,9 @@ def code_table(encoding: Encoding) -> CodeTable:
         ceiling = (codes == 0) | (value == largest)
     else:
         ceiling = finite & (magnitude == largest)
+    below = finite & ~ceiling & (magnitude == magnitude[finite & ~ceiling].max())
     floor = finite & ~zero & (magnitude == magnitude[finite & ~zero].min())
-    return CodeTable(value, nan, inf, zero, finite & (value < 0), subnormal & finite, ceiling, floor)
+    return CodeTable(value, nan, inf, zero, finite & (value < 0), subnormal & finite, ceiling, below, floor)
 
 
 def _decode_float(

@@ -77,18 +77,17 @@ class Dialect:
     see: tuple[str, ...]
 
 
-_TOP = {
+# The keys of a dialect file; the JSON Schema is made of them too.
+KEYS = {
     "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
     "activations", "exceptions", "names_head", "marks", "stores", "see",
 }  # fmt: skip
+REQUIRED = ("summary", "method", "places")
 
 
 def load_dialect(top: Item, name: str) -> Dialect:
     """A dialect from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the dialect", _TOP)
-    for key in ("summary", "method", "places"):
-        if key not in keys:
-            top.fail(f"the dialect has no `{key}`")
+    keys = top.mapping("the dialect", KEYS, REQUIRED)
     fields = {}
     if "fields" in keys:
         fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].mapping("`fields`", FIELDS).items()}

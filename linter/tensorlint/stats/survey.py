@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
 from ..schemes.model import STORED
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import TensorUnit, View
 
 _LAYER = re.compile(r"(.*?\.\d+)(?=\.|$)", re.DOTALL)
@@ -44,6 +44,11 @@ class Row:
     def part(self) -> str:
         """Name of the part, or empty."""
         return self.unit.part.name if self.unit.part else ""
+
+    @property
+    def shape(self) -> str:
+        """The shape of the tensor as text: `[4096, 1024]`."""
+        return "[" + ", ".join(map(str, self.tensor.shape)) + "]"
 
     @property
     def layer(self) -> str:

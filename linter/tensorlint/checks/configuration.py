@@ -10,6 +10,7 @@ from ..names import canonical
 from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.recognise import Module
+from ..schemes.shapes import fits
 from ..view import View
 
 STATES = (
@@ -170,7 +171,8 @@ def _compare(
         return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
-    if label and strategy and strategy != label and {label, str(strategy)} <= _STRATEGIES:
+    apart = {label, str(strategy)} <= _STRATEGIES and strategy != label
+    if apart and not _reads_as(module, "weight_scale", str(strategy), expected.values):
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
@@ -185,6 +187,19 @@ def _compare(
         theirs = " and ".join(str(declared) for _, declared in odd.values())
         found = {**values, "parameter": names, "found": mine, "declared": theirs}
         yield Fact("parameter-mismatch", main.file, place, values=found)
+
+
+def _reads_as(module: Module, name: str, label: str, declared: Mapping[str, Any]) -> bool:
+    """Whether a part's shape is also that of another label: one group as wide as the matrix has the shape of a channel."""
+    part, tensor = module.scheme.parts.get(name), module.parts.get(name)
+    if part is None or tensor is None:
+        return False
+    stated = {s.name: declared.get(s.declared or "") for s in module.scheme.symbols.values()}
+    env = {**{k: v for k, v in stated.items() if type(v) is int and v > 0}, **module.env}
+    return any(
+        own == label and fits(shape, tensor.shape, dict(env))
+        for shape, own in zip(part.shapes, part.labels, strict=True)
+    )
 
 
 def say(values: Mapping[str, Any]) -> str:

@@ -141,7 +141,7 @@ class Scheme:
     """One way of storing a weight.
 
     `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
-    (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
+    (too little to tell them by) yield to any other unless the configuration promises them; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`

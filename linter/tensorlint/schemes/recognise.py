@@ -205,7 +205,8 @@ class Recogniser:
         total: Counter[str] = Counter()
         undecided: list[str] = []
         for name, matches in candidates.items():
-            perfect = [m for m in matches if m.cost <= _HARMLESS * 3 and not m.problems and not m.scheme.weak]
+            whole = (m for m in matches if m.cost <= _HARMLESS * 3 and not m.problems)
+            perfect = [m for m in whole if not m.scheme.weak or _promised(m.scheme, name, declared)]
             best, equals = _prefer(perfect, name, declared)
             if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
                 chosen[name] = (best, equals)

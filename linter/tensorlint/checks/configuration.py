@@ -190,7 +190,7 @@ def _compare(
 
 
 def _reads_as(module: Module, name: str, label: str, declared: Mapping[str, Any]) -> bool:
-    """Whether a part's shape is also that of another label: one group as wide as the matrix has the shape of a channel."""
+    """Whether a part's shape is also that of another label: one group as wide as the matrix looks like a channel."""
     part, tensor = module.scheme.parts.get(name), module.parts.get(name)
     if part is None or tensor is None:
         return False

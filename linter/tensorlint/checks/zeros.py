@@ -11,6 +11,7 @@ from ..header import TensorInfo
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
 from ..view import TensorUnit, View
+from .tiles import Order, orders
 
 FILLED_STATES = ("zero-filled",)
 SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
@@ -71,15 +72,16 @@ def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, 
     return begin - (len(before) - len(before.rstrip(b"\0"))), end + (len(after) - len(after.lstrip(b"\0")))
 
 
-def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
-    """(block scale, weight) of modules whose blocks lie along the last dimension of packed FP4 or FP8 weights."""
+def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit, tuple[Order, ...]]]:
+    """(block scale, weight, orders) of modules whose blocks lie along the last dimension of FP4 or FP8 weights."""
     for module in view.quantized:
         scale, weight = module.parts.get("block_scale"), module.parts.get("weight")
-        if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
+        if scale is None or weight is None or module.problems:
             continue
         units = view.unit_of
-        if _lowest(units[scale.name]) and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
-            yield units[scale.name], units[weight.name]
+        found = orders(scale, weight, module.labels.get("block_scale", ""))
+        if found and _lowest(units[scale.name]):
+            yield units[scale.name], units[weight.name], found
 
 
 def _lowest(scale: TensorUnit) -> str:
@@ -89,18 +91,18 @@ def _lowest(scale: TensorUnit) -> str:
 
 def needs_scales(view: View) -> Iterator[Need]:
     """How many block scales are at the bottom."""
-    for scale, _ in _pairs(view):
+    for scale, _, _ in _pairs(view):
         yield Need(scale.tensor, scale.encoding, frozenset({_lowest(scale)}))
 
 
 def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Zero block scales whose blocks hold codes that are not zero: the block decodes to nothing."""
-    for scale, weight in _pairs(view):
+    for scale, weight, found_orders in _pairs(view):
         found = measured.get((scale.tensor.shard, scale.tensor.name))
         zeros = getattr(found, _lowest(scale)) if found is not None else 0
         if found is None or not zeros or zeros == found.count:
             continue
-        live, checked, first = _live_blocks(view, scale.tensor, weight, _lowest(scale) == "zero")
+        live, checked, first = _live_blocks(view, scale.tensor, weight, found_orders, _lowest(scale) == "zero")
         if live:
             module = scale.module.name if scale.module else ""
             values = {
@@ -119,9 +121,13 @@ def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             )
 
 
-def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed: bool) -> tuple[int, int, int]:
-    """How many of the first zero scales have a live block, how many were looked at, and the first such scale."""
-    width = weight.tensor.nbytes // scale.nbytes  # a block scale has one byte
+def _live_blocks(
+    view: View, scale: TensorInfo, weight: TensorUnit, stored: tuple[Order, ...], scale_signed: bool
+) -> tuple[int, int, int]:
+    """How many of the first zero scales have a live block, how many were looked at, and the first such scale.
+
+    Where the order of the scales is not certain, a block is live when it is in every order; padding has no block.
+    """
     mask = 0x77 if weight.encoding.bits == 4 else 0x7F
     sign = 0x7F if scale_signed else 0xFF
     live = checked = first = 0
@@ -132,10 +138,14 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed
     try:
         for at in range(0, scale.nbytes, 1 << 20):
             piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
-            for position in (np.flatnonzero((piece & sign) == 0)[:_MAX_CHECKED] + at).tolist():
-                block = weights.read(weight.tensor.begin + position * width, width)
+            positions = np.flatnonzero((piece & sign) == 0) + at
+            blocks = np.stack([order.blocks(positions) for order in stored], axis=1)
+            kept = (blocks >= 0).all(axis=1)
+            rows = zip(positions[kept][:_MAX_CHECKED].tolist(), blocks[kept][:_MAX_CHECKED].tolist(), strict=True)
+            for position, places in rows:
                 checked += 1
-                if any(b & mask for b in block):
+                spans = zip(places, (order.width for order in stored), strict=True)
+                if all(any(b & mask for b in weights.read(weight.tensor.begin + p * w, w)) for p, w in spans):
                     first = first if live else position
                     live += 1
                 if checked >= _MAX_CHECKED:

@@ -18,7 +18,7 @@ from .producers import known_defect
 from .rulebook import message
 from .rulebook.model import Rule
 from .rulebook.vocabulary import PART_FIELDS
-from .schemes.recognise import Module
+from .schemes.module import Module
 from .selection import ModuleSelection, Selection
 from .sources.interface import Source
 from .spread import spread

@@ -17,7 +17,8 @@ from .rulebook.library import Book
 from .schemes.declared import Declaration, Declared, read_declared
 from .schemes.families import Anatomy, anatomy
 from .schemes.model import SCALE_LIKE, Part
-from .schemes.recognise import Module, Recognised, Recogniser
+from .schemes.module import Module, Recognised
+from .schemes.recognise import Recogniser
 
 
 @dataclass(frozen=True)

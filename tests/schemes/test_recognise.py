@@ -8,7 +8,8 @@ import pytest
 
 from tensorlint.header import TensorInfo
 from tensorlint.rulebook.library import load_book
-from tensorlint.schemes.recognise import Module, Recognised, Recogniser
+from tensorlint.schemes.module import Module, Recognised
+from tensorlint.schemes.recognise import Recogniser
 
 Spec = Mapping[str, tuple[str, tuple[int, ...]]]
 NVFP4: Spec = {

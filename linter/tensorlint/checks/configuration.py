@@ -9,7 +9,7 @@ from ..facts import Fact
 from ..names import canonical
 from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..schemes.shapes import fits
 from ..view import View
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..facts import Fact
 from ..schemes.model import Part
-from ..schemes.recognise import Module, Problem
+from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
 from ..view import View
 

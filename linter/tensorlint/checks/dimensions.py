@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("config-dimension",)

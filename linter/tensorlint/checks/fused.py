@@ -9,7 +9,7 @@ from ..facts import Fact
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..names import short
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("fused-schemes-differ", "fused-partly-quantized")

@@ -15,7 +15,7 @@ from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.model import JsonText
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("state-text",)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
 from ..schemes.model import STORED
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import TensorUnit, View
 
 _LAYER = re.compile(r"(.*?\.\d+)(?=\.|$)", re.DOTALL)

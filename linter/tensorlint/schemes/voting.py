@@ -1,0 +1,130 @@
+"""Which of its candidates a module is.
+
+A perfect match decides by itself; an imperfect one is decided together with the votes of its siblings (same role in
+other layers and experts), of the rest of the checkpoint, and of the configuration. Where two schemes stay equal, both
+are named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from ..names import pattern_of
+from .candidates import Match
+from .declared import Declaration, allows
+from .model import Scheme
+
+_SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
+# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
+_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
+
+Chosen = dict[str, tuple[Match, tuple[str, ...]]]  # module -> its scheme, and the names of those as likely
+
+
+def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | None) -> Chosen:
+    """The scheme of every module that has one; `candidates` are those of each module, cheapest first."""
+    chosen: Chosen = {}
+    by_pattern: dict[str, Counter[str]] = defaultdict(Counter)
+    total: Counter[str] = Counter()
+    siblings = Counter(map(pattern_of, candidates))
+    undecided: list[str] = []
+    for name, matches in candidates.items():
+        perfect = [m for m in matches if m.perfect and (not m.scheme.weak or _promised(m.scheme, name, declared))]
+        best, equals = _prefer(perfect, name, declared)
+        if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
+            chosen[name] = (best, equals)
+            by_pattern[pattern_of(name)][best.scheme.name] += 1
+            if best.scheme.quantized:
+                total[best.scheme.name] += 1
+        elif matches:
+            undecided.append(name)
+    _reconsider(chosen, candidates, by_pattern)
+    favourite = total.most_common(1)[0][0] if total else ""
+    for name in undecided:
+        votes = by_pattern.get(pattern_of(name), Counter())
+        sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
+        scored = []
+        for match in candidates[name]:
+            score = match.cost + _WEAK * match.scheme.weak
+            score -= _SIBLING_VOTE * (match.scheme.name == sibling and match.scheme.quantized)
+            score -= _CHECKPOINT_VOTE * (match.scheme.name == favourite)
+            score -= _DECLARED_VOTE * _promised(match.scheme, name, declared)
+            scored.append((score, match))
+        scored.sort(key=lambda pair: pair[0])
+        best_score, best = scored[0]
+        known = total[best.scheme.name] if siblings[pattern_of(name)] == 1 else votes[best.scheme.name]
+        if not _believable(best, total, known > 0, _promised(best.scheme, name, declared)):
+            continue
+        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
+        chosen[name] = (best, rivals)
+    return chosen
+
+
+def _reconsider(
+    chosen: Chosen,
+    candidates: Mapping[str, tuple[Match, ...]],
+    by_pattern: Mapping[str, Counter[str]],
+) -> None:
+    """A scale that damage reshaped, retyped or took away can leave another scheme: siblings know what it was."""
+    for name, (match, _) in list(chosen.items()):
+        votes = by_pattern[pattern_of(name)]
+        usual, count = votes.most_common(1)[0]
+        if usual == match.scheme.name or count < 2 or count <= votes[match.scheme.name]:
+            continue
+        for other in candidates[name]:
+            if other.scheme.name == usual and _damaged_scale(other, match):
+                chosen[name] = (other, ())
+                break
+
+
+def _damaged_scale(match: Match, instead: Match) -> bool:
+    """Whether one damaged part is all that keeps a module from a scheme, `instead` being the one that it fits now."""
+    if match.left_over or len(match.problems) != 1:
+        return False
+    (problem,) = match.problems
+    if problem.kind == "missing":
+        return instead.scheme.quantized and problem.part != "weight"
+    return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
+
+
+def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool) -> bool:
+    """Whether a module with defects may be called one of this scheme.
+
+    Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
+    several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
+    sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
+    A tensor that stands alone under a name of its own says nothing unless the configuration promised the scheme.
+    """
+    if known or not match.scheme.quantized:
+        return True
+    if perfect[match.scheme.name]:
+        return len(match.problems) <= 1
+    if match.problems and match.parts in _ALONE and not promised:
+        return False
+    if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
+        return False
+    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+
+
+def _promised(scheme: Scheme, name: str, declared: Declaration | None) -> bool:
+    """Whether the configuration says that this module is quantized, and nothing against the scheme."""
+    expected = declared.expect(name) if declared is not None else None
+    return expected is not None and bool(expected.quantized) and allows(scheme, expected.values)
+
+
+def _prefer(perfect: list[Match], name: str, declared: Declaration | None) -> tuple[Match | None, tuple[str, ...]]:
+    """The one perfect match, or of several the one that explains most; a declaration decides between equals.
+
+    Comes with the names of those that stay equal.
+    """
+    if len(perfect) <= 1:
+        return (perfect[0] if perfect else None), ()
+    expected = declared.expect(name) if declared is not None else None
+
+    def rank(match: Match) -> tuple[int, int, float]:
+        fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
+        return (len(match.left_over), -int(fits), match.cost)
+
+    best = min(perfect, key=rank)
+    return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))

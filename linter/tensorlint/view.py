@@ -194,8 +194,13 @@ class View:
         return found
 
     def settled(self, module: Module) -> bool:
-        """Whether nothing about a module's size is a guess: what its shapes leave open is stated somewhere."""
-        fields = {s.declared for s in module.scheme.symbols.values() if s.usual and s.declared}
+        """Whether nothing about a module's size is a guess: what its weight's shape leaves open is stated somewhere."""
+        part = module.scheme.parts.get("weight")
+        dims = [one for shape in part.shapes for one in shape] if part is not None else []
+        # Sizes that were rounded up to whole words are settled by the other parts.
+        left_open = module.env.keys() if any(one.rounds for one in dims) else {s for one in dims for s in one.symbols}
+        symbols = module.scheme.symbols.values()
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in left_open}
         main = self.declared.main
         return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
 

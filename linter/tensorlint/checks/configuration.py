@@ -176,6 +176,12 @@ def _compare(
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
+    wide, size = module.env.get("K", 0), expected.values.get("group_size")
+    by_row = "channel" in (label, module.labels.get("zero_point"))
+    if by_row and not strategy and type(size) is int and 0 < size < wide:
+        found = {**values, "parameter": "group size", "found": wide, "declared": size}
+        yield Fact("parameter-mismatch", main.file, place, values=found)
+        return
     odd = {
         field: (found_size, declared)
         for field, found_size in sizes.items()
@@ -247,6 +253,11 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
             yield fact(field, first, second)
     if (main.get("kv_cache") is None) != (other.get("kv_cache") is None):
         yield fact("KV-cache quantization", main.get("kv_cache"), other.get("kv_cache"))
+    if main.dialect.overrides and other.dialect.overrides:
+        settings = [{k: v for k, v in d.content.items() if isinstance(v, (dict, bool))} for d in (main, other)]
+        odd = sorted(k for k in {*settings[0], *settings[1]} if settings[0].get(k) != settings[1].get(k))
+        if odd:
+            yield fact(f"setting of {odd[0]}", settings[0].get(odd[0]), settings[1].get(odd[0]))
     lists = [set(d.ignore.entries) for d in (main, other)]
     both_state = all(isinstance(d.get("ignore"), list) for d in (main, other))
     if both_state and lists[0] != lists[1]:

@@ -14,6 +14,7 @@ from .dtypes import Encoding, encoding_of
 from .header import TensorInfo
 from .names import pattern_of
 from .rulebook.library import Book
+from .rulebook.message import plural
 from .schemes.declared import Declaration, Declared, read_declared
 from .schemes.families import Anatomy, anatomy
 from .schemes.model import SCALE_LIKE, Part
@@ -115,6 +116,23 @@ class View:
         for module in self.modules.values():
             found[module.pattern].append(module)
         return {pattern: tuple(modules) for pattern, modules in found.items()}
+
+    @property
+    def gaps(self) -> Iterator[str]:
+        """What could not be looked at, in sentences."""
+        checkpoint = self.checkpoint
+        if count := len(checkpoint.not_downloaded):
+            yield f"{plural(count, 'shard')} of the model {'was' if count == 1 else 'were'} not downloaded"
+        said = getattr(checkpoint.source, "gaps", ())  # a source that knows more than its headers
+        yield from said
+        for shard in checkpoint.shards.values():
+            if not shard.header.readable:
+                yield f"{shard.name} could not be read"
+            elif shard.header.unusable and not said:
+                yield f"{plural(len(shard.header.unusable), 'tensor')} of {shard.name} could not be read"
+        if count := len(self.recognised.unknown):
+            fit = "fits" if count == 1 else "fit"
+            yield f"{plural(count, 'module')} {fit} no known scheme: only their container was checked"
 
     @cached_property
     def units(self) -> tuple[TensorUnit, ...]:

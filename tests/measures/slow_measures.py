@@ -11,7 +11,7 @@ from tensorlint.dtypes import Encoding
 from tensorlint.measures.interface import COUNTED, WORDS, Measures
 
 EVERY = frozenset(WORDS)
-PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "floor"))
+PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "below_ceiling", "floor"))
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,17 @@ def ends(e: Encoding) -> tuple[float, float]:
     return min(finite), max(finite)
 
 
+@cache
+def step_below(e: Encoding) -> float:
+    """The largest magnitude but one."""
+    most = ends(e)[1]
+    if e.kind == "int":
+        return most - 1
+    if e.name in ("f32", "f64"):
+        return most - 2.0 ** (math.frexp(most)[1] - 1 - e.mantissa)
+    return max(v for v in (abs(decode(p, e)[0]) for p in range(1 << e.bits)) if v < most)
+
+
 def tests(element: Element, e: Encoding) -> dict[str, bool]:
     """Which counted words an element counts for."""
     value = element.value
@@ -81,6 +92,7 @@ def tests(element: Element, e: Encoding) -> dict[str, bool]:
         "negative": finite and value < 0,
         "subnormal": element.subnormal,
         "ceiling": finite and (abs(value) >= most or (e.kind == "int" and not e.signed and value == 0)),
+        "below_ceiling": finite and (abs(value) == step_below(e) or (e.kind == "int" and not e.signed and value == 1)),
         "floor": finite and abs(value) == least,
     }
 

@@ -23,6 +23,7 @@ STATES = (
     "unknown-part",
     "leaked-state",
 )
+_INPUT_SCALES = ("input_scale", "input_tensor_scale")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -200,7 +201,9 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                 if name in known:
                     continue
                 same_scheme = [m for m in having if m.scheme is module.scheme]
-                declared = _declared_static(view, module) if _unmet_activation(module, part_name) else ""
+                # A scheme with both has them as two names of one thing.
+                wanted = part.name in _INPUT_SCALES and module.parts.keys().isdisjoint(_INPUT_SCALES)
+                declared = _declared_static(view, module) if wanted else ""
                 if (
                     same_scheme
                     or _always_stored(view, module, part_name)
@@ -246,14 +249,6 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
     return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
 
 
-_ACTIVATION_SCALES = ("input_scale", "input_tensor_scale")  # alternatives where a scheme has both
-
-
-def _unmet_activation(module: Module, part_name: str) -> bool:
-    """Whether this is an activation scale, and the module has none under any of its names."""
-    return part_name in _ACTIVATION_SCALES and not any(n in module.parts for n in _ACTIVATION_SCALES)
-
-
 def _first_alternative(module: Module, part_name: str) -> bool:
     """Whether this is the activation scale to expect when several names for it are possible."""
-    return next(p for p in module.scheme.parts if p in _ACTIVATION_SCALES) == part_name
+    return next(p for p in module.scheme.parts if p in _INPUT_SCALES) == part_name

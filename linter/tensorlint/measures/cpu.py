@@ -13,14 +13,16 @@ import numpy.typing as npt
 
 from ..dtypes import Encoding
 from .elements import Elements
-from .interface import CODES, COUNTED, Bytes, Measures
+from .interface import CODES, COUNTED, UNPLACED, Bytes, Measures
 from .nibbles import Nibbles
 from .ranges import number, ranges_of
 from .zeropages import ZeroRun, zero_pages
 
-BLOCK = 512 << 10  # bytes looked at together, so that every pass but the first finds them in the processor's cache
+# Bytes looked at together. Every pass but the first finds them in the processor's cache; and between two passes threads
+# wait for each other, for the interpreter's lock, so that fewer and longer ones are faster than what fits the L2 cache.
+BLOCK = 4 << 20
+_GLANCE = 256  # bytes
 _OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
-_UNPLACED = frozenset({"ceiling", "floor"})
 
 
 class CpuKernel:
@@ -45,9 +47,8 @@ class CpuKernel:
         found = _Tally()
         for begin in range(0, len(data), BLOCK):
             block = data[begin : begin + BLOCK]
-            if found.lowest_byte >= found.highest_byte and not words.isdisjoint(("uniform", "byte")):
-                found.lowest_byte = min(found.lowest_byte, int(np.minimum.reduce(block)))
-                found.highest_byte = max(found.highest_byte, int(np.maximum.reduce(block)))
+            if not words.isdisjoint(("uniform", "byte")):
+                found.extremes(block)
             # Six-bit codes straddle bytes in an order that each writer chooses.
             if encoding.kind != "raw" and encoding.bits != 6 and not words <= _OF_BYTES:
                 self._block(block, encoding, words, (at + begin) // width, found)
@@ -93,7 +94,7 @@ class _Tally:
             if word in words:
                 for wanted in ranges.words.get(word, ()):
                     count, place = block.count(
-                        wanted, word not in _UNPLACED and self.positions.get(word, start) >= start
+                        wanted, word not in UNPLACED and self.positions.get(word, start) >= start
                     )
                     self._add(word, count, start + place)
         if "all_zero" in words and "zero" not in words and any(map(block.all_in, ranges.words.get("zero", ()))):
@@ -106,6 +107,13 @@ class _Tally:
             self.largest = max(self.largest, abs(number(e, pattern)))
         if "smallest" in words and self.smallest > least and (pattern := block.smallest(ranges.real)) is not None:
             self.smallest = min(self.smallest, abs(number(e, pattern)))
+
+    def extremes(self, block: Bytes) -> None:
+        """Tell whether all bytes are the same; the first few settle it nearly always."""
+        for some in (block[:_GLANCE], block):
+            if self.lowest_byte >= self.highest_byte:
+                self.lowest_byte = min(self.lowest_byte, int(np.minimum.reduce(some)))
+                self.highest_byte = max(self.highest_byte, int(np.maximum.reduce(some)))
 
     def histogram(self, data: Bytes, bits: int) -> None:
         """Add a block to the histogram of patterns."""
@@ -132,5 +140,5 @@ class _Tally:
     def _add(self, word: str, count: int, place: int) -> None:
         if count:
             self.counts[word] = self.counts.get(word, 0) + count
-            if word not in _UNPLACED:
+            if word not in UNPLACED:
                 self.positions[word] = min(place, self.positions.get(word, place))

@@ -70,8 +70,9 @@ class Elements:
             return self._greatest
         if self._kind == "int":
             return max(-self._lowest_signed, self._highest_signed)
-        negative = self._greatest - self._sign  # below zero: there are none
-        return max(negative, self._highest_signed)
+        if self._greatest < self._sign:  # none is negative
+            return self._greatest
+        return max(self._greatest - self._sign, self._highest_signed)
 
     @cached_property
     def lowest(self) -> int:
@@ -80,6 +81,8 @@ class Elements:
             return self._least
         if self._kind == "int":
             return max(0, self._lowest_signed, -self._highest_signed)
+        if self._greatest < self._sign:
+            return self._least
         positive = self._least  # from the sign bit on: there are none
         negative = self._lowest_signed + self._sign if self._lowest_signed < 0 else self._sign
         return min(positive, negative)

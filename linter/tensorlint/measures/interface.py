@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..dtypes import Encoding
 from .zeropages import PAGE, ZeroRun
 
-__all__ = ["CODES", "COUNTED", "PAGE", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
+__all__ = ["CODES", "COUNTED", "PAGE", "UNPLACED", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
 
 # word -> what it counts or tells, for messages, `explain` and the rule language
 WORDS: dict[str, str] = {
@@ -27,6 +27,7 @@ WORDS: dict[str, str] = {
     "negative": "elements below zero",
     "subnormal": "elements that are subnormal",
     "ceiling": "elements at the largest finite magnitude of the format (integers: at either end)",
+    "below_ceiling": "elements one step below the largest finite magnitude: clipping leaves few of them and many above",
     "floor": "elements at the smallest non-zero magnitude of the format",
     "smallest": "smallest non-zero finite magnitude",
     "largest": "largest finite magnitude",
@@ -36,7 +37,8 @@ WORDS: dict[str, str] = {
     "byte": "where `uniform` is 1 the only stored byte, else one of them",
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
-COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
+COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "below_ceiling", "floor")
+UNPLACED = frozenset({"ceiling", "below_ceiling", "floor"})  # they matter by their share and not by their place
 CODES = "codes"  # asks for the histogram of bit patterns; not a word of the rule language
 
 
@@ -45,7 +47,7 @@ class Measures:
     """Everything measured about one tensor, or about a part of it.
 
     `positions` gives for each counted word with a count above zero the index of its first element, except for
-    `ceiling` and `floor`, which matter by their share and not by their place; `codes` is the histogram of bit patterns
+    those of UNPLACED; `codes` is the histogram of bit patterns
     where it was asked for and the encoding has at most 8 bits. Where `all_zero` is wanted and `zero` is not, zeros may
     be left out of the count in any block that has another element: the tensor is zero where all elements were counted.
     `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
@@ -58,6 +60,7 @@ class Measures:
     negative: int = 0
     subnormal: int = 0
     ceiling: int = 0
+    below_ceiling: int = 0
     floor: int = 0
     smallest: float = float("inf")
     largest: float = 0.0
@@ -88,6 +91,7 @@ class Measures:
             self.negative + other.negative,
             self.subnormal + other.subnormal,
             self.ceiling + other.ceiling,
+            self.below_ceiling + other.below_ceiling,
             self.floor + other.floor,
             smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),

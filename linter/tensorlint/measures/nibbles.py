@@ -54,6 +54,9 @@ class Nibbles:
 
     def largest(self, real: Range) -> int | None:
         """The greatest magnitude in the range `real`, None where there is none."""
+        some = self._codes[:_GLANCE]  # has nearly always the greatest of all
+        if real.high == _LARGEST and ((some & np.uint8(0x70) == 0x70).any() or (some & np.uint8(7) == _LARGEST).any()):
+            return _LARGEST
         return next((n for n in range(real.high, real.low - 1, -1) if self.count(Range(n, n), False)[0]), None)
 
     def _flagged(self, flags: Bytes) -> int:
@@ -65,11 +68,13 @@ class Nibbles:
         if not folded:
             return count
         # Four bytes have room for each other's bits.
-        first, *others = flags[:folded].view(np.uint64).reshape(4, -1)
-        for shift, other in enumerate(others, 1):
-            np.right_shift(other, np.uint64(shift), out=other)
-            np.bitwise_or(first, other, out=first)
-        return count + int(np.bitwise_count(first).sum(dtype=np.int64))
+        words = flags[:folded].view(np.uint64)
+        for shift in (np.uint64(1), np.uint64(2)):
+            words, other = words.reshape(2, -1)
+            np.right_shift(other, shift, out=other)
+            np.bitwise_or(words, other, out=words)
+        bits = np.bitwise_count(words, out=self._mask[: len(words)].view(np.uint8))
+        return count + int(bits.sum(dtype=np.uint32))  # a block has fewer; half the time of 64 bits
 
     def _at_least(self, least: int, out: Bytes) -> Bytes:
         """The topmost bit of every half whose magnitude is at least `least`."""

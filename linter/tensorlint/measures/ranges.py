@@ -46,7 +46,15 @@ def _float(e: Encoding) -> Ranges:
     sign = 1 << (e.exponent + e.mantissa)
     if e.special == "e8m0":
         real = Range(0, sign - 2)
-        return Ranges({"nan": (Range(sign - 1, sign - 1),), "ceiling": _only(real.high), "floor": _only(0)}, real)
+        return Ranges(
+            {
+                "nan": (Range(sign - 1, sign - 1),),
+                "ceiling": _only(real.high),
+                "below_ceiling": _only(real.high - 1),
+                "floor": _only(0),
+            },
+            real,
+        )
     infinity = sign - (1 << e.mantissa)
     words: dict[str, tuple[Range, ...]] = {"zero": _only(0), "floor": _only(1)}
     last = sign - 1
@@ -59,10 +67,12 @@ def _float(e: Encoding) -> Ranges:
     elif e.special == "fnuz":
         # Zero and NaN have the same magnitude; only the sign bit tells them apart.
         words |= {"nan": (Range(sign, sign, True),), "zero": (Range(0, 0, True),)}
+    if e.signed:
+        words["negative"] = (Range(sign + 1, sign + last, True),)
     words |= {
-        "negative": (Range(sign + 1, sign + last, True),),
         "subnormal": (Range(1, (1 << e.mantissa) - 1),),
         "ceiling": _only(last),
+        "below_ceiling": _only(last - 1),
     }
     return Ranges(words, Range(1, last))
 
@@ -70,7 +80,15 @@ def _float(e: Encoding) -> Ranges:
 def _integer(e: Encoding) -> Ranges:
     if not e.signed:
         top = (1 << e.bits) - 1
-        return Ranges({"zero": _only(0), "ceiling": (*_only(0), *_only(top)), "floor": _only(1)}, Range(1, top))
+        return Ranges(
+            {
+                "zero": _only(0),
+                "ceiling": (*_only(0), *_only(top)),
+                "below_ceiling": (*_only(1), *_only(top - 1)),
+                "floor": _only(1),
+            },
+            Range(1, top),
+        )
     container = max(8, e.bits)
     half = 1 << (e.bits - 1)
     words = {
@@ -78,6 +96,7 @@ def _integer(e: Encoding) -> Ranges:
         "negative": (Range(1 << (container - 1), (1 << container) - 1, True),),
         # Symmetric quantization clips at -(2^(b-1) - 1); both ends count as the ceiling.
         "ceiling": (Range(half - 1, half),),
+        "below_ceiling": _only(half - 2),
         "floor": _only(1),
     }
     return Ranges(words, Range(1, half))

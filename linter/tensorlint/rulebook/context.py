@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ..dtypes import DTYPE_BITS
 from ..facts import catalogue
-from ..measures.interface import COUNTED
+from ..measures.interface import COUNTED, UNPLACED
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, Scheme
 from . import vocabulary as v
@@ -73,7 +73,7 @@ class Context:
         """Note that a measure of a part ("" for the tensor itself) is needed."""
         base = word.removesuffix("_share")
         self.words.setdefault(part, set()).add(base)
-        if not self.points_at and base in COUNTED and base not in ("ceiling", "floor"):
+        if not self.points_at and base in COUNTED and base not in UNPLACED:
             self.points_at = base
 
     # -- names in expressions and messages ------------------------------------------------------------------------

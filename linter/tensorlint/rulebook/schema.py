@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from .. import producers
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
 from ..schemes import dialect, families, load
 from ..schemes.model import CONVENTIONS, KINDS, NEEDED, ORDERS, SIGNS
+from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
-from .engines import DOES, TOP
+from .language import REQUIRED
 from .model import EACH, SEVERITIES
 from .scope import CLOSED, KEYS_OF
 
@@ -101,7 +103,7 @@ def _rule() -> Schema:
         "why": _TEXT,
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip
-    schema = _of(v.TOP, types, ("summary", "severity", "message", "bad", "good"))
+    schema = _of(v.TOP, types, REQUIRED)
     schema["properties"] = {key: _described(schema["properties"][key], meaning) for key, meaning in v.TOP.items()}
     about_fact: Schema = {"properties": {"each": False, "for": False, "require": False}}
     about_units: list[Schema] = [
@@ -200,17 +202,17 @@ def _scheme() -> Schema:
     )  # fmt: skip
     stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
     types = {
-        "parts": mapping(table({key: part.get(key, {}) for key in sorted(load._PART)}, ("name", "dtype"))),
+        "parts": mapping(table({key: part.get(key, {}) for key in sorted(load.PART_KEYS)}, load.PART_REQUIRED)),
         "symbols": mapping(symbol),
         "declared": some(stated),
         "decode": _TEXT,
         "elements": _TEXT,
         "written_by": some(_TEXT),
-        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, ("key", "field", "values")),
+        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, load.DESCRIBED_KEYS),
         "bad": _damages(),
-        **dict.fromkeys(load._FLAGS, _FLAG),
+        **dict.fromkeys(load.FLAGS, _FLAG),
     }
-    return _of(load._TOP, types, load._NEEDED)
+    return _of(load.KEYS, types, load.REQUIRED)
 
 
 def _damages() -> Schema:
@@ -226,6 +228,7 @@ def _dialect() -> Schema:
             "file": {"type": "string", "pattern": r"^[^/]+\.json$"},
             "at": _TEXT,
             "when": {"type": "object"},
+            "unless": {"type": "object"},
             "copy_since": _TEXT,
         }
     )
@@ -239,7 +242,7 @@ def _dialect() -> Schema:
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
     }
-    return _of(dialect._TOP, types, ("summary", "method", "places"))
+    return _of(dialect.KEYS, types, dialect.REQUIRED)
 
 
 def _family() -> Schema:
@@ -251,20 +254,20 @@ def _family() -> Schema:
         "counts": table({count: some(_TEXT) for count in families.COUNTS}),
         "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
     }
-    return _of(families._TOP, types, ())
+    return _of(families.KEYS, types, ())
 
 
 def _producer() -> Schema:
-    defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, ("rules", "says"))
+    defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, producers.DEFECT_REQUIRED)
     types = {"producer": _TEXT, "defects": {"type": "array", "items": defect, "minItems": 1}}
-    return _of(("summary", "producer", "defects", "see"), types, ("producer", "defects"))
+    return _of(producers.KEYS, types, producers.REQUIRED)
 
 
 def _engine() -> Schema:
     limit = _rule()
     limit["properties"] = {
         **{key: value for key, value in limit["properties"].items() if key != "params"},
-        "does": one_of(DOES), "severity": one_of(("warning", "note")),
+        "does": one_of(engines.DOES), "severity": one_of(("warning", "note")),
     }  # fmt: skip
     limit["required"] = ["summary", "does", "message", "see", "bad", "good"]
     del limit["else"]["required"]
@@ -273,4 +276,4 @@ def _engine() -> Schema:
         "repository": {"type": "string", "pattern": "^[^/]+/[^/]+$"},
         "limits": {"type": "object", "minProperties": 1, "additionalProperties": limit},
     }  # fmt: skip
-    return _of(TOP, types, ("summary", "engine", "version", "repository", "limits"))
+    return _of(engines.KEYS, types, engines.REQUIRED)

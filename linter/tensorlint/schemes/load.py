@@ -23,12 +23,14 @@ DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
     "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache",
 )  # fmt: skip
-_TOP = {
+# The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
+KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
 }  # fmt: skip
-_NEEDED = ("summary", "parts", "bad", "good")
-_PART = {
+REQUIRED = ("summary", "parts", "bad", "good")
+FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
+PART_KEYS = {
     "name",
     "dtype",
     "shape",
@@ -42,16 +44,14 @@ _PART = {
     "order",
     "json",
 }
-_FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
+PART_REQUIRED = ("name", "dtype")
+DESCRIBED_KEYS = ("key", "field", "values")
 _MODULE = "{module}"
 
 
 def load_scheme(top: Item, name: str) -> Scheme:
     """A scheme from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the scheme", _TOP)
-    for key in _NEEDED:
-        if key not in keys:
-            top.fail(f"the scheme has no `{key}`", "a scheme carries " + ", ".join(f"`{k}`" for k in _NEEDED))
+    keys = top.mapping("the scheme", KEYS, REQUIRED)
     symbols = {}
     if "symbols" in keys:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
@@ -60,7 +60,7 @@ def load_scheme(top: Item, name: str) -> Scheme:
         if part.scales and part.scales not in parts:
             keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
     declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
-    flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
+    flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in FLAGS if flag in keys}
     return Scheme(
         name,
         keys["summary"].string("`summary`"),
@@ -79,10 +79,8 @@ def load_scheme(top: Item, name: str) -> Scheme:
 
 
 def _description(item: Item) -> Description:
-    keys = item.mapping("`described`", {"key", "field", "values"})
-    for key in ("key", "field", "values"):
-        if key not in keys:
-            item.fail(f"`described` has no `{key}`", "key: a name, field: of the JSON under it, values: what it may be")
+    hint = "key: a name, field: of the JSON under it, values: what it may be"
+    keys = item.mapping("`described`", DESCRIBED_KEYS, DESCRIBED_KEYS, hint=hint)
     template = keys["key"].string("`key`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
         keys["key"].fail("a key begins with `{module}`, and that only once", 'such as "{module}.weight"')
@@ -98,10 +96,7 @@ def _examples(item: Item, what: str) -> tuple[Item, ...]:
 
 
 def _part(name: str, item: Item) -> Part:
-    keys = item.mapping(f"part `{name}`", _PART)
-    for key in ("name", "dtype"):
-        if key not in keys:
-            item.fail(f"part `{name}` has no `{key}`")
+    keys = item.mapping(f"part `{name}`", PART_KEYS, PART_REQUIRED)
     kind = PART_KINDS.get(name)
     if "kind" in keys:
         kind = keys["kind"].word("a kind of part", KINDS)

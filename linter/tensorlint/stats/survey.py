@@ -46,6 +46,11 @@ class Row:
         return self.unit.part.name if self.unit.part else ""
 
     @property
+    def shape(self) -> str:
+        """The shape of the tensor as text: `[4096, 1024]`."""
+        return "[" + ", ".join(map(str, self.tensor.shape)) + "]"
+
+    @property
     def layer(self) -> str:
         """What stands before and with the first number: `model.layers.4`; empty outside of layers."""
         found = _LAYER.match(self.tensor.name)

@@ -85,6 +85,7 @@ def as_json(contents: Contents) -> str:
         "file_bytes": contents.bytes,
         "depth": contents.depth,
         "bytes_read": contents.bytes_read,
+        "bytes_known": contents.bytes_known,
         "not_read": list(contents.gaps),
         "total": _sum(summed(contents.rows)),
         **{name: {key: _sum(total) for key, total in found.items()} for name, found in sums.items()},

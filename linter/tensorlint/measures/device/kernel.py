@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import torch
 
 from ...dtypes import Encoding
-from ..interface import COUNTED
+from ..interface import COUNTED, UNPLACED
 from ..ranges import Range, number, ranges_of
 
 NOTHING = (1 << 63) - 1  # in `least`: no such element
-UNPLACED = frozenset({"ceiling", "floor"})
 _OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
 _ROW = 1024  # elements counted together; the first place is looked for in one row only
 

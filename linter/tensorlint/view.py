@@ -212,13 +212,11 @@ class View:
         return found
 
     def settled(self, module: Module) -> bool:
-        """Whether nothing about a module's size is a guess: what its weight's shape leaves open is stated somewhere."""
-        part = module.scheme.parts.get("weight")
-        dims = [one for shape in part.shapes for one in shape] if part is not None else []
-        # Sizes that were rounded up to whole words are settled by the other parts.
-        left_open = module.env.keys() if any(one.rounds for one in dims) else {s for one in dims for s in one.symbols}
+        """Whether nothing about a module's size is a guess: what the shape of its weight leaves open is stated."""
+        weight = module.scheme.weight
+        inside = {s for shape in weight.shapes for one in shape for s in one.symbols} if weight is not None else set()
         symbols = module.scheme.symbols.values()
-        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in left_open}
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in inside & module.env.keys()}
         main = self.declared.main
         return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
 

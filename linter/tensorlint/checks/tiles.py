@@ -23,7 +23,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Order:
-    """How block scales of one byte stand: `rows` of `across` blocks of `width` bytes, in tiles or one after another."""
+    """How scales stand: one after another over blocks of `width` bytes, or `rows` by `across` of them in tiles."""
 
     rows: int
     across: int
@@ -46,19 +46,29 @@ def orders(scale: TensorInfo, weight: TensorInfo, label: str) -> tuple[Order, ..
 
     A tiled matrix of whole tiles has the shape of one that stands row by row: then there are both.
     """
-    if not scale.shape or not weight.shape or not scale.elements or not weight.elements:
+    if not scale.elements or not weight.elements:
         return ()
     found = []
     rows = prod(weight.shape[:-1])
     row_bytes = weight.nbytes // rows
-    if scale.shape[:-1] == weight.shape[:-1] and row_bytes % scale.shape[-1] == 0:
-        found.append(Order(rows, scale.shape[-1], row_bytes // scale.shape[-1], False))
+    if _runs(scale, weight):
+        found.append(Order(rows, scale.elements // rows, weight.nbytes // scale.elements, False))
     if label == _LABEL and len(weight.shape) == 2:
         columns, rest = divmod(scale.elements, _whole(rows, _ROWS) * _ROWS)
         widths = [w for w in _WIDTHS if _whole(_whole(row_bytes, w), _COLUMNS) * _COLUMNS == columns]
         if not rest and len(widths) == 1:
             found.append(Order(rows, _whole(row_bytes, widths[0]), widths[0], True))
     return tuple(found)
+
+
+def _runs(scale: TensorInfo, weight: TensorInfo) -> bool:
+    """Whether scales follow each other as the bytes that they stand for do."""
+    if weight.nbytes % scale.elements:
+        return False
+    if len(weight.shape) == 2 and weight.shape[-1] == 1:
+        return len(scale.shape) == 1
+    sizes = scale.shape[:-1] if scale.shape[-1:] == (1,) else scale.shape
+    return len(scale.shape) > 0 and (scale.shape[:-1] == weight.shape[:-1] or sizes == weight.shape[: len(sizes)])
 
 
 def _whole(number: int, size: int) -> int:

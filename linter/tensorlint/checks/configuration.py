@@ -268,7 +268,7 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
         if first is None and main.groups:
             sizes = {g.values.get(field) for g in main.groups} - {None}
             first = sizes.pop() if len(sizes) == 1 else None
-        if first is not None and second is not None and first != second:
+        if first is not None and second is not None and _folded(first) != _folded(second):
             yield fact(field, first, second)
     if (main.get("kv_cache") is None) != (other.get("kv_cache") is None):
         yield fact("KV-cache quantization", main.get("kv_cache"), other.get("kv_cache"))
@@ -289,6 +289,11 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if main.layers is not None and other.layers is not None and main.layers != other.layers:
         differ = sorted(k for k in {*main.layers, *other.layers} if main.layers.get(k) != other.layers.get(k))
         yield fact(f"quantized layer {differ[0]}", main.layers.get(differ[0]), other.layers.get(differ[0]))
+
+
+def _folded(value: Any) -> Any:
+    """Loaders take words in capitals or not."""
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _brief(value: Any) -> str:

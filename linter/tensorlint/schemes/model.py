@@ -87,12 +87,14 @@ class Codes:
     """Zero points that are packed like the weight: `bits` of each, and what is stored for the middle.
 
     `middle` is the code of a symmetric zero, `half` of the range or 0; `less` gives for each declared format ("" where
-    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged.
+    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged; those
+    in `planes` keep the bits of codes that do not fill bytes apart, which is not read.
     """
 
     bits: Dim
     middle: str
     less: Mapping[str, int]
+    planes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

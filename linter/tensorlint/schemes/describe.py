@@ -75,7 +75,7 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
     if any(p.needed == "together" for p in scheme.parts.values()):
         yield "`all or none`: all modules of a kind (the same projection in every layer) have the part, or none has."
     if scheme.weak:
-        yield "This tells little: any other scheme that siblings or the configuration suggest comes first."
+        yield "This tells little: any other scheme comes first, unless the configuration promises this one."
     if scheme.companion:
         yield "They stand beside the tensors of another scheme."
     if scheme.beside:

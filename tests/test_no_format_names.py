@@ -14,7 +14,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 GENERIC = {
     "fp4", "fp8", "int", "int4", "int8", "packed", "kv", "cache", "sparse", "24", "experts", "fused", "unquantized",
     "original", "scaled", "unscaled", "legacy", "fine", "grained", "plain", "tiled", "affine", "fast", "8bit", "fp",
-    "quant", "tensors", "compressed", "auto", "round", "marker", "transformers",
+    "quant", "block", "embedding", "tensors", "compressed", "auto", "round", "marker", "transformers",
 }  # fmt: skip
 
 

@@ -1,27 +1,20 @@
-"""Rules applied to units: what a unit's words mean, drafts of findings, and their grouping into findings."""
+"""Rules applied to units: what a unit's words mean, and a draft of a finding for every unit that a rule objects to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .distribution import distribution
-from .evidence import evidence
 from .facts import Fact
-from .findings import MAX_LOCATIONS, Distribution, Finding, Location, Suppression, fingerprint
-from .lines import Lines
-from .measures.interface import COUNTED, WORDS, Measures, total
-from .producers import known_defect
-from .rulebook import message
+from .findings import Location
+from .measures.interface import COUNTED, WORDS, Measures
 from .rulebook.model import Rule
 from .rulebook.vocabulary import PART_FIELDS
-from .schemes.recognise import Module
+from .schemes.module import Module
 from .selection import ModuleSelection, Selection
-from .sources.interface import Source
-from .spread import spread
 from .view import TensorUnit, View
 
 _SYMBOLS = {"N": "N", "K": "K", "E": "E", "bits": "b", "group": "g"}  # what rules call the symbols of shapes
@@ -109,13 +102,14 @@ def apply_tensors(rules: Iterable[Rule], view: View, measured: Measured, checkpo
         for rule in selection.of(unit).rules:
             if rule.words and (found is None or not found.count):
                 continue
-            lookup = _with_declared(tensor_lookup(unit, found, rule.params), unit, view)
+            lookup = with_declared(tensor_lookup(unit, found, rule.params), unit, view)
             if all(t(lookup) for t in rule.when) and not all(t(lookup) for t in rule.require):
                 location = _place(unit, found, rule.points_at)
                 yield Draft(rule, checkpoint, location, lookup, found, unit, view)
 
 
-def _with_declared(lookup: Callable[[str], Any], unit: TensorUnit, view: View) -> Callable[[str], Any]:
+def with_declared(lookup: Callable[[str], Any], unit: TensorUnit, view: View) -> Callable[[str], Any]:
+    """The same with `declared.FIELD` of the tensor's module."""
     return lambda name: _declared(view, unit.module, name[9:]) if name.startswith("declared.") else lookup(name)
 
 
@@ -208,102 +202,3 @@ def apply_modules(rules: Iterable[Rule], view: View, measured: Measured, checkpo
             found = _module_lookup(module, view, measured, rule.params)
             if all(t(found) for t in rule.when) and not all(t(found) for t in rule.require):
                 yield Draft(rule, checkpoint, Location(first.shard, first.name), found, view=view)
-
-
-# -- from drafts to findings ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Group:
-    """Drafts of one rule and checkpoint that become one finding, with what holds for all of them."""
-
-    drafts: list[Draft]
-    suppression: Suppression | None = None
-    state: str = ""
-
-
-Split = Callable[[list[Draft]], Iterable[Group]]
-
-
-def finish(
-    drafts: Iterable[Draft], source: Source, split: Split = lambda drafts: (Group(drafts),)
-) -> Iterator[Finding]:
-    """Group drafts by rule and checkpoint, and further by `split`; show the bytes of the first."""
-    groups: dict[tuple[str, str], list[Draft]] = {}
-    for draft in drafts:
-        groups.setdefault((draft.checkpoint, draft.rule.id), []).append(draft)
-    lines: dict[str, Lines] = {}
-    for (checkpoint, _), group in groups.items():
-        view = group[0].view
-        if view is not None and checkpoint not in lines:
-            lines[checkpoint] = Lines(view.checkpoint)
-        for part in split(group):
-            finding = _finding(part.drafts, checkpoint, source, lines.get(checkpoint))
-            yield replace(finding, suppression=part.suppression, state=part.state)
-
-
-def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines | None) -> Finding:
-    rule, first = group[0].rule, group[0]
-    lookup = first.lookup
-    values: dict[str, Any] = {}
-    measured = [d.measures for d in group if d.measures is not None]
-    if measured and first.unit is not None:
-        whole = total(measured)
-        lookup = tensor_lookup(first.unit, whole, rule.params)
-        if first.view is not None:
-            lookup = _with_declared(lookup, first.unit, first.view)
-        words = sorted({w for words in rule.words.values() for w in words} | {"count"})
-        values = {w: _plain(whole.value(w)) for w in words}
-    else:
-        values = {n: _plain(lookup(n)) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")}
-
-    def fill(name: str) -> Any:
-        return len(group) if name in ("tensors", "modules") and measured else lookup(name)
-
-    text = message.fill(rule.message, fill)
-    return Finding(
-        rule=rule.id,
-        severity=rule.severity,
-        message=text,
-        effect=message.fill(rule.effect, lookup) if rule.effect else "",
-        remedy=message.fill(rule.remedy, lookup) if rule.remedy else "",
-        see=rule.see,
-        count=len(group),
-        values=values,
-        locations=tuple(_placed(d, lines) for d in group[:MAX_LOCATIONS]),
-        evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
-        note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
-        checkpoint=checkpoint,
-        fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
-        distribution=_distribution(first, source),
-        spread=spread(d.location for d in group) if len(group) > MAX_LOCATIONS else None,
-    )
-
-
-def _placed(draft: Draft, lines: Lines | None) -> Location:
-    """The location with the line of text that stands for it."""
-    location = draft.location
-    line = lines.of(location, draft.lookup) if lines and location.line is None else None
-    return replace(location, line=line) if line else location
-
-
-_CHARTED = ("ceiling", "floor", "largest", "smallest")  # words of rules that point at no element
-_LEAST = 8  # elements that are worth a chart
-
-
-def _distribution(draft: Draft, source: Source) -> Distribution | None:
-    """The spread of the scale that a draft is about, read again; None for other tensors."""
-    unit, measures = draft.unit, draft.measures
-    if unit is None or measures is None or not unit.scale_like or measures.count < _LEAST:
-        return None
-    words = draft.rule.words.get("", frozenset())
-    word = draft.rule.points_at or next((w for w in _CHARTED if w in words), "")
-    found = distribution(unit.tensor, unit.encoding, word, source)
-    return found if found is not None and len(found.bins) > 1 else None
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can carry."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from .errors import UsageError
-from .findings import SEVERITIES, Finding, Location, Suppression
+from .findings import Finding, Report
+from .reporters.interface import Failure
+from .reporters.reading import load_report
 
-MAX_BYTES = 1 << 30
-_HOW = "write one with: tensorlint check TARGET -f json > baseline.json"
 Names = Mapping[tuple[str, str], AbstractSet[str]]  # identities of places, by rule and checkpoint
 
 
@@ -30,13 +26,14 @@ class Baseline:
     def known(self, rule: str, checkpoint: str, names: Iterable[str]) -> Collection[str]:
         """Which of the places that a rule objects to now it objected to then.
 
-        A report lists a limited number of places of a finding. The others are taken as known while there are no more of
-        them than there were.
+        A report lists a limited number of places of a finding: as many as it left out are known of those that it does
+        not list. Which ones cannot be told; the first in `names` are taken as the new ones, as what a report leaves out
+        comes last.
         """
         listed, unlisted = self._places.get((rule, checkpoint), (frozenset(), 0))
-        names = set(names)
-        known = names & listed
-        return names if len(names - known) <= unlisted else known
+        names = dict.fromkeys(names)
+        others = [name for name in names if name not in listed]
+        return names.keys() - others[: max(0, len(others) - unlisted)]
 
     @cached_property
     def _places(self) -> Mapping[tuple[str, str], tuple[AbstractSet[str], int]]:
@@ -63,45 +60,35 @@ class Baseline:
 def load_baseline(path: str, target: str) -> Baseline:
     """What an earlier JSON report says about a target; nothing where it is a report on other targets.
 
-    Raises UsageError for a file that cannot be read or is no report.
+    A target that could not be checked then has nothing known. Raises UsageError for a file that cannot be read or is no
+    report.
     """
-    top = _read(path)
-    several = top.get("targets")
-    rows = [r for r in several if isinstance(r, dict)] if isinstance(several, list) else [top]
+    outcomes = load_report(path)
     findings: list[Finding] = []
-    for row in rows:
-        frame = _frame(row, target)
-        if frame is None and several is not None:
+    for report in outcomes:
+        if isinstance(report, Failure):
             continue
-        listed = row.get("findings")
-        if not isinstance(listed, list):
-            raise UsageError(f"{path} is not a report of tensorlint: it has no `findings`", _HOW)
-        for number, one in enumerate(listed):
-            finding = _finding(one)
-            if finding is None:
-                raise UsageError(f"{path} is damaged: finding {number + 1} cannot be read", _HOW)
+        frame = _frame(report, target)
+        if frame is None and len(outcomes) > 1:
+            continue
+        for finding in report.findings:
             findings.extend(_moved(finding, frame or ("", "")))
     # What was suppressed then counted no more than what was gone: neither makes it known now.
     return Baseline(path, tuple(f for f in findings if f.suppression is None and f.state != "gone"))
 
 
-def _frame(row: Mapping[str, Any], target: str) -> tuple[str, str] | None:
+def _frame(report: Report, target: str) -> tuple[str, str] | None:
     """How places of an earlier report are called in one on this target: a folder taken off, and one put before.
 
     A report on a folder speaks of the checkpoints in it, and one on a checkpoint is a part of one on the folder that it
     is in. None where the two targets have nothing to do with each other.
     """
-    earlier = row.get("target")
-    if not isinstance(earlier, str):
-        return None
-    old, new = _folder(earlier), _folder(target)
-    if old == new or earlier == target:
+    old, new = _folder(report.target), _folder(target)
+    if old == new or report.target == target:
         return "", ""
     inside = os.path.relpath(new, old).replace(os.sep, "/") + "/"
     if not inside.startswith("../"):
-        listed = row.get("checkpoints")
-        known = isinstance(listed, list) and any(isinstance(c, str) and c.startswith(inside) for c in listed)
-        return (inside, "") if known else None
+        return (inside, "") if any(name.startswith(inside) for name in report.checkpoints) else None
     around = os.path.relpath(old, new).replace(os.sep, "/") + "/"
     return ("", around) if not around.startswith("../") and Path(old).exists() else None
 
@@ -119,47 +106,3 @@ def _moved(finding: Finding, frame: tuple[str, str]) -> Iterator[Finding]:
         places = tuple(replace(p, file=before + p.file.removeprefix(off)) for p in finding.locations)
         checkpoint = before + finding.checkpoint.removeprefix(off) if finding.checkpoint else ""
         yield replace(finding, checkpoint=checkpoint, locations=places)
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
-            raise UsageError(f"the baseline {path} is no file, or larger than {MAX_BYTES >> 30} GiB", _HOW)
-        top = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read the baseline {path}: {error.strerror or error}", _HOW) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the baseline {path} is not JSON: {error}", _HOW) from error
-    if not isinstance(top, dict) or not ("findings" in top or "targets" in top):
-        raise UsageError(f"{path} is not a report of tensorlint", _HOW)
-    if top.get("version") != 1:
-        raise UsageError(f"{path} is a report of version {top.get('version')}; version 1 is read", _HOW)
-    return top
-
-
-def _finding(row: object) -> Finding | None:
-    """As much of a finding as a comparison needs, reports of earlier versions too; None for what is none."""
-    if not isinstance(row, dict) or not isinstance(row.get("locations"), list):
-        return None
-    text: dict[str, Any] = {
-        k: row.get(k) or "" for k in ("rule", "message", "checkpoint", "fingerprint", "effect", "remedy", "state")
-    }
-    count, places = row.get("count"), [_location(place) for place in row["locations"]]
-    sound = all(isinstance(v, str) for v in text.values()) and row.get("severity") in SEVERITIES
-    if not sound or type(count) is not int or None in places:
-        return None
-    return Finding(
-        severity=row["severity"],
-        count=count,
-        locations=tuple(p for p in places if p is not None),
-        suppression=Suppression("") if row.get("suppressed") else None,
-        **text,
-    )
-
-
-def _location(row: object) -> Location | None:
-    if not isinstance(row, dict):
-        return None
-    file, tensor = row.get("file"), row.get("tensor") or ""
-    return Location(file, tensor) if isinstance(file, str) and isinstance(tensor, str) else None

@@ -23,7 +23,8 @@ MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a 
 # Read from every checkpoint folder when present; anything else is only listed.
 CONFIG_FILES = (
     "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
-    "quanto_qmap.json", "adapter_config.json", "generation_config.json", "tokenizer_config.json", "model_index.json",
+    "quanto_qmap.json", "quant_model_description.json", "adapter_config.json", "generation_config.json",
+    "tokenizer_config.json", "model_index.json",
 )  # fmt: skip
 _NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
 
@@ -58,6 +59,11 @@ class Checkpoint:
     primary: bool = True
     not_downloaded: tuple[str, ...] = ()
     gaps: tuple[Fact, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called beside others of its target: folder and stem, empty for the only one of a folder."""
+        return (self.folder + self.stem).strip("/")
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .apply import Draft, Group, apply_facts, finish
+from .apply import Draft, apply_facts
 from .baseline import Baseline
 from .findings import Finding, Suppression, fingerprint
+from .finish import Group, finish
 from .rulebook.model import Rule
 from .sources.interface import Source
 from .suppress import Ignores
@@ -23,7 +24,7 @@ class Counting:
 
     def __call__(self, drafts: list[Draft]) -> Iterable[Group]:
         """The groups, whose numbers add up to those of the drafts."""
-        names = {d.location.identity for d in drafts}
+        names = dict.fromkeys(d.location.identity for d in drafts)
         key = drafts[0].rule.id, drafts[0].checkpoint
         self._present.setdefault(key, set()).update(names)
         known = self.baseline.known(*key, names) if self.baseline else ()

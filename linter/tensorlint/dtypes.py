@@ -2,8 +2,8 @@
 
 Facts: the dtype names and widths are those of the safetensors crate (`safetensors/src/tensor.rs`, enum `Dtype`); the
 float layouts are OCP 8-bit and microscaling formats (E4M3 "FN", E5M2, E8M0, E2M1, E2M3, E3M2), the FNUZ variants of
-AMD/Graphcore, IEEE 754 and bfloat16. Values are compared as bit patterns: decoders disagree about patterns such as
-0x7F in E4M3, bytes do not.
+AMD/Graphcore, the unsigned E5M3 of block scales (intel/auto-round auto_round/data_type/nvfp.py), IEEE 754 and bfloat16.
+Values are compared as bit patterns: decoders disagree about patterns such as 0x7F in E4M3, bytes do not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ class Encoding:
     signed: bool = True
 
 
-def _float(name: str, exponent: int, mantissa: int, bias: int, special: str) -> Encoding:
-    signed = special != "e8m0"
+def _float(name: str, exponent: int, mantissa: int, bias: int, special: str, signed: bool = True) -> Encoding:
     return Encoding(name, exponent + mantissa + signed, "float", exponent, mantissa, bias, special, signed)
 
 
@@ -59,7 +58,8 @@ ENCODINGS: dict[str, Encoding] = {
         _float("e4m3fnuz", 4, 3, 8, "fnuz"),
         _float("e5m2", 5, 2, 15, "ieee"),
         _float("e5m2fnuz", 5, 2, 16, "fnuz"),
-        _float("e8m0", 8, 0, 127, "e8m0"),
+        _float("e5m3", 5, 3, 15, "fn", signed=False),
+        _float("e8m0", 8, 0, 127, "e8m0", signed=False),
         _float("f16", 5, 10, 15, "ieee"),
         _float("bf16", 8, 7, 127, "ieee"),
         _float("f32", 8, 23, 127, "ieee"),
@@ -82,7 +82,8 @@ ENCODINGS: dict[str, Encoding] = {
 ENCODING_NAMES: dict[str, str] = {
     "fp4": "FP4 (E2M1)", "fp6_e2m3": "FP6 (E2M3)", "fp6_e3m2": "FP6 (E3M2)", "e4m3": "FP8 (E4M3)",
     "e4m3fnuz": "FP8 (E4M3 FNUZ)", "e5m2": "FP8 (E5M2)", "e5m2fnuz": "FP8 (E5M2 FNUZ)",
-    "e8m0": "powers of two (E8M0)", "int4": "signed 4-bit integers", "uint4": "unsigned 4-bit integers",
+    "e5m3": "unsigned FP8 (E5M3)", "e8m0": "powers of two (E8M0)", "int4": "signed 4-bit integers",
+    "uint4": "unsigned 4-bit integers",
     "raw": "codes that are not looked at one by one",
 }  # fmt: skip
 

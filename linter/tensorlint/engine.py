@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .apply import Draft, apply_facts, apply_modules, apply_tensors, finish
+from .apply import Draft, apply_facts, apply_modules, apply_tensors
 from .causes import without_consequences
 from .checkpoint import Checkpoint, find_checkpoints
 from .checks import CHECKS, Check
@@ -15,6 +15,7 @@ from .counting import Counting
 from .errors import NoCheckpointError, UnfinishedError
 from .facts import Fact
 from .findings import SEVERITIES, Finding, Report
+from .finish import finish
 from .measures.interface import Measures
 from .measures.plan import DEPTHS, Need, Plan, make_plan
 from .measures.scan import Progress, Scanner, StoppedError, on_cpu
@@ -160,7 +161,7 @@ def check(
     return Report(
         target=source.target,
         depth=depth,
-        checkpoints=tuple(_name(c) for c in checkpoints),
+        checkpoints=tuple(c.name for c in checkpoints),
         findings=findings,
         schemes=_schemes(todo),
         tensors=sum(len(c.tensors) for c in checkpoints),
@@ -200,9 +201,9 @@ def _one(
 ) -> None:
     view, checkpoint = job.view, job.view.checkpoint
     run.bytes_read += sum(s.header.data_start for s in checkpoint.shards.values())
-    run.gaps.extend(_gaps(view))
+    run.gaps.extend(view.gaps)
     facts: list[Fact] = list(checkpoint.facts)
-    label = _name(checkpoint)
+    label = checkpoint.name
     # What headers alone can tell is said even when reading the bytes fails later.
     for check_ in job.checks:
         if check_.needs is None:
@@ -235,32 +236,9 @@ def _one(
     run.drafts.extend(apply_facts(rules, late, view, label))
 
 
-def _gaps(view: View) -> Iterable[str]:
-    if view.checkpoint.not_downloaded:
-        count = len(view.checkpoint.not_downloaded)
-        yield (
-            "1 shard of the model was not downloaded"
-            if count == 1
-            else f"{count} shards of the model were not downloaded"
-        )
-    said = getattr(view.checkpoint.source, "gaps", ())  # a source that knows more than its headers
-    yield from said
-    for shard in view.checkpoint.shards.values():
-        if not shard.header.readable:
-            yield f"{shard.name} could not be read"
-        elif shard.header.unusable and not said:
-            yield f"{len(shard.header.unusable)} tensors of {shard.name} could not be read"
-    if view.recognised.unknown:
-        yield f"{len(view.recognised.unknown)} modules fit no known scheme: only their container was checked"
-
-
 def _schemes(jobs: Iterable[Job]) -> dict[str, int]:
     counted = Counter(m.scheme.name for job in jobs for m in job.view.quantized)
     return dict(counted.most_common())
-
-
-def _name(checkpoint: Checkpoint) -> str:
-    return (checkpoint.folder + checkpoint.stem).strip("/")
 
 
 def _order(finding: Finding) -> tuple[bool, int, str, str]:

@@ -66,6 +66,7 @@ def _is_bad(encoding: Encoding, word: str) -> Callable[[bytes], bool]:
 _NAMES = {
     "e4m3": "E4M3",
     "e5m2": "E5M2",
+    "e5m3": "E5M3",
     "e8m0": "E8M0",
     "bf16": "BF16",
     "f16": "F16",

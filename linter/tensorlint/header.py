@@ -8,21 +8,20 @@ All arithmetic is on Python's unbounded integers; nothing is allocated before it
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .dtypes import DTYPE_BITS
+from .entry import FIELDS, bits_of, nearest_dtype, problem_of, usual
 from .facts import Fact
-from .jsontext import MAX_DEPTH, BadInteger, JsonError, Pairs, nesting, parse
+from .jsontext import MAX_DEPTH, JsonError, Pairs, json_type, nesting, parse
 from .sniff import sniff
 from .sources.interface import File
 
 HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
 MAX_FACTS = 10_000  # per header
-_USIZE = 1 << 64
+_MAX_GUESSES = 100  # of dtypes that were meant; a header may hold a million different ones
 
 
 class TensorInfo(NamedTuple):
@@ -121,7 +120,7 @@ def read_header(file: File) -> Header:
         offset = 8 + (0 if at is None else len(text[:at].encode("utf-8")))
         return unreadable(fact("header-not-json", offset, reason=str(error), near=near))
     if not isinstance(top, Pairs):
-        return unreadable(fact("header-not-object", 8, found=_json_type(top)))
+        return unreadable(fact("header-not-object", 8, found=json_type(top)))
     if not text.startswith("{"):
         facts.append(fact("leading-space", 8, start=raw[:4].hex(" ")))
     for key in top.repeated:
@@ -147,24 +146,14 @@ def _metadata(value: Any, shard: str, facts: list[Fact]) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Pairs):
-        bad(f"it is a {_json_type(value)}, not an object")
+        bad(f"it is a {json_type(value)}, not an object")
         return {}
     for key in value.repeated:
         facts.append(Fact("duplicate-key", shard, values={"key": key, "where": "in __metadata__"}))
     for key, item in value.items():
         if not isinstance(item, str):
-            bad(f"the value of `{key[:80]}` is a {_json_type(item)}, not text")
+            bad(f"the value of `{key[:80]}` is a {json_type(item)}, not text")
     return {k: v for k, v in value.items() if isinstance(v, str)}
-
-
-def _json_type(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "boolean", int: "number", float: "number", BadInteger: "number", str: "text", list: "list"}
-    return names.get(type(value), "object")
-
-
-_FIELDS = ("dtype", "shape", "data_offsets")
 
 
 def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tuple[list[TensorInfo], bool]:
@@ -173,26 +162,26 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tupl
     odd_fields: dict[str, str] = {}
     unknown_dtypes: dict[str, str] = {}
     for name, given in top.items():
-        entry, odd = _usual(given)
-        problem = _entry_problem(entry)
+        entry, odd = usual(given)
+        problem = problem_of(entry)
         if problem:
             facts.append(Fact("bad-entry", shard, name, values={"problem": problem}))
             continue
         if odd:
             odd_fields.setdefault(odd, name)
         if len(entry) > 3:
-            odd_fields.update({field: name for field in entry if field not in _FIELDS and field not in odd_fields})
+            odd_fields.update({field: name for field in entry if field not in FIELDS and field not in odd_fields})
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not name or not name.isprintable():
             facts.append(Fact("odd-name", shard, name, values={"name": ascii(name)}))
         bits = DTYPE_BITS.get(dtype)
         if bits is None:
             if dtype not in unknown_dtypes:
-                unknown_dtypes[dtype] = _nearest(dtype) if len(unknown_dtypes) < _MAX_GUESSES else ""
+                unknown_dtypes[dtype] = nearest_dtype(dtype) if len(unknown_dtypes) < _MAX_GUESSES else ""
             values = {"dtype": dtype[:40], "near": unknown_dtypes[dtype]}
             facts.append(Fact("unknown-dtype", shard, name, values=values))
             continue
-        total = _bits(shape, bits)
+        total = bits_of(shape, bits)
         if end < begin:
             facts.append(Fact("offsets-reversed", shard, name, values={"begin": begin, "end": end}))
         elif total is None:
@@ -211,81 +200,6 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tupl
             Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)})
         )
     return tensors, bool(odd_fields)
-
-
-_MAX_GUESSES = 100  # a header may hold a million different dtypes
-
-
-_SPELLINGS = (("TORCH.", ""), ("FLOAT", "F"), ("UINT", "U"), ("INT", "I"), ("COMPLEX", "C"), ("FP", "F"))
-
-
-def _nearest(dtype: str) -> str:
-    """The dtype that was probably meant, `float8_e4m3fn` and the like included; empty when nothing is near."""
-    name = dtype[:40].upper()
-    for spelling, short in _SPELLINGS:
-        name = name.replace(spelling, short)
-    # Frameworks say FN or FNU for what the format leaves out; FNUZ are other formats.
-    name = re.sub(r"(E4M3|E8M0)FNU?$", r"\1", name)
-    return next(iter(difflib.get_close_matches(name, DTYPE_BITS, 1, 0.5)), "")
-
-
-def _bits(shape: list[int], bits: int) -> int | None:
-    """Bits of a tensor; None where the crate's order of multiplication (dimensions first) overflows 64 bits."""
-    elements = 1
-    for size in shape:
-        elements *= size
-        if elements >= _USIZE:
-            return None
-    return elements * bits if elements * bits < _USIZE else None
-
-
-def _usual(entry: Any) -> tuple[Any, str]:
-    """An entry in its usual form, and what was unusual about it.
-
-    Derived serde readers also take a struct as the list of its fields, and a dtype as an object with the null value.
-    """
-    odd = ""
-    if type(entry) is list and len(entry) == len(_FIELDS):
-        entry, odd = Pairs(zip(_FIELDS, entry, strict=True)), "(a list in place of named fields)"
-    if isinstance(entry, Pairs):
-        dtype = entry.get("dtype")
-        if isinstance(dtype, Pairs) and not dtype.repeated and list(dtype.values()) == [None]:
-            usual = Pairs(entry)
-            usual.repeated = entry.repeated
-            usual["dtype"] = next(iter(dtype))
-            entry, odd = usual, odd or "(an object in place of a dtype)"
-    return entry, odd
-
-
-def _entry_problem(entry: Any) -> str:
-    if not isinstance(entry, Pairs):
-        return f"it is a {_json_type(entry)}, not an object"
-    for field in _FIELDS:
-        if field in entry.repeated:
-            return f"`{field}` is given twice"
-        if field not in entry:
-            return f"`{field}` is missing"
-    if type(entry["dtype"]) is not str:
-        return f"`dtype` is a {_json_type(entry['dtype'])}, not text"
-    shape, offsets = entry["shape"], entry["data_offsets"]
-    if type(shape) is not list:
-        return f"`shape` is a {_json_type(shape)}, not a list"
-    if type(offsets) is not list or len(offsets) != 2:
-        return "`data_offsets` is not a list of two numbers"
-    for what, values in (("shape", shape), ("data_offsets", offsets)):
-        for value in values:
-            if type(value) is not int:
-                return f"`{what}` holds a {_json_type(value)}{_shown(value)}, not a whole number"
-            if value < 0:
-                return f"`{what}` holds a negative number ({value})"
-            if value >= _USIZE:
-                return f"`{what}` holds a number beyond 64 bits ({value})"
-    return ""
-
-
-def _shown(value: Any) -> str:
-    # Lists and objects may be too deep or too long to print.
-    return f" ({str(value)[:40]})" if isinstance(value, (bool, float, BadInteger, str)) else ""
 
 
 def _layout(tensors: list[TensorInfo], file: File, start: int, length: int, facts: list[Fact]) -> None:

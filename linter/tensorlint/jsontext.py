@@ -101,3 +101,11 @@ def nesting(text: str) -> int:
         elif token[0][0] != '"':
             level -= 1
     return deepest
+
+
+def json_type(value: Any) -> str:
+    """What kind of value `parse` gave, in words."""
+    if value is None:
+        return "null"
+    names = {bool: "boolean", int: "number", float: "number", BadInteger: "number", str: "text", list: "list"}
+    return names.get(type(value), "object")

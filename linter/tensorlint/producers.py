@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from .rulebook.yamltext import Item, text_of
 from .schemes.declared import Declared
 
+# The keys of a producer file and of a defect; the JSON Schema is made of them too.
+KEYS = ("summary", "producer", "defects", "see")
+REQUIRED = ("producer", "defects")
+DEFECT_KEYS = ("rules", "before", "says")
+DEFECT_REQUIRED = ("rules", "says")
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -42,10 +48,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def load_producer(top: Item, name: str) -> Producer:
     """A producer from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the producer", {"summary", "producer", "defects", "see"})
-    for key in ("producer", "defects"):
-        if key not in keys:
-            top.fail(f"the producer has no `{key}`")
+    keys = top.mapping("the producer", KEYS, REQUIRED)
     text_of(keys)
     return Producer(
         keys["producer"].string("`producer`"), tuple(_defect(i) for i in keys["defects"].sequence("`defects`"))
@@ -53,10 +56,7 @@ def load_producer(top: Item, name: str) -> Producer:
 
 
 def _defect(item: Item) -> Defect:
-    keys = item.mapping("a defect", {"rules", "before", "says"})
-    for key in ("rules", "says"):
-        if key not in keys:
-            item.fail(f"the defect has no `{key}`")
+    keys = item.mapping("a defect", DEFECT_KEYS, DEFECT_REQUIRED)
     before = numbers(keys["before"].string("`before`")) if "before" in keys else ()
     return Defect(keys["rules"].strings("`rules`"), before, " ".join(keys["says"].string("`says`").split()))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .rulebook.model import Rule, Scope
-from .schemes.recognise import Module
+from .schemes.module import Module
 from .view import TensorUnit
 
 

@@ -14,10 +14,12 @@ from .dtypes import Encoding, encoding_of
 from .header import TensorInfo
 from .names import pattern_of
 from .rulebook.library import Book
+from .rulebook.message import plural
 from .schemes.declared import Declaration, Declared, read_declared
 from .schemes.families import Anatomy, anatomy
 from .schemes.model import SCALE_LIKE, Part
-from .schemes.recognise import Module, Recognised, Recogniser
+from .schemes.module import Module, Recognised
+from .schemes.recognise import Recogniser
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,23 @@ class View:
             found[module.pattern].append(module)
         return {pattern: tuple(modules) for pattern, modules in found.items()}
 
+    @property
+    def gaps(self) -> Iterator[str]:
+        """What could not be looked at, in sentences."""
+        checkpoint = self.checkpoint
+        if count := len(checkpoint.not_downloaded):
+            yield f"{plural(count, 'shard')} of the model {'was' if count == 1 else 'were'} not downloaded"
+        said = getattr(checkpoint.source, "gaps", ())  # a source that knows more than its headers
+        yield from said
+        for shard in checkpoint.shards.values():
+            if not shard.header.readable:
+                yield f"{shard.name} could not be read"
+            elif shard.header.unusable and not said:
+                yield f"{plural(len(shard.header.unusable), 'tensor')} of {shard.name} could not be read"
+        if count := len(self.recognised.unknown):
+            fit = "fits" if count == 1 else "fit"
+            yield f"{plural(count, 'module')} {fit} no known scheme: only their container was checked"
+
     @cached_property
     def units(self) -> tuple[TensorUnit, ...]:
         """Every readable tensor once, as a unit."""
@@ -193,8 +212,11 @@ class View:
         return found
 
     def settled(self, module: Module) -> bool:
-        """Whether nothing about a module's size is a guess: what its shapes leave open is stated somewhere."""
-        fields = {s.declared for s in module.scheme.symbols.values() if s.usual and s.declared and s.name in module.env}
+        """Whether nothing about a module's size is a guess: what the shape of its weight leaves open is stated."""
+        weight = module.scheme.weight
+        inside = {s for shape in weight.shapes for one in shape for s in one.symbols} if weight is not None else set()
+        symbols = module.scheme.symbols.values()
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in inside & module.env.keys()}
         main = self.declared.main
         return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
 

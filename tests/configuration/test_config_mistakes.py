@@ -134,7 +134,7 @@ WRITTEN = [  # as tired people write it; words that must be said
     ("[severity.scales]\nnan = 'note'", '"scales/nan"'),
     ("[severity]\n'scales/nan' = 'off'\nfail-on = 'warning'", "above the first [table]"),
     ("[[ignore]]\nrule = 'scales/nan'\nreason = 'x'\ndepth = 'full'", "above the first [table]"),
-    ("[severity]\n'scales/nan' = false", "one of: error, warning, note, off"),
+    ("[severity]\n'scales/nan' = false", "one of: error, note, off, warning"),
     ("[severity]\n'scales/nan' = 'ignore'", "did you mean `off`"),
     ("[params.scales/saturated]\nlimit = 0.1", 'params."scales/saturated"'),
     ("[params.scales.saturated]\nlimit = 0.1", '[params."scales/saturated"]'),

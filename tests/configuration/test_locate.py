@@ -95,7 +95,7 @@ def same(data: object, node: Node, text: list[str]) -> None:
 
 
 @given(documents())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_places_agree_with_tomllib(text: str) -> None:
     try:
         data = tomllib.loads(text)

@@ -1,7 +1,1 @@
-"""Settings of the property tests here."""
-
-from hypothesis import settings
-
-# How long an example takes says something about the machine, not about the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+"""Its place makes this folder importable, for `slow_measures` in the tests of devices."""

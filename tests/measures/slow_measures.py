@@ -11,7 +11,8 @@ from tensorlint.dtypes import Encoding
 from tensorlint.measures.interface import COUNTED, WORDS, Measures
 
 EVERY = frozenset(WORDS)
-PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "floor"))
+ELEMENTWISE = tuple(w for w in COUNTED if w != "ceiling_runs")
+PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "below_ceiling", "ceiling_runs", "floor"))
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def decode(pattern: int, e: Encoding) -> tuple[float, bool]:
         return (pattern - (1 << e.bits) if e.signed and pattern >> (e.bits - 1) else pattern), False
     if e.special == "e8m0":
         return (math.nan if pattern == 255 else 2.0 ** (pattern - 127)), False
-    sign = -1.0 if pattern >> (e.bits - 1) else 1.0
+    sign = -1.0 if e.signed and pattern >> (e.bits - 1) else 1.0
     exponent, mantissa = pattern >> e.mantissa & ((1 << e.exponent) - 1), pattern & ((1 << e.mantissa) - 1)
     ones = exponent == (1 << e.exponent) - 1
     if e.special == "ieee" and ones:
@@ -69,6 +70,17 @@ def ends(e: Encoding) -> tuple[float, float]:
     return min(finite), max(finite)
 
 
+@cache
+def step_below(e: Encoding) -> float:
+    """The largest magnitude but one."""
+    most = ends(e)[1]
+    if e.kind == "int":
+        return most - 1
+    if e.name in ("f32", "f64"):
+        return most - 2.0 ** (math.frexp(most)[1] - 1 - e.mantissa)
+    return max(v for v in (abs(decode(p, e)[0]) for p in range(1 << e.bits)) if v < most)
+
+
 def tests(element: Element, e: Encoding) -> dict[str, bool]:
     """Which counted words an element counts for."""
     value = element.value
@@ -81,6 +93,7 @@ def tests(element: Element, e: Encoding) -> dict[str, bool]:
         "negative": finite and value < 0,
         "subnormal": element.subnormal,
         "ceiling": finite and (abs(value) >= most or (e.kind == "int" and not e.signed and value == 0)),
+        "below_ceiling": finite and (abs(value) == step_below(e) or (e.kind == "int" and not e.signed and value == 1)),
         "floor": finite and abs(value) == least,
     }
 
@@ -89,11 +102,14 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     """What `told` should say of the measures of these bytes."""
     found = list(elements(data, encoding))
     answer: dict[str, object] = {"count": len(found)}
-    for word in COUNTED:
+    for word in ELEMENTWISE:
         hits = [x.index for x in found if tests(x, encoding)[word]]
         answer[word] = len(hits)
         if word in PLACED:
             answer[f"{word} at"] = hits[0] if hits else None
+    packed = encoding.kind == "float" and encoding.bits == 4
+    runs = [{code & 0x77 for code in data[at : at + 4]} for at in range(0, len(data) // 4 * 4, 4)]
+    answer["ceiling_runs"] = 8 * runs.count({0x77}) if packed else 0
     real = [abs(float(x.value)) for x in found if math.isfinite(x.value) and x.value]
     answer["smallest"], answer["largest"] = min(real, default=0.0), max(real, default=0.0)
     answer["first"] = repr(float(found[0].value)) if found else None
@@ -102,6 +118,11 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     answer["all_zero"] = int(all(x.value == 0 for x in found))
     answer["byte"] = (whole or b"\xff")[0] if answer["uniform"] else "any"
     return answer
+
+
+def grain(encoding: Encoding) -> int:
+    """Bytes at a multiple of which a tensor may be cut."""
+    return 4 if encoding.kind == "float" and encoding.bits == 4 else max(1, encoding.bits // 8)
 
 
 def told(measures: Measures, words: frozenset[str] = EVERY) -> dict[str, object]:

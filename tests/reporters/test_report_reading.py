@@ -60,7 +60,7 @@ reports = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(reports | st.builds(Failure, text, text, count), min_size=1, max_size=3))
 def test_what_is_written_is_read_back_as_it_was(outcomes):
     assert list(read_report(render(outcomes, Options()), "report.json")) == outcomes

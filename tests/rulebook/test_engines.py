@@ -97,9 +97,9 @@ def test_of_a_scheme_that_the_file_does_not_name_it_is_said_that_nothing_is_know
 def test_of_what_a_limit_objects_to_enough_is_known(tmp_path):
     write({"model.safetensors": nvfp4().files()["model.safetensors"], "config.json": json.dumps(
         {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}).encode()}, tmp_path)  # fmt: skip
-    said = {f.rule for f in tensorlint.check(tmp_path, engines=["mlx"], depth="headers").findings}
-    assert "engine/mlx/no-method" in said
-    assert "engine/mlx/not-known" not in said
+    said = {f.rule for f in tensorlint.check(tmp_path, engines=["transformers"], depth="headers").findings}
+    assert "engine/transformers/no-method" in said
+    assert "engine/transformers/not-known" not in said
 
 
 @pytest.mark.parametrize(

@@ -110,11 +110,12 @@ def test_there_are_enough() -> None:
 
 
 @pytest.mark.parametrize("text", [t for _, t in GENERATED], ids=[n for n, _ in GENERATED])
-def test_a_mistake_is_shown_at_its_place(text, book):
+def test_a_mistake_is_shown_at_its_place_with_what_to_write(text, book):
     error = error_of(text, book)
     found = re.search(r"--> my\.yaml:(\d+):(\d+)", error)
     assert found, error
     assert "^" in error
+    assert " = help: " in error, error
 
 
 # -- the schemas ------------------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,13 +57,15 @@ def test_a_pattern_that_does_not_compile_is_reported_not_raised() -> None:
     assert "not a regular expression" in found.broken["re:("]
 
 
-def test_a_catastrophic_pattern_is_stopped_and_not_tried_again() -> None:
-    found = matcher(["re:(a+)+$"], ("regex",))
-    started = time.monotonic()
-    for _ in range(100):
-        assert found.covering("a" * 64 + "b") is None
-    # A bound on work, not a measurement: one hundred unguarded matches would outlast the universe.
-    assert time.monotonic() - started < 30
+_CATASTROPHIC = "re:(?:a|aa)+$"  # takes longer than the universe has for 64 letters and another one
+
+
+def test_a_catastrophic_pattern_is_stopped_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = matcher([_CATASTROPHIC], ("regex",))
+    assert found.covering("a" * 64 + "b") is None
+    assert found.broken == {_CATASTROPHIC: "it takes too long to match"}
+    monkeypatch.setattr(found, "_covers", lambda *_: pytest.fail("tried again"))
+    assert found.covering("a" * 64 + "b") is None
 
 
 def test_an_endless_entry_is_not_tried() -> None:
@@ -89,3 +89,38 @@ def test_what_is_known_of_names_alike_changes_nothing(entries: list[str], styles
         alone = [e for e in dict.fromkeys(entries) if matcher([e], tuple(styles))._covers(e, name, True)]
         first = name if "exact" in styles and name in entries else next(iter(alone), None)
         assert together.covering(name) == first
+
+
+_EXPRESSIONS = st.sampled_from(
+    [
+        "re:.*gate", "re:model", "re:(w1|gate)$", "re:(.)(.).*\\1", "re:(?i)MODEL.*", "re:a|model", "re:.*[0-9]{2}", "re:(",
+        "re:.*\\.mlp(?:\\.|$)", "re:^layers", "re:(?P<x>1).*(?P=x)", "re:.*1(*SKIP)(*FAIL)|model", "-:.*mlp", "+:layers\\.1",
+        "gate", "mlp.gate", "layers.1", "w1$", "a)|(b", "*.gate", ".*experts", "[",
+    ]
+)  # fmt: skip
+
+
+@given(
+    st.lists(_EXPRESSIONS, min_size=8, max_size=22, unique=True),
+    st.sampled_from(
+        [
+            ("exact", "regex", "class"), ("exact", "regex", "glob"), ("signed",), ("bare_regex",), ("exact", "search"),
+            ("exact", "suffix", "search"), ("search", "substring"), ("exact", "bare_regex"),
+        ]
+    ),
+    st.lists(_NAMES | st.just("re:model.gate"), min_size=1, max_size=6),
+)  # fmt: skip
+def test_expressions_tried_together_cover_what_they_cover_alone(
+    entries: list[str], styles: tuple[str, ...], names: list[str]
+) -> None:
+    together = matcher(entries, styles)
+    for name in names:
+        alone = (e for e in entries if matcher([e], styles)._covers(e, name, True))
+        assert together.covering(name) == (name if "exact" in styles and name in entries else next(alone, None))
+
+
+def test_one_catastrophic_pattern_of_many_is_named_and_the_others_go_on() -> None:
+    found = matcher([_CATASTROPHIC, *(f"re:b{n}" for n in range(20))], ("regex",))
+    assert found.covering("a" * 64 + "c") is None
+    assert list(found.broken) == [_CATASTROPHIC]
+    assert found.covering("b7") == "re:b7"

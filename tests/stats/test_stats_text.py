@@ -10,8 +10,9 @@ import pytest
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.variants import scheme_examples
 from tensorlint.sources.memory import MemorySource
+from tensorlint.stats.bars import ASCII_BARS, BARS, bars_of
 from tensorlint.stats.report import Contents, survey, with_values
-from tensorlint.stats.text import ASCII_BARS, BARS, bars_of, render
+from tensorlint.stats.text import render
 from tensorlint.stats.values import Histogram
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
-from tensorlint.stats import values as module
+from tensorlint.stats import exponents as module
 from tensorlint.stats.report import survey, with_values
 from tensorlint.stats.values import Histogram, Values
 
@@ -34,7 +34,7 @@ def shown(histogram: Histogram | None) -> dict[float, int]:
     return {} if histogram is None else {k: n for k, n in zip(histogram.labels, histogram.counts, strict=True) if n}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(min_size=4, max_size=400), st.sampled_from([("F32", "<f4", 24), ("F16", "<f2", 15), ("F64", "<f8", 60)])
 )

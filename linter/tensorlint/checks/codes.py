@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ..facts import Fact
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("half-codes",)

@@ -10,7 +10,8 @@ from ..names import canonical
 from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.model import Scheme
-from ..schemes.recognise import Module
+from ..schemes.module import Module
+from ..schemes.shapes import fits
 from ..view import View
 
 STATES = (
@@ -18,6 +19,7 @@ STATES = (
     "declaration-unknown",
     "scheme-mismatch",
     "parameter-mismatch",
+    "activations-mismatch",
     "ignored-but-quantized",
     "quantized-not-declared",
     "declarations-differ",
@@ -163,6 +165,7 @@ def _meant(scheme: Scheme) -> str:
 
 
 _SIZES = {"group_size", "bits", "block_rows", "block_cols"}
+_ACTIVATION = "activation_"
 _STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
 
 
@@ -175,6 +178,11 @@ def _compare(
     }
     stated = {k: v for k, v in expected.values.items() if k not in sizes}
     if not allows(module.scheme, stated):
+        weights = {k: v for k, v in stated.items() if not k.startswith(_ACTIVATION)}
+        if allows(module.scheme, weights):
+            inputs = [f"{k.removeprefix(_ACTIVATION)} {v}" for k, v in stated.items() if k not in weights]
+            yield Fact("activations-mismatch", main.file, place, values={**values, "declared": ", ".join(inputs)})
+            return
         yield Fact(
             "scheme-mismatch",
             main.file,
@@ -182,10 +190,23 @@ def _compare(
             values={**values, "declared": say(stated), "entry": expected.entry},
         )
         return
+    group = sizes.get("group_size") or stated.get("group_size")
+    grouped = expected.values.get("activation_group")
+    if _alike(expected.values) and type(group) is int and type(grouped) is int and 0 < group != grouped > 0:
+        found = {**values, "declared": f"groups of {grouped} beside weights in groups of {group}"}
+        yield Fact("activations-mismatch", main.file, place, values=found)
+        return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
-    if label and strategy and strategy != label and {label, str(strategy)} <= _STRATEGIES:
+    apart = {label, str(strategy)} <= _STRATEGIES and strategy != label
+    if apart and not _reads_as(module, "weight_scale", str(strategy), expected.values):
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
+        yield Fact("parameter-mismatch", main.file, place, values=found)
+        return
+    wide, size = module.env.get("K", 0), expected.values.get("group_size")
+    by_row = "channel" in (label, module.labels.get("zero_point"))
+    if by_row and not strategy and type(size) is int and 0 < size < wide:
+        found = {**values, "parameter": "group size", "found": wide, "declared": size}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
     odd = {
@@ -199,6 +220,25 @@ def _compare(
         theirs = " and ".join(str(declared) for _, declared in odd.values())
         found = {**values, "parameter": names, "found": mine, "declared": theirs}
         yield Fact("parameter-mismatch", main.file, place, values=found)
+
+
+def _reads_as(module: Module, name: str, label: str, declared: Mapping[str, Any]) -> bool:
+    """Whether a part's shape is also that of another label: one group as wide as the matrix looks like a channel."""
+    part, tensor = module.scheme.parts.get(name), module.parts.get(name)
+    if part is None or tensor is None:
+        return False
+    stated = {s.name: declared.get(s.declared or "") for s in module.scheme.symbols.values()}
+    env = {**{k: v for k, v in stated.items() if type(v) is int and v > 0}, **module.env}
+    return any(
+        own == label and fits(shape, tensor.shape, dict(env))
+        for shape, own in zip(part.shapes, part.labels, strict=True)
+    )
+
+
+def _alike(values: Mapping[str, Any]) -> bool:
+    """Whether weights and activations are declared in the same number format."""
+    pairs = [(values.get(name), values.get(_ACTIVATION + name)) for name in ("bits", "type")]
+    return any(one is not None for one, _ in pairs) and all(one == other for one, other in pairs)
 
 
 def say(values: Mapping[str, Any]) -> str:
@@ -242,10 +282,15 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
         if first is None and main.groups:
             sizes = {g.values.get(field) for g in main.groups} - {None}
             first = sizes.pop() if len(sizes) == 1 else None
-        if first is not None and second is not None and first != second:
+        if first is not None and second is not None and _folded(first) != _folded(second):
             yield fact(field, first, second)
     if (main.get("kv_cache") is None) != (other.get("kv_cache") is None):
         yield fact("KV-cache quantization", main.get("kv_cache"), other.get("kv_cache"))
+    if main.dialect.overrides and other.dialect.overrides:
+        settings = [{k: v for k, v in d.content.items() if isinstance(v, (dict, bool))} for d in (main, other)]
+        odd = sorted(k for k in {*settings[0], *settings[1]} if settings[0].get(k) != settings[1].get(k))
+        if odd:
+            yield fact(f"setting of {odd[0]}", settings[0].get(odd[0]), settings[1].get(odd[0]))
     lists = [set(d.ignore.entries) for d in (main, other)]
     both_state = all(isinstance(d.get("ignore"), list) for d in (main, other))
     if both_state and lists[0] != lists[1]:
@@ -258,6 +303,11 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if main.layers is not None and other.layers is not None and main.layers != other.layers:
         differ = sorted(k for k in {*main.layers, *other.layers} if main.layers.get(k) != other.layers.get(k))
         yield fact(f"quantized layer {differ[0]}", main.layers.get(differ[0]), other.layers.get(differ[0]))
+
+
+def _folded(value: Any) -> Any:
+    """Loaders take words in capitals or not."""
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _brief(value: Any) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact
 from ..names import lineage
-from ..schemes.choosing import Problem
 from ..schemes.model import Part
-from ..schemes.recognise import Module
+from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
 from ..view import View
 
@@ -26,7 +25,9 @@ STATES = (
     "unknown-part",
     "second-weight",
     "leaked-state",
+    "missing-companion",
 )
+_INPUT_SCALES = ("input_scale", "input_tensor_scale")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -55,7 +56,9 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             }
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
+    yield from _sets(view, known)
     yield from _leaked(view)
+    yield from _alone(view)
     for unknown in view.recognised.unknown:
         first = unknown.tensors[0]
         said = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
@@ -68,6 +71,18 @@ def _leaked(view: View) -> Iterator[Fact]:
         owner = tensor.name.rpartition(".")[0]
         if "calibration" in view.anatomy.roles(owner) and view.unit_of[tensor.name].part is None:
             yield Fact("leaked-state", tensor.shard, tensor.name, values={"owner": owner})
+
+
+def _alone(view: View) -> Iterator[Fact]:
+    """Modules that readers know by a tensor that stands beside them all, and is nowhere."""
+    there = {m.scheme.name for m in view.companions}
+    modules: dict[str, list[Module]] = {}
+    for module in view.quantized:
+        if module.scheme.beside and module.scheme.beside not in there:
+            modules.setdefault(module.scheme.beside, []).append(module)
+    for beside, found in modules.items() if view.checkpoint.whole else ():
+        values = {"scheme": found[0].scheme.name, "beside": beside, "modules": len(found)}
+        yield Fact("missing-companion", _file(found[0]), _any_tensor(found[0]), values=values)
 
 
 def _file(module: Module) -> str:
@@ -208,7 +223,9 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                 if name in known:
                     continue
                 same_scheme = [m for m in having if m.scheme is module.scheme]
-                declared = _declared_static(view, module) if part.name in ("input_scale", "input_tensor_scale") else ""
+                # A scheme with both has them as two names of one thing.
+                wanted = part.name in _INPUT_SCALES and module.parts.keys().isdisjoint(_INPUT_SCALES)
+                declared = _declared_static(view, module) if wanted else ""
                 if (
                     same_scheme
                     or _always_stored(view, module, part_name)
@@ -231,6 +248,23 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
         main = view.declared.main
         values = {"part": part_name, "modules": len(modules), "where": main.where if main else ""}
         yield Fact("activations-undeclared", main.file if main else "", values=values)
+
+
+def _sets(view: View, known: frozenset[str]) -> Iterator[Fact]:
+    """Parts of which a module has all or none: those missing beside others of the set."""
+    for module in view.quantized:
+        wanted = [p for p in module.scheme.parts.values() if p.needed == "set"]
+        lacking = [p for p in wanted if p.name not in module.parts]
+        if not wanted or not 0 < len(lacking) < len(wanted):
+            continue
+        siblings = [m for m in view.siblings.get(module.pattern, ()) if m.scheme is module.scheme]
+        for part in lacking:
+            if (name := module.name + part.suffix) not in known:
+                values = {
+                    "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix,
+                    "have": sum(part.name in m.parts for m in siblings), "of": len(siblings), "declared": "",
+                }  # fmt: skip
+                yield Fact("missing-part", _file(module), name, values=values)
 
 
 def _declared_static(view: View, module: Module) -> str:
@@ -256,5 +290,4 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
 
 def _first_alternative(module: Module, part_name: str) -> bool:
     """Whether this is the activation scale to expect when several names for it are possible."""
-    names = [p.name for p in module.scheme.parts.values() if p.name in ("input_scale", "input_tensor_scale")]
-    return not any(n in module.parts for n in names) and names[0] == part_name
+    return next(p for p in module.scheme.parts if p in _INPUT_SCALES) == part_name

@@ -14,7 +14,7 @@ from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.declared import Declaration
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("not-power-of-two", "power-of-two-undeclared")

@@ -12,7 +12,7 @@ from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..names import short
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("fused-schemes-differ", "fused-partly-quantized")

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from ..facts import Fact
 from ..names import canonical, lineage
 from ..schemes.declared import Declaration
+from ..schemes.module import Module
 from ..view import View
 from .configuration import say
 
@@ -17,9 +18,11 @@ STATES = (
     "declaration-left",
     "unquantized-not-ignored",
     "listed-but-unquantized",
+    "odd-one-out",
     "head-not-ignored",
     "dead-entry",
     "mistaken-entry",
+    "dead-group",
     "broken-pattern",
 )
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
@@ -28,6 +31,8 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about the lists of the main declaration."""
     main = view.declared.main
+    if view.checkpoint.whole and (main is None or main.dialect.lists == "none"):
+        yield from _odd(view, main)
     if main is None:
         return
     if view.checkpoint.whole:
@@ -35,26 +40,53 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     yield from _lists(view, main)
 
 
+def _odd(view: View, main: Declaration | None) -> Iterator[Fact]:
+    """The one module of a kind that is plain, in a layer whose other modules are quantized, where no list says so."""
+    for siblings in view.siblings.values():
+        plain = [m for m in siblings if not m.scheme.quantized]
+        if len(plain) != 1 or len(siblings) <= _KIND or not view.is_linear(plain[0]):
+            continue
+        (module,) = plain
+        weight = module.parts.get("weight")
+        others = [m for m in siblings if m is not module]
+        if weight is None or len(weight.shape) != 2 or (main and main.expect(module.name).quantized is False):
+            continue
+        layer = _LAYER.search(module.name)
+        within = [m for n, m in view.modules.items() if layer and n.startswith(module.name[: layer.end()] + ".")]
+        beside = [m for m in within if m is not module and view.is_linear(m)]
+        if beside and all(m.scheme.quantized for m in beside):
+            values = {
+                "module": module.name, "dtype": weight.dtype, "scheme": others[0].scheme.name, "siblings": len(others),
+            }  # fmt: skip
+            yield Fact("odd-one-out", weight.shard, weight.name, values=values)
+
+
 def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
     """Linear modules that are plain although the declaration makes loaders expect them quantized."""
     expected_any = found_any = False
     missed: list[Fact] = []
     has_quantized = {m.pattern for m in view.quantized}
+    towers = _towers(view, main)
     for module in view.modules.values():
         if module.scheme.quantized:
             found_any = True
             continue
         weight = module.parts.get("weight")
-        if weight is None or len(weight.shape) != 2 or not view.is_linear(module):
+        if (
+            weight is None
+            or len(weight.shape) != 2
+            or not (view.is_linear(module) or (towers and _in_tower(view, module)))
+        ):
             continue
         expected = main.expect(module.name, linear=True)
         if not expected.quantized or _covered_elsewhere(main, module.name):
             continue
         expected_any = True
         siblings = module.pattern in has_quantized
-        if main.dialect.lists == "none":
+        named = main.dialect.overrides and expected.entry == module.name
+        if main.dialect.lists == "none" and not named:
             continue
-        if main.dialect.lists != "complete" and not siblings:
+        if main.dialect.lists != "complete" and not siblings and not named:
             continue
         values = {
             "module": module.name,
@@ -63,7 +95,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
             "scheme": "",
             "siblings": siblings,
         }
-        if main.layers is not None:
+        if main.layers is not None or named:
             kind = "listed-but-unquantized"
             values = {
                 "module": module.name,
@@ -82,6 +114,17 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
     yield from missed
     if found_any and main.dialect.names_head and main.layers is None:
         yield from _head(view, main)
+
+
+def _towers(view: View, main: Declaration) -> bool:
+    """Whether loaders expect vision towers quantized: a complete list names none of their modules."""
+    entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
+    return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
+
+
+def _in_tower(view: View, module: Module) -> bool:
+    roles = view.anatomy.roles(module.name)
+    return "vision" in roles and bool(roles & {"attention", "mlp"}) and not roles & _KEPT
 
 
 def _head(view: View, main: Declaration) -> Iterator[Fact]:
@@ -123,6 +166,10 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("broken-pattern", main.file, values=values)
     if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
         return
+    for group in main.groups or ():
+        if group.targets.entries and not any(group.targets.covering(name) for name in view.modules):
+            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
+            yield Fact("dead-group", main.file, values=values)
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
     parents = dict.fromkeys(n for name in names for n in lineage(name))
@@ -140,6 +187,8 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("dead-entry", main.file, values=values)
 
 
+_KEPT = frozenset({"norm", "router", "embedding", "adapter"})
+_KIND = 2  # modules that make a kind by which one more can be told to be odd
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4
 _ALIKE = 0.8  # of 1: how like a name an entry must be for a slip

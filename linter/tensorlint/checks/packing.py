@@ -15,7 +15,7 @@ from ..facts import Fact
 from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("group-index", "logical-shape")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..facts import Fact
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..schemes.shapes import Env, Shape
 from ..view import View
 

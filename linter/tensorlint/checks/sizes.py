@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..facts import Fact
 from ..names import pattern_of
-from ..schemes.recognise import Module
+from ..schemes.module import Module
 from ..view import View
 
 STATES = ("size-contradiction",)

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..facts import Fact
+from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..schemes.recognise import Module
 from ..view import View
 from .duplicates import same_bytes
 
 STATES = ("tied-head-differs", "tied-head-copy")
 
 
-def _pair(view: View) -> tuple[Module, Module] | None:
-    """(head, embedding) where config.json ties them and both are stored, both quantized or neither."""
+def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
+    """(head, embedding) where config.json ties them and both are stored, in the same way."""
     config = view.checkpoint.config("config.json")
     tied = config.get("tie_word_embeddings", view.checkpoint.model_config.get("tie_word_embeddings"))
     if tied is not True:
         return None
-    found: dict[str, Module] = {}
+    found: dict[str, TensorInfo] = {}
+    ways: dict[str, str] = {}
     for name, module in view.modules.items():
+        weight = module.parts.get("weight")
         roles = view.anatomy.roles(name)
-        if "weight" in module.parts and roles & {"head", "embedding"} and "mtp" not in roles:
-            found.setdefault("head" if "head" in roles else "embedding", module)
-    # A head quantized from a plain embedding is a copy at lower precision: which of the two is used, engines decide.
-    alike = len({m.scheme.quantized for m in found.values()}) == 1
-    return (found["head"], found["embedding"]) if len(found) == 2 and alike else None
+        if weight is None or not roles & {"head", "embedding"} or "mtp" in roles:
+            continue
+        role = "head" if "head" in roles else "embedding"
+        if found.setdefault(role, weight) is weight:
+            ways[role] = module.scheme.name
+    return (found["head"], found["embedding"]) if len(found) == 2 and len(set(ways.values())) == 1 else None
 
 
 def needs(view: View) -> Iterator[Need]:
@@ -41,14 +44,9 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
     if pair is None:
         return
     head, embedding = pair
-    first, second = head.parts["weight"], embedding.parts["weight"]
-    if head.parts.keys() == embedding.parts.keys() and all(
-        t.dtype == embedding.parts[p].dtype
-        and t.shape == embedding.parts[p].shape
-        and same_bytes(view, t, embedding.parts[p])
-        for p, t in head.parts.items()
-    ):
-        values = {"embedding": second.name, "bytes": sum(t.nbytes for t in head.parts.values())}
-        yield Fact("tied-head-copy", first.shard, first.name, values=values)
+    equal = head.dtype == embedding.dtype and head.shape == embedding.shape and same_bytes(view, head, embedding)
+    if equal:
+        values = {"embedding": embedding.name, "bytes": head.nbytes}
+        yield Fact("tied-head-copy", head.shard, head.name, values=values)
     else:
-        yield Fact("tied-head-differs", first.shard, first.name, values={"embedding": second.name})
+        yield Fact("tied-head-differs", head.shard, head.name, values={"embedding": embedding.name})

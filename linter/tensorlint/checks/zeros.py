@@ -11,10 +11,12 @@ from ..header import TensorInfo
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
 from ..view import TensorUnit, View
+from .tiles import Order, orders
 
 FILLED_STATES = ("zero-filled",)
 SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
 _MAX_CHECKED = 4096  # zero scales looked up per tensor
+_MAX_BLOCK = 64 << 10  # bytes looked at per scale
 
 
 def _wanted(unit: TensorUnit) -> bool:
@@ -46,7 +48,7 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         begin, end = _extend(view, tensor, page * PAGE, (page + length) * PAGE)
         if begin == tensor.begin and end == tensor.end:
             continue  # all of it is zero: another rule says so
-        row = tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
+        row = _row(unit)
         if not row or ((begin - tensor.begin) % row == 0 and (end - tensor.begin) % row == 0):
             continue  # whole rows are zero: pruned or padded
         values = {
@@ -60,6 +62,15 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         yield Fact("zero-filled", tensor.shard, tensor.name, begin, values)
 
 
+def _row(unit: TensorUnit) -> int:
+    """Bytes that are zero together where zeros are meant: a row, or what has one scale where the weight is flat."""
+    tensor = unit.tensor
+    scale = unit.module.parts.get("weight_scale") if unit.module is not None else None
+    if tensor.shape[-1] == 1 and scale is not None and scale.elements:
+        return tensor.nbytes // scale.elements
+    return tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
+
+
 def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, int]:
     """The exact ends of a zero run found by pages."""
     file = view.checkpoint.source.open(tensor.shard)
@@ -71,36 +82,42 @@ def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, 
     return begin - (len(before) - len(before.rstrip(b"\0"))), end + (len(after) - len(after.lstrip(b"\0")))
 
 
-def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
-    """(block scale, weight) of modules whose blocks lie along the last dimension of packed FP4 or FP8 weights."""
+def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit, tuple[Order, ...]]]:
+    """(scale, weight, orders) of modules in which each scale stands for a run of the weight's bytes.
+
+    Those are block scales of one byte, and scales that may be zero where all of their weights are.
+    """
     for module in view.quantized:
-        scale, weight = module.parts.get("block_scale"), module.parts.get("weight")
-        if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
-            continue
-        units = view.unit_of
-        if _lowest(units[scale.name]) and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
-            yield units[scale.name], units[weight.name]
+        weight = module.parts.get("weight")
+        for name in ("block_scale", "weight_scale"):
+            scale = module.parts.get(name)
+            if scale is None or weight is None or module.problems:
+                continue
+            found = orders(scale, weight, module.labels.get(name, ""))
+            if found and _lowest(view.unit_of[scale.name]):
+                yield view.unit_of[scale.name], view.unit_of[weight.name], found
 
 
 def _lowest(scale: TensorUnit) -> str:
-    """The measure that counts bytes of 0: zeros, or in formats of exponents alone the smallest value."""
-    return {"fn": "zero", "e8m0": "floor"}.get(scale.encoding.special, "")
+    """The measure that counts what is at the bottom: zeros, or in formats of exponents alone the smallest value."""
+    wide = scale.part is not None and scale.part.sign == "nonnegative" and scale.encoding.special == "ieee"
+    return "zero" if wide else {"fn": "zero", "e8m0": "floor"}.get(scale.encoding.special, "")
 
 
 def needs_scales(view: View) -> Iterator[Need]:
     """How many block scales are at the bottom."""
-    for scale, _ in _pairs(view):
+    for scale, _, _ in _pairs(view):
         yield Need(scale.tensor, scale.encoding, frozenset({_lowest(scale)}))
 
 
 def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Zero block scales whose blocks hold codes that are not zero: the block decodes to nothing."""
-    for scale, weight in _pairs(view):
+    for scale, weight, stored in _pairs(view):
         found = measured.get((scale.tensor.shard, scale.tensor.name))
         zeros = getattr(found, _lowest(scale)) if found is not None else 0
         if found is None or not zeros or zeros == found.count:
             continue
-        live, checked, first = _live_blocks(view, scale.tensor, weight, _lowest(scale) == "zero")
+        live, checked, first = _live_blocks(view, scale.tensor, weight, stored, _lowest(scale) == "zero")
         if live:
             module = scale.module.name if scale.module else ""
             values = {
@@ -119,24 +136,36 @@ def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             )
 
 
-def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed: bool) -> tuple[int, int, int]:
-    """How many of the first zero scales have a live block, how many were looked at, and the first such scale."""
-    width = weight.tensor.nbytes // scale.nbytes  # a block scale has one byte
-    mask = 0x77 if weight.encoding.bits == 4 else 0x7F
-    sign = 0x7F if scale_signed else 0xFF
+def _live_blocks(
+    view: View, scale: TensorInfo, weight: TensorUnit, stored: tuple[Order, ...], scale_signed: bool
+) -> tuple[int, int, int]:
+    """How many of the first zero scales have a live block, how many were looked at, and where the first of them is.
+
+    Where the order of the scales is not certain, a block is live when it is in every order; padding has no block.
+    """
+    kind = np.dtype(f"<u{scale.nbytes // scale.elements}")
+    sign = ~(1 << (8 * kind.itemsize - 1)) if scale_signed else -1
     live = checked = first = 0
     scales, weights = (
         view.checkpoint.source.open(scale.shard),
         view.checkpoint.source.open(weight.tensor.shard),
     )
+
+    def holds(order: Order, block: int) -> bool:
+        begin = weight.tensor.begin + block * order.width
+        return _live(weights.read(begin, min(order.width, _MAX_BLOCK)), weight)
+
     try:
         for at in range(0, scale.nbytes, 1 << 20):
-            piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
-            for position in (np.flatnonzero((piece & sign) == 0)[:_MAX_CHECKED] + at).tolist():
-                block = weights.read(weight.tensor.begin + position * width, width)
+            piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), kind)
+            low = np.flatnonzero((piece & kind.type(sign & (1 << 8 * kind.itemsize) - 1)) == 0) + at // kind.itemsize
+            blocks = np.stack([order.blocks(low) for order in stored], axis=1)
+            kept = (blocks >= 0).all(axis=1)
+            rows = zip(low[kept][:_MAX_CHECKED].tolist(), blocks[kept][:_MAX_CHECKED].tolist(), strict=True)
+            for position, places in rows:
                 checked += 1
-                if any(b & mask for b in block):
-                    first = first if live else position
+                if all(map(holds, stored, places)):
+                    first = first if live else position * kind.itemsize
                     live += 1
                 if checked >= _MAX_CHECKED:
                     return live, checked, first
@@ -144,3 +173,11 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed
         scales.close()
         weights.close()
     return live, checked, first
+
+
+def _live(block: bytes, weight: TensorUnit) -> bool:
+    """Whether a block holds values: codes beside zero, or where codes are not known several of them."""
+    if weight.encoding.kind != "float":
+        return len(set(block)) > 1
+    mask = 0x77 if weight.encoding.bits == 4 else 0x7F
+    return any(b & mask for b in block)

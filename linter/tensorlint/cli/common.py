@@ -32,6 +32,15 @@ color_option: Callable[[Any], Any] = click.option(
 progress_option: Callable[[Any], Any] = click.option(
     "--progress/--no-progress", default=None, help="Progress on stderr.  [default: on a terminal]"
 )
+jobs_option: Callable[[Any], Any] = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    show_default="one per processor",
+    help="Threads that read and measure.",
+)
 
 
 def book_with(extra: tuple[Path, ...]) -> Book:

@@ -33,7 +33,8 @@ def command() -> None:
 
     The hook checks every byte of the checkpoints that the pushed commits change, as they are in the commits and not in
     the work tree. It runs before any other pre-push hook: nothing of a push that it stops reaches the remote. Only the
-    last commit of a push is checked, not what earlier ones hold.
+    last commit of a push is checked, not what earlier ones hold. The configuration and the rules of your own that are
+    followed are those of the work tree.
 
     \b
     tensorlint git-hook install                     in a clone: from now on `git push` checks first

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import UsageError
 from ..reporters.interface import Options
-from ..reporters.reading import MAX_REPORT, read_report
+from ..reporters.reading import load_report
 from ..rulebook.library import load_book
 from .complain import colored
 from .outputs import Output, Writer, format_option
@@ -41,7 +40,7 @@ def command(file: Path, outputs: tuple[Output, ...], limit: int, color: str, qui
     tensorlint report report.json -f markdown       for the summary of a CI job
     tensorlint report report.json -f sarif=out.sarif -f junit=out.xml
     """
-    outcomes = read_report(_text(file), "stdin" if str(file) == "-" else str(file))
+    outcomes = load_report(str(file))
     columns = shutil.get_terminal_size((120, 24)).columns
     options = Options(
         colored(color, sys.stdout),
@@ -56,25 +55,3 @@ def command(file: Path, outputs: tuple[Output, ...], limit: int, color: str, qui
         writer.add(outcome)
     writer.close()
     return 0
-
-
-def _text(file: Path) -> str:
-    """The text of a report; raises UsageError where there is none."""
-    try:
-        if str(file) == "-":
-            data = sys.stdin.buffer.read(MAX_REPORT + 1)
-        else:
-            if file.is_dir():
-                raise UsageError(f"{file} is a folder", f"name the report in it, or check it: tensorlint check {file}")
-            with file.open("rb") as stream:
-                data = stream.read(MAX_REPORT + 1)
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {file}", "tensorlint check TARGET -f json=FILE writes one") from None
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror or error}") from error
-    if len(data) > MAX_REPORT:
-        raise UsageError(f"{file} has more than {MAX_REPORT:,} bytes: no report is that long")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no text: byte {error.start} is not UTF-8", "a report is JSON") from None

@@ -14,7 +14,7 @@ from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..rulebook.shipped import engine_names
 from ..tasks import Wanted, wanted
-from .common import rules_option
+from .common import jobs_option, rules_option
 from .completing import offer_engines, offer_rules
 
 _OPTIONS = (
@@ -58,15 +58,7 @@ _OPTIONS = (
         default=None,
         help="Exit code 1 also when something could not be looked at, or not at this depth.",
     ),
-    click.option(
-        "--jobs",
-        "-j",
-        type=click.IntRange(1),
-        default=None,
-        metavar="N",
-        show_default="one per processor",
-        help="Threads that read and measure.",
-    ),
+    jobs_option,
     click.option(
         "--device",
         default=None,

@@ -12,8 +12,9 @@ from ..errors import UsageError
 from ..measures.plan import DEPTHS
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
-from .common import book_with, color_option, progress_option, rules_option
+from .common import book_with, color_option, jobs_option, progress_option, rules_option
 from .complain import colored
+from .measures import cache_option, user_cache
 from .progress import bar
 
 FORMATS = ("text", "json", "csv", "parquet")
@@ -55,6 +56,8 @@ FORMATS = ("text", "json", "csv", "parquet")
 )
 @color_option
 @progress_option
+@jobs_option
+@cache_option
 @rules_option
 def command(
     target: str,
@@ -66,6 +69,8 @@ def command(
     limit: int,
     color: str,
     progress: bool | None,
+    jobs: int | None,
+    no_cache: bool,
     extra_rules: tuple[Path, ...],
 ) -> int:
     """Show what is in a checkpoint: schemes, parameters, bits per weight, roles, layers, the largest tensors.
@@ -84,6 +89,7 @@ def command(
     if format_ == "parquet" and output is None:
         raise UsageError("parquet is binary and needs a file", "add -o FILE.parquet")
     from ..stats import report, tabular, text
+    from ..stats.bars import BARS
 
     book = book_with(extra_rules)
     wanted = bool(pattern) or tensors or depth not in (None, "headers") or format_ in ("csv", "parquet")
@@ -92,7 +98,8 @@ def command(
         reach = depth or ("headers" if not wanted else "scales" if isinstance(source, RemoteSource) else "full")
         ahead = sum(row.tensor.nbytes for row in report.to_read(contents, reach))
         with bar(ahead, target, progress) as advance:
-            contents = report.with_values(source, contents, reach, advance)
+            cache = None if no_cache else user_cache
+            contents = report.with_values(source, contents, reach, advance, jobs or 0, cache)
     if format_ == "parquet":
         assert output is not None
         tabular.write_parquet(contents, output)
@@ -100,7 +107,7 @@ def command(
     if format_ == "text":
         columns = shutil.get_terminal_size((120, 24)).columns
         styled = colored(color, sys.stdout) and (output is None or color == "always")
-        written = text.render(contents, wanted, limit, columns, styled, _draws(text.BARS))
+        written = text.render(contents, wanted, limit, columns, styled, _draws(BARS))
     else:
         written = tabular.as_json(contents) if format_ == "json" else tabular.as_csv(contents)
     if output is None:

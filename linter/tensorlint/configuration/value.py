@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any, NoReturn
+from typing import Any
 
-from ..rulebook.place import Text, glob_problem, suggest
+from ..rulebook.place import Placed, Text
 from .locate import Node
 
 
 @dataclass(frozen=True)
-class Value:
+class Value(Placed):
     """One value; `data` is what tomllib made of it."""
 
     data: Any
@@ -25,15 +24,10 @@ class Value:
         """The line it begins on, counted from 1."""
         return (self.node.key or self.node.span).line + 1
 
-    def fail(self, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError that points at this value."""
-        span = self.node.span
-        self.text.fail(span.line, span.column, span.width, message, hint)
-
-    def fail_key(self, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError that points at the key of this value."""
-        span = self.node.key or self.node.span
-        self.text.fail(span.line, span.column, span.width, message, hint)
+    def place(self, key: bool = False) -> tuple[int, int, int]:
+        """See Placed."""
+        span = (self.node.key if key else None) or self.node.span
+        return span.line, span.column, span.width
 
     def table(self, what: str, hint: str = "") -> dict[str, Value]:
         """The values of a table by key."""
@@ -51,31 +45,14 @@ class Value:
         """A list's values, or this single one alone."""
         return self.rows(what) if isinstance(self.data, list) else [self]
 
-    def string(self, what: str) -> str:
-        """A text that is not empty."""
+    def string(self, what: str, *, hint: str = "") -> str:
+        """A text that is not empty; `hint` says what to write in the place of something else."""
         if not isinstance(self.data, str):
-            quoted = self.node.raw if isinstance(self.data, (bool, int, float, date)) else ""
-            self.fail(f"{what} must be text, not {said(self.data)}", f'put it in quotes: "{quoted}"' if quoted else "")
+            quoted = f'put it in quotes: "{self.node.raw}"' if not isinstance(self.data, (list, dict)) else ""
+            self.fail(f"{what} must be text, not {said(self.data)}", hint or quoted)
         if not self.data.strip():
             self.fail(f"{what} must not be empty")
         return self.data
-
-    def word(self, what: str, allowed: Collection[str]) -> str:
-        """A text out of a closed list."""
-        if isinstance(self.data, bool) and ("off" if not self.data else "on") in allowed:
-            self.fail(f"{what} must be text, not true or false", "one of: " + ", ".join(allowed))
-        value = self.string(what)
-        if value not in allowed:
-            self.fail(f"`{value}` is not {what}", suggest(value, allowed))
-        return value
-
-    def glob(self, what: str) -> str:
-        """A glob: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
-        value = self.string(what)
-        problem = glob_problem(value)
-        if problem:
-            self.fail(*problem)
-        return value
 
     def number(self, what: str) -> int | float:
         """A finite number."""

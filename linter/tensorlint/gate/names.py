@@ -8,8 +8,8 @@ INDEX = ".safetensors.index.json"
 CONFIGS = frozenset(
     {
         "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
-        "quanto_qmap.json", "adapter_config.json", "generation_config.json", "tokenizer_config.json",
-        "model_index.json",
+        "quanto_qmap.json", "quant_model_description.json", "adapter_config.json", "generation_config.json",
+        "tokenizer_config.json", "model_index.json",
     }
 )  # fmt: skip
 

@@ -67,8 +67,9 @@ def _float(e: Encoding) -> Ranges:
     elif e.special == "fnuz":
         # Zero and NaN have the same magnitude; only the sign bit tells them apart.
         words |= {"nan": (Range(sign, sign, True),), "zero": (Range(0, 0, True),)}
+    if e.signed:
+        words["negative"] = (Range(sign + 1, sign + last, True),)
     words |= {
-        "negative": (Range(sign + 1, sign + last, True),),
         "subnormal": (Range(1, (1 << e.mantissa) - 1),),
         "ceiling": _only(last),
         "below_ceiling": _only(last - 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..findings import Distribution
-from .layout import plural
+from ..rulebook.message import plural
 
 _WIDTH = 32  # columns of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"

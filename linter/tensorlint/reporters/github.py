@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..findings import SEVERITIES
-from ..rulebook.message import printable
+from ..rulebook.message import plural, printable
 from .interface import Failure, Options, Outcome
-from .layout import plural
 from .places import Places, Spot
 from .text import coverage, verdict
 from .words import NAME, counted, cut, paragraphs

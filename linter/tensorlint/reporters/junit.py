@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ..findings import SEVERITIES, Finding, Report
-from ..rulebook.message import printable
+from ..rulebook.message import plural, printable
 from ..spread import spread_of
 from .evidence import rows
 from .interface import Failure, Options, Outcome
-from .layout import plural
 from .places import Places
 from .words import NAME, counted, cut, headline, paragraphs
 

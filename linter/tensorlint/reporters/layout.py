@@ -22,11 +22,6 @@ class Ink:
         return "\n".join(f"\x1b[{_STYLES[style]}m{line}\x1b[0m" for line in text.split("\n"))
 
 
-def plural(n: int, word: str) -> str:
-    """`1 error`, `2,048 errors`."""
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
-
-
 def agreed(text: str) -> str:
     """A text whose words agree with their number: `1 of 1 values are NaN` -> `the only value is NaN`.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..findings import SEVERITIES, Finding
+from ..rulebook.message import plural
 from ..spread import spread_of
 from .chart import chart
 from .evidence import rows as evidence_rows
 from .grid import MARKS, grid
 from .interface import Failure, Options, Outcome
-from .layout import agreed, plural
+from .layout import agreed
 from .markup import code, fenced, plain, table
 from .text import coverage, tag, verdict, what, why_not
 from .words import NAME, SENTENCE, cut, headline, help_page

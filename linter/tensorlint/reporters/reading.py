@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UsageError
@@ -27,6 +29,35 @@ from .json import VERSION
 MAX_REPORT = 1 << 30  # bytes
 
 T = TypeVar("T")
+
+
+def load_report(path: str) -> tuple[Outcome, ...]:
+    """The outcomes in a JSON report in a file, or on standard input for `-`.
+
+    Raises UsageError for what cannot be read, and like `read_report`.
+    """
+    name = "stdin" if path == "-" else path
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_REPORT + 1)
+        else:
+            with Path(path).open("rb") as stream:
+                data = stream.read(MAX_REPORT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {name}", "tensorlint check TARGET -f json=FILE writes one") from None
+    except IsADirectoryError:
+        raise UsageError(
+            f"{name} is a folder", f"name the report in it, or check it: tensorlint check {name}"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror or error}", _HINT) from error
+    if len(data) > MAX_REPORT:
+        raise UsageError(f"{name} has more than {MAX_REPORT:,} bytes: no report is that long", _HINT)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is no text: byte {error.start} is not UTF-8", _HINT) from None
+    return read_report(text, name)
 
 
 def read_report(text: str, name: str) -> tuple[Outcome, ...]:
@@ -62,7 +93,9 @@ class _Node:
     value: Mapping[str, Any]
 
     def fail(self, key: str, wanted: str) -> UsageError:
-        return UsageError(f"{self.path}: `{key}` is not {wanted}", "the report is damaged, or was edited: check again")
+        return UsageError(
+            f"{self.path}: `{key}` is not {wanted}", "the report is damaged, or was edited: check again with -f json"
+        )
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self.value.get(key)

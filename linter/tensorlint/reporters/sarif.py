@@ -14,11 +14,10 @@ from typing import Any
 
 from .. import __version__
 from ..findings import SEVERITIES, Finding, Location, Report
-from ..rulebook.message import printable
+from ..rulebook.message import plural, printable
 from ..rulebook.model import Rule
 from .evidence import rows as evidence_rows
 from .interface import Failure, Options, Outcome
-from .layout import plural
 from .markup import fenced, plain
 from .places import Places, Spot
 from .text import coverage, why_not

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..findings import SEVERITIES, Finding, Location, Report
+from ..rulebook.message import plural, size
 from ..rulebook.message import printable as clean
-from ..rulebook.message import size
 from ..spread import spread_of
 from .evidence import rows as evidence_rows
 from .interface import Failure, Options, Outcome
-from .layout import Ink, agreed, plural, wrapped
+from .layout import Ink, agreed, wrapped
 
 _SHOWN_NAMES = 4
 _BAR = 6  # columns of "   |  "

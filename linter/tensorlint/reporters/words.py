@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from .. import __version__
 from ..findings import Finding, Report
-from ..rulebook.message import printable
+from ..rulebook.message import plural, printable
 from ..rulebook.shipped import shipped_folder
 from ..spread import spread_of
-from .layout import agreed, plural
+from .layout import agreed
 
 HOME = "https://github.com/tensorlint/tensorlint"
 NAME = 200  # characters of a name

@@ -32,7 +32,9 @@ _NOT_IN_LIMITS = {
     "unless": ("a limit names no causes", "narrow it with `for` and `when`"),
     "severity": ("a limit is no error: the checkpoint is legal", "leave it out for a warning, or write note"),
 }
-TOP = ("summary", "engine", "version", "repository", "since", "serves", "limits", "see")
+# The keys of an engine file; the JSON Schema is made of them too.
+KEYS = ("summary", "engine", "version", "repository", "since", "serves", "limits", "see")
+REQUIRED = ("summary", "engine", "version", "repository", "limits")
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,7 @@ def load_engine(
     examples: bool = True,
 ) -> tuple[Engine, dict[str, Rule]]:
     """An engine and its rules by id, from the top value of its file; raises RuleFileError like `load_rule`."""
-    keys = top.mapping("the engine", TOP)
-    for key in ("summary", "engine", "version", "repository", "limits"):
-        if key not in keys:
-            top.fail(f"the engine has no `{key}`", "an engine carries summary, engine, version, repository and limits")
+    keys = top.mapping("the engine", KEYS, REQUIRED)
     title, version = keys["engine"].string("`engine`"), keys["version"].string("`version`")
     repository = keys["repository"].string("`repository`")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):

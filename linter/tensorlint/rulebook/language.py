@@ -19,7 +19,7 @@ from .place import suggest
 from .scope import read_scope
 from .yamltext import Item
 
-_NEEDED = ("summary", "severity", "message", "bad", "good")
+REQUIRED = ("summary", "severity", "message", "bad", "good")
 _RESERVED = {"config", "declared", *v.TENSOR_WORDS, *v.TENSOR_FIELDS, *v.MODULE_FIELDS, *v.PART_FIELDS}
 
 
@@ -47,10 +47,7 @@ def load_rule(
     `settings` overrides its params; `schemes` are those its `for` and its parts must be found in (unchecked when none
     are given). Raises RuleFileError, for mistakes in its examples too unless `examples` is False.
     """
-    keys = top.mapping("the rule", (*v.TOP, *frame.extra))
-    for key in _NEEDED:
-        if key not in keys and key not in frame.given:
-            top.fail(f"the rule has no `{key}`", "a rule carries " + ", ".join(f"`{k}`" for k in _NEEDED))
+    keys = top.mapping("the rule", (*v.TOP, *frame.extra), [key for key in REQUIRED if key not in frame.given])
     each, fact = _unit(keys, top, frame.always)
     params = _params(keys, fact)
     for name in settings or {}:

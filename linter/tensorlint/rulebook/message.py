@@ -55,6 +55,11 @@ def show(value: Any, style: str = "") -> str:
     return str(value)
 
 
+def plural(n: int, word: str) -> str:
+    """`1 error`, `2,048 errors`."""
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
 def size(n: int) -> str:
     """Bytes with a unit: `512 B`, `1.2 MB`, `6.03 GB` (decimal, as file managers and the Hub count)."""
     value = float(n)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -38,6 +39,43 @@ class Text:
         if hint:
             rows.append(f"{gutter} = help: {printable(hint)}")
         raise RuleFileError("\n".join(rows), message, hint)
+
+
+class Placed(ABC):
+    """A value with its place in a file, in whatever language the file is."""
+
+    text: Text
+
+    @abstractmethod
+    def place(self, key: bool = False) -> tuple[int, int, int]:
+        """Line, column (both from 0) and width of the value, or of the key that it stands under, if any."""
+
+    @abstractmethod
+    def string(self, what: str, *, hint: str = "") -> str:
+        """A text that is not empty; `hint` says what to write in the place of something else."""
+
+    def fail(self, message: str, hint: str = "") -> NoReturn:
+        """Raise RuleFileError that points at this value."""
+        self.text.fail(*self.place(), message, hint)
+
+    def fail_key(self, message: str, hint: str = "") -> NoReturn:
+        """Raise RuleFileError that points at the key of this value."""
+        self.text.fail(*self.place(key=True), message, hint)
+
+    def word(self, what: str, allowed: Collection[str]) -> str:
+        """A text out of a closed list."""
+        value = self.string(what, hint=suggest("", allowed))
+        if value not in allowed:
+            self.fail(f"`{value}` is not {what}", suggest(value, allowed))
+        return value
+
+    def glob(self, what: str) -> str:
+        """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
+        value = self.string(what)
+        problem = glob_problem(value)
+        if problem:
+            self.fail(*problem)
+        return value
 
 
 def suggest(word: str, allowed: Iterable[str]) -> str:

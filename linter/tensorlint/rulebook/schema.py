@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from .. import producers
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
 from ..schemes import dialect, families, load
-from ..schemes.model import CONVENTIONS, KINDS, NEEDED, ORDERS, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
+from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
-from .engines import DOES, TOP
+from .language import REQUIRED
 from .model import EACH, SEVERITIES
 from .scope import CLOSED, KEYS_OF
 
@@ -102,7 +104,7 @@ def _rule() -> Schema:
         "unless": table({key: _described(some(_TEXT), meaning) for key, meaning in v.NEAR.items()}),
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip
-    schema = _of(v.TOP, types, ("summary", "severity", "message", "bad", "good"))
+    schema = _of(v.TOP, types, REQUIRED)
     schema["properties"] = {key: _described(schema["properties"][key], meaning) for key, meaning in v.TOP.items()}
     about_fact: Schema = {"properties": {"each": False, "for": False, "require": False}}
     about_units: list[Schema] = [
@@ -194,6 +196,14 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
+        "texts": some(_TEXT), "opposes": _TEXT,
+        "codes": table(
+            {
+                "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},
+                "planes": some(_TEXT),
+            },
+            ("bits", "middle"),
+        ),
     }  # fmt: skip
     symbol = table(
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
@@ -201,17 +211,19 @@ def _scheme() -> Schema:
     )  # fmt: skip
     stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
     types = {
-        "parts": mapping(table({key: part.get(key, {}) for key in sorted(load._PART)}, ("name", "dtype"))),
+        "parts": mapping(table({key: part.get(key, {}) for key in sorted(load.PART_KEYS)}, load.PART_REQUIRED)),
         "symbols": mapping(symbol),
         "declared": some(stated),
         "decode": _TEXT,
         "elements": _TEXT,
         "written_by": some(_TEXT),
-        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, ("key", "field", "values")),
+        "untold": some(_TEXT),
+        "beside": _TEXT,
+        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, load.DESCRIBED_KEYS),
         "bad": _damages(),
-        **dict.fromkeys(load._FLAGS, _FLAG),
+        **dict.fromkeys(load.FLAGS, _FLAG),
     }
-    return _of(load._TOP, types, load._NEEDED)
+    return _of(load.KEYS, types, load.REQUIRED)
 
 
 def _damages() -> Schema:
@@ -227,6 +239,7 @@ def _dialect() -> Schema:
             "file": {"type": "string", "pattern": r"^[^/]+\.json$"},
             "at": _TEXT,
             "when": {"type": "object"},
+            "unless": {"type": "object"},
             "copy_since": _TEXT,
         }
     )
@@ -240,7 +253,7 @@ def _dialect() -> Schema:
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
     }
-    return _of(dialect._TOP, types, ("summary", "method", "places"))
+    return _of(dialect.KEYS, types, dialect.REQUIRED)
 
 
 def _family() -> Schema:
@@ -253,20 +266,20 @@ def _family() -> Schema:
         "counts": table({count: some(_TEXT) for count in families.COUNTS}),
         "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
     }
-    return _of(families._TOP, types, ())
+    return _of(families.KEYS, types, ())
 
 
 def _producer() -> Schema:
-    defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, ("rules", "says"))
+    defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, producers.DEFECT_REQUIRED)
     types = {"producer": _TEXT, "defects": {"type": "array", "items": defect, "minItems": 1}}
-    return _of(("summary", "producer", "defects", "see"), types, ("producer", "defects"))
+    return _of(producers.KEYS, types, producers.REQUIRED)
 
 
 def _engine() -> Schema:
     limit = _rule()
     limit["properties"] = {
         **{key: value for key, value in limit["properties"].items() if key != "params"},
-        "does": one_of(DOES), "severity": one_of(("warning", "note")),
+        "does": one_of(engines.DOES), "severity": one_of(("warning", "note")),
     }  # fmt: skip
     limit["required"] = ["summary", "does", "message", "see", "bad", "good"]
     del limit["else"]["required"]
@@ -275,4 +288,4 @@ def _engine() -> Schema:
         "repository": {"type": "string", "pattern": "^[^/]+/[^/]+$"},
         "limits": {"type": "object", "minProperties": 1, "additionalProperties": limit},
     }  # fmt: skip
-    return _of(TOP, types, ("summary", "engine", "version", "repository", "limits"))
+    return _of(engines.KEYS, types, engines.REQUIRED)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from .place import Text, glob_problem, suggest
+from .place import Placed, Text, suggest
 
 _STRING, _INT, _FLOAT, _BOOL, _NULL, _MERGE = (
     f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "merge")
@@ -26,20 +26,18 @@ _POINT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d{1,4})?")
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(Placed):
     """One YAML value with its place; `key` is the key it stands under in a mapping."""
 
     node: yaml.Node
     text: Text
     key: yaml.Node | None = None
 
-    def fail(self, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError that points at this value, or at its key where nothing is given."""
-        self._fail(self.key if self.key and self._nothing() and not self.raw else self.node, message, hint)
-
-    def fail_key(self, message: str, hint: str = "") -> NoReturn:
-        """Raise RuleFileError that points at the key of this value."""
-        self._fail(self.key or self.node, message, hint)
+    def place(self, key: bool = False) -> tuple[int, int, int]:
+        """See Placed; where nothing is given, that is the place of the key."""
+        at = (self.key if key or (self._nothing() and not self.raw) else None) or self.node
+        start, end = at.start_mark, at.end_mark
+        return start.line, start.column, end.column - start.column if end.line == start.line else 1
 
     def fail_at(self, fragment: str, message: str, hint: str = "") -> NoReturn:
         """Raise RuleFileError that points at a piece of this text; at the whole text when escapes hide the piece."""
@@ -49,11 +47,6 @@ class Item:
             if fragment and column >= 0:
                 self.text.fail(line, column, len(fragment), message, hint)
         self.fail(message, hint)
-
-    def _fail(self, node: yaml.Node, message: str, hint: str) -> NoReturn:
-        start, end = node.start_mark, node.end_mark
-        width = end.column - start.column if end.line == start.line else 1
-        self.text.fail(start.line, start.column, width, message, hint)
 
     @property
     def is_map(self) -> bool:
@@ -81,10 +74,22 @@ class Item:
         """The scalar as written, without quotes; empty for mappings and lists."""
         return str(self.node.value) if isinstance(self.node, yaml.ScalarNode) else ""
 
-    def mapping(self, what: str, allowed: Collection[str] | None = None, empty: bool = False) -> dict[str, Item]:
-        """The mapping's values by key; unknown and repeated keys, and an `empty` one where not allowed, are errors."""
+    def mapping(
+        self,
+        what: str,
+        allowed: Collection[str] | None = None,
+        required: Collection[str] = (),
+        empty: bool = False,
+        hint: str = "",
+    ) -> dict[str, Item]:
+        """The mapping's values by key.
+
+        Unknown and repeated keys, `required` ones that are not there (about which `hint` says more), and an `empty`
+        mapping where that is not allowed, are errors.
+        """
         if not self.is_map:
-            self.fail(f"{what} must be a mapping of `key: value`" + self._nothing())
+            keys = "with keys of its own: " + ", ".join(sorted(allowed)) if allowed else "such as {key: value}"
+            self._fail_kind(f"{what} must be a mapping of `key: value`", keys)
         found: dict[str, Item] = {}
         for key, value in self.node.value:
             name = Item(key, self.text)
@@ -98,12 +103,15 @@ class Item:
             found[word] = Item(value, self.text, key)
         if not found and not empty:
             self.fail(f"{what} is empty", "fill it in, or leave the key out")
+        for word in required:
+            if word not in found:
+                self.fail(f"{what} has no `{word}`", hint or "it needs " + ", ".join(f"`{r}`" for r in required))
         return found
 
     def sequence(self, what: str) -> list[Item]:
         """The sequence's values."""
         if not self.is_list:
-            self.fail(f"{what} must be a list, such as [a, b]" + self._nothing())
+            self._fail_kind(f"{what} must be a list", "such as [a, b]")
         return [Item(n, self.text) for n in self.node.value]
 
     def one_or_more(self) -> list[Item]:
@@ -114,35 +122,21 @@ class Item:
             self.fail("an empty list", "name at least one, or leave the key out")
         return [Item(n, self.text) for n in self.node.value]
 
-    def string(self, what: str, empty: bool = False) -> str:
+    def string(self, what: str, *, empty: bool = False, hint: str = "") -> str:
         """A text value; words that YAML 1.1 reads as something else are refused with the quoted form as hint."""
         if not isinstance(self.node, yaml.ScalarNode):
-            self.fail(f"{what} must be text, not a {'mapping' if self.is_map else 'list'}")
+            kind = "mapping" if self.is_map else "list"
+            self.fail(f"{what} must be text, not a {kind}", hint or "text that begins with { or [ goes into quotes")
         if self.node.tag == _NULL and not self.raw:
-            self.fail(f"{what} must be text, but nothing is given")
+            self._fail_kind(f"{what} must be text", hint)
         if self.node.tag != _STRING:
             self.fail(
                 f"{what} must be text, but YAML reads `{self.raw}` as {_READ_AS.get(self.node.tag, 'a date')}",
-                f'put it in quotes: "{self.raw}"',
+                hint or f'put it in quotes: "{self.raw}"',
             )
         if not empty and not self.raw.strip():
             self.fail(f"{what} must not be empty")
         return self.raw
-
-    def word(self, what: str, allowed: Collection[str]) -> str:
-        """A text value out of a closed list."""
-        value = self.string(what)
-        if value not in allowed:
-            self.fail(f"`{value}` is not {what}", suggest(value, allowed))
-        return value
-
-    def glob(self, what: str) -> str:
-        """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""
-        value = self.string(what)
-        problem = glob_problem(value)
-        if problem:
-            self.fail(*problem)
-        return value
 
     def globs(self, what: str) -> tuple[str, ...]:
         """One glob or a list of them."""
@@ -185,7 +179,7 @@ class Item:
     def boolean(self, what: str) -> bool:
         """`true` or `false`, nothing else."""
         if self.node.tag != _BOOL or self.raw not in ("true", "false"):
-            hint = "without quotes" if self.raw in ("true", "false") else ""
+            hint = "without quotes" if self.raw in ("true", "false") else "nothing else stands for yes and no"
             self.fail(f"{what} must be true or false" + (f", not `{self.raw}`" if self.raw else ""), hint)
         return self.raw == "true"
 
@@ -204,6 +198,11 @@ class Item:
         if self.is_boolean:
             return self.boolean("this")
         return self.number("this") if self.is_number else self.string("this", empty=True)
+
+    def _fail_kind(self, message: str, hint: str) -> NoReturn:
+        """Fail for a value of another kind, or none at all."""
+        nothing = self._nothing()
+        self.fail(message + nothing, hint if hint or not nothing else "fill it in, or leave the key out")
 
     def _nothing(self) -> str:
         return ", but nothing is given" if self.node.tag == _NULL else ""

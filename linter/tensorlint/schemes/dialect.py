@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..rulebook.yamltext import Item
-from .model import PART_KINDS
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
     "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
+    "type", "activation_type", "activation_group", "activation_symmetric",
 )  # fmt: skip
 STYLES = (
     "exact",
@@ -31,7 +31,7 @@ LISTS = ("complete", "partial", "none")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a declaration may stand: a file, a path of keys in it, and values that must be there.
+    """Where a declaration may stand: a file, a path of keys in it, and values that must, or must not, be there.
 
     `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
     """
@@ -40,6 +40,7 @@ class Place:
     at: tuple[str, ...]
     when: Mapping[str, tuple[Any, ...]]
     copy_since: str = ""
+    unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,17 @@ class Dialect:
     see: tuple[str, ...]
 
 
-_TOP = {
+# The keys of a dialect file; the JSON Schema is made of them too.
+KEYS = {
     "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
     "activations", "exceptions", "names_head", "marks", "stores", "see",
 }  # fmt: skip
+REQUIRED = ("summary", "method", "places")
 
 
 def load_dialect(top: Item, name: str) -> Dialect:
     """A dialect from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the dialect", _TOP)
-    for key in ("summary", "method", "places"):
-        if key not in keys:
-            top.fail(f"the dialect has no `{key}`")
+    keys = top.mapping("the dialect", KEYS, REQUIRED)
     fields = {}
     if "fields" in keys:
         fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].mapping("`fields`", FIELDS).items()}
@@ -122,7 +122,7 @@ def load_dialect(top: Item, name: str) -> Dialect:
 
 def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for part, row in item.mapping("`stores`", PART_KINDS).items():
+    for part, row in item.mapping("`stores`").items():
         if not row.is_map:
             row.word("`always` or conditions", ("always",))
             found[part] = {}
@@ -133,12 +133,14 @@ def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when", "copy_since"})
+    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since"})
     if "file" not in keys:
         item.fail("a place names a `file`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
-    when = {}
-    if "when" in keys:
-        when = {k: tuple(o.plain() for o in v.one_or_more()) for k, v in keys["when"].mapping("`when`").items()}
+
+    def values(key: str) -> dict[str, tuple[Any, ...]]:
+        rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
+        return {k: tuple(o.plain() for o in v.one_or_more()) for k, v in rows}
+
     since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
-    return Place(keys["file"].string("`file`"), at, when, since)
+    return Place(keys["file"].string("`file`"), at, values("when"), since, values("unless"))

@@ -22,7 +22,8 @@ COUNTS = (
 )  # fmt: skip
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 _OF_NUMBERS = re.compile(r"[?\[]|(?<![A-Za-z_\d])\d+(?![A-Za-z_\d])")  # not the digit of a word such as `ln_1`
-_TOP = {
+# The keys of a family file, of which none has to be there; the JSON Schema is made of them too.
+KEYS = {
     "summary", "model_types", "layers", "only_layers", "roles", "fused", "row_parallel", "counts", "optional",
     "wrappers", "see",
 }  # fmt: skip
@@ -132,7 +133,7 @@ def anatomy(families: Iterable[Family], model_type: str) -> Anatomy:
 
 def load_family(top: Item, name: str) -> Family:
     """A family from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the family", _TOP)
+    keys = top.mapping("the family", KEYS)
     text_of(keys)
     roles = {}
     if "roles" in keys:

@@ -7,10 +7,12 @@ from ..rulebook.yamltext import Item
 from .model import (
     CONVENTIONS,
     KINDS,
+    MIDDLES,
     NEEDED,
     ORDERS,
     PART_KINDS,
     SIGNS,
+    Codes,
     Description,
     JsonText,
     Part,
@@ -21,14 +23,18 @@ from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache",
+    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "activation_bits", "activation_type",
+    "activation_group", "activation_symmetric",
 )  # fmt: skip
-_TOP = {
+# The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
+KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
+    "untold", "beside",
 }  # fmt: skip
-_NEEDED = ("summary", "parts", "bad", "good")
-_PART = {
+REQUIRED = ("summary", "parts", "bad", "good")
+FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
+PART_KEYS = {
     "name",
     "dtype",
     "shape",
@@ -41,26 +47,28 @@ _PART = {
     "finite",
     "order",
     "json",
+    "codes",
+    "texts",
+    "opposes",
 }
-_FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
+PART_REQUIRED = ("name", "dtype")
+DESCRIBED_KEYS = ("key", "field", "values")
 _MODULE = "{module}"
 
 
 def load_scheme(top: Item, name: str) -> Scheme:
     """A scheme from the top value of its file; raises RuleFileError."""
-    keys = top.mapping("the scheme", _TOP)
-    for key in _NEEDED:
-        if key not in keys:
-            top.fail(f"the scheme has no `{key}`", "a scheme carries " + ", ".join(f"`{k}`" for k in _NEEDED))
+    keys = top.mapping("the scheme", KEYS, REQUIRED)
     symbols = {}
     if "symbols" in keys:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
     parts = {k: _part(k, v) for k, v in keys["parts"].mapping("`parts`").items()}
     for part in parts.values():
-        if part.scales and part.scales not in parts:
-            keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
+        for word, other in (("scales", part.scales), ("opposes", part.opposes)):
+            if other and other not in parts:
+                keys["parts"].fail(f"`{part.name}` {word} `{other}`, which is no part of this scheme")
     declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
-    flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in _FLAGS if flag in keys}
+    flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in FLAGS if flag in keys}
     return Scheme(
         name,
         keys["summary"].string("`summary`"),
@@ -72,6 +80,8 @@ def load_scheme(top: Item, name: str) -> Scheme:
         described=_description(keys["described"]) if "described" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
+        untold=keys["untold"].strings("`untold`") if "untold" in keys else (),
+        beside=keys["beside"].string("`beside`") if "beside" in keys else "",
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,
@@ -79,10 +89,8 @@ def load_scheme(top: Item, name: str) -> Scheme:
 
 
 def _description(item: Item) -> Description:
-    keys = item.mapping("`described`", {"key", "field", "values"})
-    for key in ("key", "field", "values"):
-        if key not in keys:
-            item.fail(f"`described` has no `{key}`", "key: a name, field: of the JSON under it, values: what it may be")
+    hint = "key: a name, field: of the JSON under it, values: what it may be"
+    keys = item.mapping("`described`", DESCRIBED_KEYS, DESCRIBED_KEYS, hint=hint)
     template = keys["key"].string("`key`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
         keys["key"].fail("a key begins with `{module}`, and that only once", 'such as "{module}.weight"')
@@ -98,10 +106,7 @@ def _examples(item: Item, what: str) -> tuple[Item, ...]:
 
 
 def _part(name: str, item: Item) -> Part:
-    keys = item.mapping(f"part `{name}`", _PART)
-    for key in ("name", "dtype"):
-        if key not in keys:
-            item.fail(f"part `{name}` has no `{key}`")
+    keys = item.mapping(f"part `{name}`", PART_KEYS, PART_REQUIRED)
     kind = PART_KINDS.get(name)
     if "kind" in keys:
         kind = keys["kind"].word("a kind of part", KINDS)
@@ -127,6 +132,24 @@ def _part(name: str, item: Item) -> Part:
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
         json=_json(keys["json"]) if "json" in keys else None,
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
+        codes=_codes(keys["codes"]) if "codes" in keys else None,
+        texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
+        opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
+    )
+
+
+def _codes(item: Item) -> Codes:
+    """`{bits: b, middle: half, less: {first: 1, second: 0}, planes: [second]}`."""
+    keys = item.mapping("`codes`", ("bits", "middle", "less", "planes"))
+    for key in ("bits", "middle"):
+        if key not in keys:
+            item.fail(f"`codes` has no `{key}`", "such as {bits: 4, middle: half}")
+    less = keys["less"].mapping("`less`") if "less" in keys else {}
+    return Codes(
+        _dim(keys["bits"]),
+        keys["middle"].word("a middle", MIDDLES),
+        {name: value.whole("a number", 0, 1) for name, value in less.items()},
+        keys["planes"].strings("`planes`") if "planes" in keys else (),
     )
 
 

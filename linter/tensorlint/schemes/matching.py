@@ -11,21 +11,22 @@ searched for (vLLM .../quantization/inc).
 Patterns come from strangers: each match may take 50 ms, a pattern that takes longer is never tried again.
 
 Lists have hundreds of entries and checkpoints a hundred thousand modules, which share a few dozen name patterns: which
-entries can cover any name of a pattern is found out once.
+entries can cover any name of a pattern is found out once, and regular expressions are tried together before they are
+tried one by one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 from ..names import pattern_of
+from .joined import TIMEOUT, Joined, can_join, compiled
 
-TIMEOUT = 0.05  # seconds per match
 MAX_PATTERN = 2000  # characters
 _KEPT = 1 << 20  # entries that are remembered for patterns of names
 
@@ -33,6 +34,8 @@ _KEPT = 1 << 20  # entries that are remembered for patterns of names
 _LINEAR_CLASSES = frozenset({"linear", "linearbase"})
 _NOT_LITERAL = re.compile(r"[\d*?]+")  # numbers, that patterns of names lack, and what globs replace
 _REGULAR = frozenset({"search", "signed", "bare_regex"})  # styles in which every entry is a regular expression
+_ENDS = frozenset({"exact", "suffix"})  # styles of entries that stand at the end of what they cover
+_MANY = 8  # regular expressions that are worth joining
 
 
 @dataclass
@@ -46,8 +49,19 @@ class Matcher:
     def __post_init__(self) -> None:
         self._exact = frozenset(self.entries) if "exact" in self.styles else frozenset()
         self._others = [e for e in self.entries if len(e) <= MAX_PATTERN]
-        self._able: dict[str, list[str]] = {}  # by pattern of names
+        self._able: dict[str, tuple[list[str], list[str]]] = {}  # by pattern of names
         self._room = _KEPT
+
+    @cached_property
+    def _together(self) -> tuple[frozenset[str], Callable[[str], bool]]:
+        """The entries that are tried together, and whether one of them may cover a module."""
+        found = {e: p for e in self._others if (p := self._expression(e)) is not None and can_join(p)}
+        if len(found) < _MANY:
+            return frozenset(), lambda _: True
+        joined = Joined(found.values(), "search" in self.styles)
+        ends = tuple(found)
+        # No entry of another style begins with `re:`, but a hostile name might.
+        return frozenset(found), lambda module: ":" in module or module.endswith(ends) or joined.hit(module)
 
     def covering(self, module: str, linear: bool = True) -> str | None:
         """The entry that covers a module, or None; `linear` says whether class names such as Linear apply to it."""
@@ -56,13 +70,16 @@ class Matcher:
         if not self._others:
             return None
         pattern = pattern_of(module)
-        able = self._able.get(pattern)
-        if able is None:
+        together, may_cover = self._together
+        known = self._able.get(pattern)
+        if known is None:
             able = [e for e in self._others if self._may_cover(e, pattern)]
-            self._room -= len(able) + 1
+            known = able, [e for e in able if e not in together]
+            self._room -= sum(map(len, known)) + 1
             if self._room > 0:
-                self._able[pattern] = able
-        for entry in able:
+                self._able[pattern] = known
+        able, apart = known
+        for entry in able if not together or may_cover(module) else apart:
             if entry not in self.broken and self._covers(entry, module, linear):
                 return entry
         return None
@@ -74,6 +91,20 @@ class Matcher:
         if "class" in self.styles and entry.lower() in _LINEAR_CLASSES:
             return True
         return all(piece in pattern for piece in _NOT_LITERAL.split(entry.partition("[")[0]))
+
+    def _expression(self, entry: str) -> str | None:
+        """The regular expression by which alone, or by standing at its end, an entry covers a module; None for others.
+
+        It is to be found from the start of a name, of the style `search` anywhere.
+        """
+        if entry.startswith("re:") and "regex" in self.styles and _REGULAR.isdisjoint(self.styles):
+            return entry[3:]
+        regular = _REGULAR.intersection(self.styles)
+        if len(regular) != 1 or not regular | _ENDS >= set(self.styles):
+            return None
+        if "bare_regex" in regular:
+            return _up_to_boundary(entry)
+        return entry[2:] if "signed" in regular and entry[:2] in ("+:", "-:") else entry
 
     def _covers(self, entry: str, module: str, linear: bool) -> bool:
         for style in self.styles:
@@ -102,12 +133,12 @@ class Matcher:
         return False
 
     def _search(self, pattern: str, module: str, entry: str, anywhere: bool = False) -> bool:
-        compiled, error = _compile(pattern)
-        if compiled is None:
+        expression, error = compiled(pattern)
+        if expression is None:
             self.broken[entry] = error
             return False
         try:
-            find = compiled.search if anywhere else compiled.match
+            find = expression.search if anywhere else expression.match
             return find(module, timeout=TIMEOUT) is not None
         except TimeoutError:
             self.broken[entry] = "it takes too long to match"
@@ -117,18 +148,13 @@ class Matcher:
         """Transformers: the entry as a regular expression up to a module boundary, or as a suffix."""
         if module.endswith(entry):
             return True
-        pattern = entry.replace("*", ".*") if "*" in entry and ".*" not in entry else entry
-        return self._search(rf"(?:{pattern})(?:\.|$)", module, entry)
+        return self._search(_up_to_boundary(entry), module, entry)
 
 
-@lru_cache(maxsize=4096)
-def _compile(pattern: str) -> tuple[Any, str]:
-    import regex  # imported late: header-only runs without patterns do not need it
-
-    try:
-        return regex.compile(pattern), ""
-    except regex.error as error:
-        return None, f"it is not a regular expression: {error}"
+def _up_to_boundary(entry: str) -> str:
+    """Transformers' regular expression for an entry."""
+    pattern = entry.replace("*", ".*") if "*" in entry and ".*" not in entry else entry
+    return rf"(?:{pattern})(?:\.|$)"
 
 
 def matcher(entries: Iterable[Any], styles: tuple[str, ...]) -> Matcher:

@@ -1,83 +1,24 @@
 """Tensors -> modules -> schemes: what each module is, from names, dtypes and shapes.
 
-A damaged module is still a module of its scheme: every scheme whose parts appear is matched at a cost (missing part,
-wrong dtype, wrong shape, tensors left over). A perfect match decides by itself; an imperfect one is decided together
-with the votes of its siblings (same role in other layers and experts), of the rest of the checkpoint, and of the
-configuration. Where two schemes stay equal, both are named.
+A damaged module is still a module of its scheme. Tensors are grouped by name (`grouping`), every scheme whose parts
+appear is a candidate at a cost (`candidates`), siblings and the configuration vote where no candidate is perfect
+(`voting`), and last, modules agree on what all modules of a checkpoint share.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
-from ..names import pattern_of
-from .choosing import HARMLESS, Match, Problem, choose
+from .candidates import Candidates, match, problems_of
 from .declared import Declaration
-from .grouping import Group, Grouping, describe, is_telling, looks_quantized
+from .grouping import Group, Grouping, describe, looks_quantized
 from .model import Scheme
-from .shapes import Env, solve
-
-_MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER = 4.0, 3.0, 2.0, 1.5, 1.5
-_HOPELESS = 6.0
-
-
-@dataclass(frozen=True)
-class Module:
-    """The tensors that make one layer.
-
-    `parts` maps part names to tensors; `env` holds the solved symbols; `labels` the alternative a part's shape took
-    (`tensor`, `channel`, `block` ...); `left_over` are tensors of the module that its scheme does not have.
-    """
-
-    name: str
-    scheme: Scheme
-    parts: Mapping[str, TensorInfo]
-    env: Env
-    labels: Mapping[str, str]
-    problems: tuple[Problem, ...] = ()
-    left_over: tuple[TensorInfo, ...] = ()
-    rivals: tuple[str, ...] = ()
-
-    @property
-    def pattern(self) -> str:
-        """The name with numbers replaced by `*`: equal for siblings."""
-        return pattern_of(self.name)
-
-    @property
-    def shape(self) -> tuple[int, int] | None:
-        """Logical (rows, columns) of the weight, where both are known."""
-        if "N" in self.env and "K" in self.env:
-            return self.env["N"], self.env["K"]
-        weight = self.parts.get("weight")
-        if not self.scheme.quantized and weight is not None and len(weight.shape) == 2:
-            return weight.shape[0], weight.shape[1]
-        return None
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A module that looks quantized but fits no scheme; `signature` describes its tensors."""
-
-    name: str
-    tensors: tuple[TensorInfo, ...]
-    signature: str
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """Everything the tensors say: modules of known schemes, unknown ones, and plain tensors outside any module."""
-
-    modules: tuple[Module, ...]
-    unknown: tuple[Unknown, ...]
-    loose: tuple[TensorInfo, ...]
-
-
-_Signature = tuple[tuple[str, str, tuple[int, ...]], ...]
+from .module import Module, Recognised, Unknown
+from .shapes import solve
+from .voting import choose
 
 
 class Recogniser:
@@ -87,19 +28,15 @@ class Recogniser:
         self.schemes = tuple(s for s in schemes if not s.companion)
         self.companions = tuple(s for s in schemes if s.companion)
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
-        self._by_suffix: dict[str, list[Scheme]] = defaultdict(list)
-        for scheme in self.schemes:
-            for part in scheme.parts.values():
-                self._by_suffix[part.suffix].append(scheme)
-        self._cache: dict[tuple[Any, ...], tuple[Match, ...]] = {}
+        self._candidates = Candidates(self.schemes)
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
-            modules.extend(self._take_companions(scheme, groups))
-        candidates = {name: self._candidates(group, name, declared) for name, group in groups.items()}
+            modules.extend(_take_companions(scheme, groups, self._candidates))
+        candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
         loose: list[TensorInfo] = []
@@ -111,114 +48,42 @@ class Recogniser:
                 else:
                     loose.extend(group.values())
                 continue
-            match, rivals = picked
-            found = {part: group[suffix] for part, suffix in match.parts}
-            left = tuple(group[s] for s in match.left_over)
-            modules.append(Module(name, match.scheme, found, match.env, match.labels, match.problems, left, rivals))
-        return Recognised(tuple(self._agree_on_uniform(modules)), tuple(unknown), tuple(loose))
-
-    def _take_companions(self, scheme: Scheme, groups: dict[str, Group]) -> Iterable[Module]:
-        by_suffix = {p.suffix: p for p in scheme.parts.values()}
-        for name in list(groups):
-            group = groups[name]
-            found = {by_suffix[s].name: group.pop(s) for s in list(group) if s in by_suffix}
-            if not found:
-                continue
-            if not group:
-                del groups[name]
-            shapes = {p: scheme.parts[p].shapes for p in found if scheme.parts[p].shapes}
-            solution = solve(shapes, {p: t.shape for p, t in found.items()}, {}, {})
-            problems = _problems(scheme, found, solution.tried, solution.misfits)
-            yield Module(name, scheme, found, solution.env, {}, problems)
-
-    # -- matching ---------------------------------------------------------------------------------------------------
-
-    def _candidates(self, group: Group, name: str, declared: Declaration | None) -> tuple[Match, ...]:
-        signature: _Signature = tuple(sorted((s, t.dtype, t.shape) for s, t in group.items()))
-        wanted = declared.expect(name).values if declared is not None and _needs_expectation(group) else {}
-        key = (signature, tuple(sorted((k, str(v)) for k, v in wanted.items())))
-        found = self._cache.get(key)
-        if found is None:
-            schemes = dict.fromkeys(s for suffix in group for s in self._by_suffix.get(suffix, ()))
-            matches = (self._match(s, group, wanted) for s in schemes)
-            found = tuple(sorted((m for m in matches if m is not None), key=lambda m: m.cost))
-            self._cache[key] = found
-        return found
-
-    def _match(self, scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None) -> Match | None:
-        parts = {p.suffix: p for p in scheme.parts.values()}
-        present = {parts[s].name: t for s, t in group.items() if s in parts}
-        # `.weight` and `.bias` alone say nothing about which scheme it is.
-        telling = [p for p in present if scheme.parts[p].suffix not in (".bias", "_bias")]
-        if not telling:
-            return None
-        cost = 0.0
-        for part in scheme.parts.values():
-            if part.name not in present and part.needed == "always":
-                cost += _MISSING_WEIGHT if part.name == "weight" else _MISSING
-        wrong = [p for p, t in present.items() if t.dtype not in scheme.parts[p].dtypes]
-        if wrong and not scheme.quantized:
-            return None
-        cost += _DTYPE * len(wrong)
-        shapes = {p: scheme.parts[p].shapes for p in scheme.parts if p in present and scheme.parts[p].shapes}
-        domains = {s.name: _domain(s.usual, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual}
-        solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
-        cost += _SHAPE * len(solution.misfits)
-        left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
-        cost += sum(_LEFT_OVER if is_telling(s, group[s]) else HARMLESS for s in left)
-        if cost >= _HOPELESS:
-            return None
-        labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
-        problems = _problems(scheme, present, solution.tried, solution.misfits)
-        pairs = tuple((parts[s].name, s) for s in group if s in parts)
-        return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left))
-
-    def _agree_on_uniform(self, modules: list[Module]) -> Iterable[Module]:
-        """Give modules the value of a uniform symbol that most of them share; those it does not fit get a problem."""
-        values: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-        for module in modules:
-            for symbol in module.scheme.symbols.values():
-                if symbol.uniform and symbol.name in module.env and not module.problems:
-                    values[module.scheme.name, symbol.name][module.env[symbol.name]] += 1
-        for module in modules:
-            majority = {
-                symbol: counts.most_common(1)[0][0]
-                for (scheme, symbol), counts in values.items()
-                if scheme == module.scheme.name
-            }
-            odd = {s: v for s, v in majority.items() if s in module.env and module.env[s] != v}
-            if not odd:
-                yield module
-                continue
-            group = {module.scheme.parts[p].suffix: t for p, t in module.parts.items()}
-            again = self._match(module.scheme, group, {}, {**odd, **{s: majority[s] for s in majority}})
-            if again is None:
-                yield module
-            else:
-                yield replace(module, env=again.env, labels=again.labels, problems=again.problems)
+            best, rivals = picked
+            found = {part: group[suffix] for part, suffix in best.parts}
+            left = tuple(group[s] for s in best.left_over)
+            modules.append(Module(name, best.scheme, found, best.env, best.labels, best.problems, left, rivals))
+        return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
 
-def _domain(usual: tuple[int, ...], declared: Any) -> tuple[int, ...]:
-    if isinstance(declared, int) and not isinstance(declared, bool) and declared > 0:
-        return (declared, *(v for v in usual if v != declared))
-    return usual
+def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidates) -> Iterator[Module]:
+    """Take the parts of a companion scheme out of the groups that have some, unless they are another scheme's."""
+    by_suffix = {p.suffix: p for p in scheme.parts.values()}
+    for name in list(groups):
+        group = groups[name]
+        mine = [s for s in group if s in by_suffix]
+        if not mine or others.own(mine, group):
+            continue
+        found = {by_suffix[s].name: group.pop(s) for s in mine}
+        if not group:
+            del groups[name]
+        shapes = {p: scheme.parts[p].shapes for p in found if scheme.parts[p].shapes}
+        solution = solve(shapes, {p: t.shape for p, t in found.items()}, {}, {})
+        yield Module(name, scheme, found, solution.env, {}, problems_of(scheme, found, solution))
 
 
-def _problems(
-    scheme: Scheme, present: Mapping[str, TensorInfo], env: Env, misfits: tuple[str, ...]
-) -> tuple[Problem, ...]:
-    found: list[Problem] = []
-    for part in scheme.parts.values():
-        tensor = present.get(part.name)
-        if tensor is None:
-            if part.needed == "always":
-                found.append(Problem("missing", part.name))
-        elif tensor.dtype not in part.dtypes:
-            found.append(Problem("dtype", part.name, {"found": tensor.dtype, "wanted": part.dtypes}))
-    for name in misfits:
-        found.append(Problem("shape", name, {"found": present[name].shape, "env": dict(env)}))
-    return tuple(found)
-
-
-def _needs_expectation(group: Group) -> bool:
-    return not (len(group) <= 2 and all(t.dtype in PLAIN_FLOATS for t in group.values()))
+def _agree_on_uniform(modules: list[Module]) -> Iterator[Module]:
+    """Give modules the value of a uniform symbol that most of them share; those it does not fit get a problem."""
+    values: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
+    for module in modules:
+        for symbol in module.scheme.symbols.values():
+            if symbol.uniform and symbol.name in module.env and not module.problems:
+                values[module.scheme.name][symbol.name][module.env[symbol.name]] += 1
+    usual = {scheme: {s: n.most_common(1)[0][0] for s, n in counts.items()} for scheme, counts in values.items()}
+    for module in modules:
+        majority = usual.get(module.scheme.name, {})
+        if all(module.env.get(s, v) == v for s, v in majority.items()):
+            yield module
+            continue
+        group = {module.scheme.parts[p].suffix: t for p, t in module.parts.items()}
+        again = match(module.scheme, group, {}, majority)
+        yield module if again is None else replace(module, env=again.env, labels=again.labels, problems=again.problems)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from ..checkpoint import find_checkpoints
-from ..engine import _gaps, _name
 from ..errors import NoCheckpointError, UsageError
-from ..measures.plan import DEPTHS
+from ..measures.cached import CachedScanner, key_of
+from ..measures.plan import DEPTHS, make_plan
+from ..measures.scan import Progress
 from ..rulebook.library import Book
 from ..rulebook.place import nearest
 from ..schemes.recognise import Recogniser
 from ..sources.interface import RemoteSource, Source
 from ..view import View
+from .exponents import ExponentScanner
 from .survey import Row, rows
-from .values import Values, measured
+from .values import Values, need_of, values_of
+
+if TYPE_CHECKING:
+    from ..cache import MeasureCache
 
 
 @dataclass(frozen=True)
 class Contents:
     """Everything in a source: rows of all its tensors, those that were asked for, and their values as far as read.
 
-    `depth` is what values were read of: `headers` (none), `scales`, or `full`.
+    `depth` is what values were read of: `headers` (none), `scales`, or `full`; `bytes_known` are those that
+    earlier runs have measured.
     """
 
     target: str
@@ -36,6 +43,7 @@ class Contents:
     depth: str = "headers"
     values: dict[tuple[str, str], Values] = field(default_factory=dict)
     bytes_read: int = 0
+    bytes_known: int = 0
     gaps: tuple[str, ...] = ()
 
     def value(self, row: Row) -> Values | None:
@@ -47,8 +55,8 @@ def survey(source: Source, book: Book, pattern: str) -> Contents:
     """What the headers tell; `pattern` chooses tensors (empty: all). Raises NoCheckpointError, UsageError."""
     recogniser = Recogniser(book.schemes.values())
     views = [View(checkpoint, book, recogniser) for checkpoint in find_checkpoints(source)]
-    table = tuple(row for view in views for row in rows(view, _name(view.checkpoint)))
-    gaps = tuple(gap for view in views for gap in _gaps(view))
+    table = tuple(row for view in views for row in rows(view, view.checkpoint.name))
+    gaps = tuple(gap for view in views for gap in view.gaps)
     if not views or not (table or gaps):
         raise NoCheckpointError(
             f"there is no tensor at {source.target}", "name a folder, a .safetensors file or a model on the Hub"
@@ -57,7 +65,7 @@ def survey(source: Source, book: Book, pattern: str) -> Contents:
     return Contents(
         target=source.target,
         origin=getattr(source, "origin", ""),
-        checkpoints=tuple(_name(view.checkpoint) for view in views),
+        checkpoints=tuple(view.checkpoint.name for view in views),
         shards=len(headers),
         bytes=sum(header.size for header in headers),
         rows=table,
@@ -89,13 +97,37 @@ def to_read(contents: Contents, depth: str) -> tuple[Row, ...]:
 
 
 def with_values(
-    source: Source, contents: Contents, depth: str, progress: Callable[[int], None] | None = None
+    source: Source,
+    contents: Contents,
+    depth: str,
+    progress: Progress | None = None,
+    jobs: int = 0,
+    cache: Callable[[], MeasureCache | None] | None = None,
 ) -> Contents:
-    """The contents with values of the chosen rows; raises UnfinishedError when a file changes meanwhile."""
-    wanted: Iterable[Row] = to_read(contents, depth)
-    values = {(r.tensor.shard, r.tensor.name): v for r, v in measured(source, wanted, progress)}
-    read = source.fetched if isinstance(source, RemoteSource) else contents.bytes_read
-    if not isinstance(source, RemoteSource):
-        read += sum(r.tensor.nbytes for r in contents.chosen if (r.tensor.shard, r.tensor.name) in values)
-    fields = {**contents.__dict__, "depth": depth, "values": values, "bytes_read": read}
-    return Contents(**fields)
+    """The contents with values of the chosen rows, read in `jobs` threads (0: one per processor).
+
+    `cache` opens the cache of measures; without it everything is read. Raises UnfinishedError when a file changes
+    meanwhile.
+    """
+    plan = make_plan(map(need_of, to_read(contents, depth)))
+    read = 0
+
+    def advance(amount: int) -> None:
+        nonlocal read
+        read += amount
+        if progress is not None:
+            progress(amount)
+
+    host = ExponentScanner(jobs)
+    scanner = host if cache is None else CachedScanner(host, cache)
+    measured = scanner(source, plan, advance)
+    values = {
+        key: values_of(need, measured[key], host.exponents.get(key)) for need in plan.needs() for key in (key_of(need),)
+    }
+    return replace(
+        contents,
+        depth=depth,
+        values=values,
+        bytes_read=source.fetched if isinstance(source, RemoteSource) else contents.bytes_read + read,
+        bytes_known=plan.bytes - read,
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
-from ..schemes.model import STORED
-from ..schemes.recognise import Module
+from ..schemes.amount import logical
+from ..schemes.module import Module
 from ..view import TensorUnit, View
 
 _LAYER = re.compile(r"(.*?\.\d+)(?=\.|$)", re.DOTALL)
@@ -44,6 +44,11 @@ class Row:
     def part(self) -> str:
         """Name of the part, or empty."""
         return self.unit.part.name if self.unit.part else ""
+
+    @property
+    def shape(self) -> str:
+        """The shape of the tensor as text: `[4096, 1024]`."""
+        return "[" + ", ".join(map(str, self.tensor.shape)) + "]"
 
     @property
     def layer(self) -> str:
@@ -92,25 +97,6 @@ def _parameters(unit: TensorUnit) -> int | None:
     if unit.part is None or unit.part.name != "weight":
         return tensor.elements if unit.part is not None and unit.part.kind == "bias" else 0
     return logical(module)
-
-
-def logical(module: Module) -> int | None:
-    """How many weights a quantized module stands for, or None where its shapes do not tell."""
-    env = module.env
-    if module.scheme.elements is not None:
-        stored = module.parts["weight"].nbytes
-        return module.scheme.elements.value({**env, STORED: stored}) if _known(module, env) else None
-    if "N" in env and "K" in env:
-        return env["N"] * env["K"] * env.get("E", 1)
-    weight = module.scheme.parts["weight"]
-    tensor = module.parts["weight"]
-    packed = weight.encoding(tensor.dtype)
-    return None if packed.kind == "raw" else tensor.nbytes * 8 // packed.bits
-
-
-def _known(module: Module, env: Mapping[str, int]) -> bool:
-    assert module.scheme.elements is not None
-    return module.scheme.elements.symbols <= {*env, STORED}
 
 
 def summed(table: Iterable[Row]) -> Sum:

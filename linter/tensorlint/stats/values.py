@@ -1,8 +1,7 @@
-"""The values of a tensor: counts, extremes, entropy, and a histogram of exponents or of codes; in bounded memory."""
+"""The values of a tensor: counts, extremes, entropy, and a histogram of exponents or of codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
 
@@ -10,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dtypes import ENCODINGS, Encoding, code_table
-from ..measures.cpu import CpuKernel
 from ..measures.interface import CODES, COUNTED, Measures
-from ..sources.interface import RemoteSource, Source
-from .survey import Row, logical
+from ..measures.plan import Need
+from ..schemes.amount import logical
+from .exponents import EXPONENTS
+from .survey import Row
 
 WORDS = frozenset({"count", *COUNTED, "smallest", "largest"})
-PIECE = 4 << 20  # bytes read at a time; a multiple of every element size
 
 
 @dataclass(frozen=True)
@@ -68,62 +67,21 @@ def encoding_of_row(row: Row) -> Encoding:
     return e
 
 
-def measured(
-    source: Source, table: Iterable[Row], progress: Callable[[int], None] | None = None
-) -> Iterator[tuple[Row, Values]]:
-    """Rows with their values, shard by shard in file order; raises UnfinishedError when a file changes meanwhile."""
-    ordered = sorted(table, key=lambda r: (r.tensor.shard, r.tensor.begin))
-    if isinstance(source, RemoteSource):
-        ranges: dict[str, list[tuple[int, int]]] = {}
-        for row in ordered:
-            ranges.setdefault(row.tensor.shard, []).append((row.tensor.begin, row.tensor.end))
-        source.prefetch(ranges)
-    buffer, kernel = np.empty(PIECE, np.uint8), CpuKernel()
-    shard, file = "", None
-    try:
-        for row in ordered:
-            if file is None or row.tensor.shard != shard:
-                if file is not None:
-                    file.close()
-                shard, file = row.tensor.shard, source.open(row.tensor.shard)
-            yield row, _values(file.read_into, row, buffer, kernel, progress)
-    finally:
-        if file is not None:
-            file.close()
-
-
-def _values(
-    read_into: Callable[[int, memoryview], None],
-    row: Row,
-    buffer: npt.NDArray[np.uint8],
-    kernel: CpuKernel,
-    progress: Callable[[int], None] | None,
-) -> Values:
+def need_of(row: Row) -> Need:
+    """What is measured of a row."""
     encoding = encoding_of_row(row)
-    words = WORDS | {CODES} if encoding.bits <= 8 and encoding.bits != 6 and encoding.kind != "raw" else WORDS
-    whole, exponents = Measures(), np.zeros(0, np.int64)
-    begin, end = row.tensor.begin, row.tensor.end
-    for at in range(begin, end, PIECE):
-        piece = buffer[: min(end - at, PIECE)]
-        read_into(at, piece.data)
-        whole = whole + kernel.measure(piece, encoding, words, at - begin, at)
-        if encoding.kind == "float" and encoding.bits > 8:
-            found = _exponents(piece, encoding)
-            exponents = found if not len(exponents) else exponents + found
-        if progress is not None:
-            progress(len(piece))
-    return Values(encoding, whole, _histogram(encoding, whole, exponents))
+    if encoding.kind == "float" and encoding.bits > 8:
+        return Need(row.tensor, encoding, WORDS | {EXPONENTS})
+    coded = encoding.bits <= 8 and encoding.bits != 6 and encoding.kind != "raw"
+    return Need(row.tensor, encoding, WORDS | {CODES} if coded else WORDS)
 
 
-def _exponents(data: npt.NDArray[np.uint8], e: Encoding) -> npt.NDArray[np.int64]:
-    """How often each exponent field occurs; zeros count under the field 0, as subnormals do."""
-    width = e.bits // 8
-    patterns = data[: len(data) - len(data) % width].view(f"<u{width}")
-    fields = patterns >> patterns.dtype.type(e.mantissa) & patterns.dtype.type((1 << e.exponent) - 1)
-    return np.bincount(fields.astype(np.int64, copy=False), minlength=1 << e.exponent)
+def values_of(need: Need, measures: Measures, exponents: npt.NDArray[np.int64] | None) -> Values:
+    """The values of a tensor whose measures, and exponents where they were asked for, are known."""
+    return Values(need.encoding, measures, _histogram(need.encoding, measures, exponents))
 
 
-def _histogram(e: Encoding, m: Measures, exponents: npt.NDArray[np.int64]) -> Histogram | None:
+def _histogram(e: Encoding, m: Measures, exponents: npt.NDArray[np.int64] | None) -> Histogram | None:
     """Finite values other than zero, by power of two; narrow integers and FP4 by value."""
     if m.codes and (e.kind == "int" or e.bits == 4):
         counted = sorted(zip(code_table(e).value.tolist(), m.codes, strict=True))
@@ -140,7 +98,7 @@ def _histogram(e: Encoding, m: Measures, exponents: npt.NDArray[np.int64]) -> Hi
                 power = float(np.floor(np.log2(value)))
                 powers[power] = powers.get(power, 0) + count
         return _filled(powers)
-    if not len(exponents):
+    if exponents is None:
         return None
     top = len(exponents) - (e.special == "ieee")
     powers = {float(field - e.bias): int(n) for field, n in enumerate(exponents[:top]) if n and field}

@@ -1,56 +1,37 @@
-"""Which scheme a module has of those it may have: a perfect match decides, else siblings and the declaration vote."""
+"""Which of its candidates a module is.
+
+A perfect match decides by itself; an imperfect one is decided together with the votes of its siblings (same role in
+other layers and experts), of the rest of the checkpoint, and of the configuration. Where two schemes stay equal, both
+are named.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from ..names import pattern_of
+from .candidates import Match
 from .declared import Declaration, allows
 from .model import Scheme
-from .shapes import Env
 
-HARMLESS = 0.25  # the cost of a tensor left over that says nothing about the scheme
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
 # Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
 _ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
-
-@dataclass(frozen=True)
-class Problem:
-    """One way in which a module departs from its scheme: kind is missing, dtype or shape."""
-
-    kind: str
-    part: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+Chosen = dict[str, tuple[Match, tuple[str, ...]]]  # module -> its scheme, and the names of those as likely
 
 
-@dataclass(frozen=True)
-class Match:
-    """A scheme that a module may have, at the cost of what does not fit."""
-
-    scheme: Scheme
-    cost: float
-    parts: tuple[tuple[str, str], ...]  # (part, suffix)
-    env: Env
-    labels: Mapping[str, str]
-    problems: tuple[Problem, ...]
-    left_over: tuple[str, ...]  # suffixes
-
-
-def choose(
-    candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | None
-) -> dict[str, tuple[Match, tuple[str, ...]]]:
-    """The match of every module that has one, with the names of the schemes that fit it equally well."""
-    chosen: dict[str, tuple[Match, tuple[str, ...]]] = {}
+def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | None) -> Chosen:
+    """The scheme of every module that has one; `candidates` are those of each module, cheapest first."""
+    chosen: Chosen = {}
     by_pattern: dict[str, Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
+    siblings = Counter(map(pattern_of, candidates))
     undecided: list[str] = []
     for name, matches in candidates.items():
-        perfect = [m for m in matches if m.cost <= HARMLESS * 3 and not m.problems and not m.scheme.weak]
+        perfect = [m for m in matches if m.perfect and (not m.scheme.weak or _promised(m.scheme, name, declared))]
         best, equals = _prefer(perfect, name, declared)
         if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
             chosen[name] = (best, equals)
@@ -73,7 +54,8 @@ def choose(
             scored.append((score, match))
         scored.sort(key=lambda pair: pair[0])
         best_score, best = scored[0]
-        if not _believable(best, total, _promised(best.scheme, name, declared)):
+        known = total[best.scheme.name] if siblings[pattern_of(name)] == 1 else votes[best.scheme.name]
+        if not _believable(best, total, known > 0, _promised(best.scheme, name, declared)):
             continue
         rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
         chosen[name] = (best, rivals)
@@ -81,7 +63,7 @@ def choose(
 
 
 def _reconsider(
-    chosen: dict[str, tuple[Match, tuple[str, ...]]],
+    chosen: Chosen,
     candidates: Mapping[str, tuple[Match, ...]],
     by_pattern: Mapping[str, Counter[str]],
     total: Counter[str],
@@ -124,16 +106,21 @@ def _damaged_scale(match: Match, instead: Match) -> bool:
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 
-def _believable(match: Match, perfect: Counter[str], promised: bool) -> bool:
+def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool) -> bool:
     """Whether a module with defects may be called one of this scheme.
 
-    Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
-    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows. A tensor that
-    stands alone under a name of its own says nothing unless the configuration promised the scheme.
+    Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
+    several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
+    sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
+    A tensor that stands alone under a name of its own says nothing unless the configuration promised the scheme.
     """
-    if perfect[match.scheme.name] or not match.scheme.quantized:
+    if known or not match.scheme.quantized:
         return True
+    if perfect[match.scheme.name]:
+        return len(match.problems) <= 1
     if match.problems and match.parts in _ALONE and not promised:
+        return False
+    if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
         return False
     return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
 

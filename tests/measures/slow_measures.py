@@ -42,7 +42,7 @@ def decode(pattern: int, e: Encoding) -> tuple[float, bool]:
         return (pattern - (1 << e.bits) if e.signed and pattern >> (e.bits - 1) else pattern), False
     if e.special == "e8m0":
         return (math.nan if pattern == 255 else 2.0 ** (pattern - 127)), False
-    sign = -1.0 if pattern >> (e.bits - 1) else 1.0
+    sign = -1.0 if e.signed and pattern >> (e.bits - 1) else 1.0
     exponent, mantissa = pattern >> e.mantissa & ((1 << e.exponent) - 1), pattern & ((1 << e.mantissa) - 1)
     ones = exponent == (1 << e.exponent) - 1
     if e.special == "ieee" and ones:

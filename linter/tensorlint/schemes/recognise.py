@@ -29,13 +29,19 @@ class Recogniser:
         self.companions = tuple(s for s in schemes if s.companion)
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
         self._candidates = Candidates(self.schemes)
+        # Suffix of a part -> suffixes of the weights beside which it is their scheme's own, not a companion's.
+        self._own: dict[str, set[str]] = defaultdict(set)
+        for other in self.schemes:
+            for part in other.parts.values():
+                if other.weight is not None:
+                    self._own[part.suffix].add(other.weight.suffix)
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
-            modules.extend(_take_companions(scheme, groups))
+            modules.extend(_take_companions(scheme, groups, self._own))
         candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
@@ -55,12 +61,16 @@ class Recogniser:
         return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
 
-def _take_companions(scheme: Scheme, groups: dict[str, Group]) -> Iterator[Module]:
-    """Take the parts of a companion scheme out of the groups that have some."""
+def _take_companions(scheme: Scheme, groups: dict[str, Group], own: Mapping[str, set[str]]) -> Iterator[Module]:
+    """Take the parts of a companion scheme out of the groups that have some; `own` are those of other schemes."""
     by_suffix = {p.suffix: p for p in scheme.parts.values()}
     for name in list(groups):
         group = groups[name]
-        found = {by_suffix[s].name: group.pop(s) for s in list(group) if s in by_suffix}
+        found = {
+            by_suffix[s].name: group.pop(s)
+            for s in list(group)
+            if s in by_suffix and group.keys().isdisjoint(own.get(s, ()))
+        }
         if not found:
             continue
         if not group:

@@ -93,6 +93,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Activation settings are declared, but no module has the scale for them.",
         ("part", "modules", "where"),
     ),
+    "missing-companion": FactKind(
+        "Modules are known by a tensor beside them all, and it is not there.", ("scheme", "beside", "modules")
+    ),
     "wrong-dtype": FactKind(
         "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
     ),
@@ -122,6 +125,9 @@ CATALOGUE: Mapping[str, FactKind] = {
         "A module's group or block size is not the declared one.",
         ("module", "scheme", "parameter", "found", "declared", "where"),
     ),
+    "activations-mismatch": FactKind(
+        "Activations are declared that do not go with the weights.", ("module", "scheme", "declared", "where")
+    ),
     "ignored-but-quantized": FactKind(
         "A module is in the ignore list, but quantized.", ("module", "scheme", "entry", "where")
     ),
@@ -132,6 +138,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     "unquantized-not-ignored": FactKind(
         "A module is not quantized, but no ignore entry covers it.",
         ("module", "dtype", "scheme", "where", "siblings"),
+    ),
+    "odd-one-out": FactKind(
+        "One module is not quantized, but all others of its kind and of its layer are.",
+        ("module", "dtype", "scheme", "siblings"),
     ),
     "listed-but-unquantized": FactKind(
         "The table of quantized layers names a module that is not quantized.",
@@ -254,6 +264,13 @@ CATALOGUE: Mapping[str, FactKind] = {
         "Modules that read the same input have different activation scales.",
         ("modules", "part", "ratio", "smallest", "largest"),
     ),
+    "same-sign": FactKind(
+        "Values have the sign of the scales whose opposite they should have.",
+        ("module", "part", "other", "same", "checked"),
+    ),
+    "marker-text": FactKind(
+        "A text that is stored beside a weight is none of those its readers know.", ("module", "part", "text", "wanted")
+    ),
     "state-text": FactKind(
         "JSON text that is stored beside a weight contradicts the tensors.", ("module", "scheme", "problem")
     ),
@@ -262,6 +279,21 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "power-of-two-undeclared": FactKind(
         "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
+    ),
+    "zero-point-convention": FactKind(
+        "All zero points of a module are the symmetric one of another format than is declared.",
+        ("module", "found", "wanted", "format", "where"),
+    ),
+    "zero-points-vary": FactKind(
+        "Zero points vary although symmetric quantization is declared.", ("module", "format", "where")
+    ),
+    "zero-points-constant": FactKind(
+        "All zero points of a module are the same although quantization is not declared symmetric.",
+        ("module", "found", "varied", "of", "format", "where"),
+    ),
+    "zero-points-shifted": FactKind(
+        "Zero points lie one beside the codes of the weights: they are those of another format.",
+        ("modules", "format", "distance", "wanted", "where"),
     ),
     "half-codes": FactKind(
         "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")

@@ -212,8 +212,11 @@ class View:
         return found
 
     def settled(self, module: Module) -> bool:
-        """Whether nothing about a module's size is a guess: what its shapes leave open is stated somewhere."""
-        fields = {s.declared for s in module.scheme.symbols.values() if s.usual and s.declared}
+        """Whether nothing about a module's size is a guess: what the shape of its weight leaves open is stated."""
+        weight = module.scheme.weight
+        inside = {s for shape in weight.shapes for one in shape for s in one.symbols} if weight is not None else set()
+        symbols = module.scheme.symbols.values()
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in inside & module.env.keys()}
         main = self.declared.main
         return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
 

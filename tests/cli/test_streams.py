@@ -15,22 +15,22 @@ import pytest
 from .conftest import checkpoint
 
 
-def test_one_target_is_the_object(run, broken):
-    done = run("check", broken, "-f", "json")
+def test_one_target_is_the_object(process, broken):
+    done = process("check", broken, "-f", "json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["exit_code"] == 1
 
 
-def test_several_targets_are_one_object(run, clean, broken):
-    done = run("check", clean, broken, clean / "gone", "-f", "json")
+def test_several_targets_are_one_object(process, clean, broken):
+    done = process("check", clean, broken, clean / "gone", "-f", "json")
     found = json.loads(done.stdout)
     assert done.returncode == found["exit_code"] == 3
     assert [t["exit_code"] for t in found["targets"]] == [0, 1, 3]
     assert "nothing at" in done.stderr
 
 
-def test_the_other_targets_are_checked_when_one_is_not_there(run, clean, broken):
-    done = run("check", clean / "gone", broken)
+def test_the_other_targets_are_checked_when_one_is_not_there(process, clean, broken):
+    done = process("check", clean / "gone", broken)
     assert done.returncode == 3
     assert "error[scales/nan]" in done.stdout
 
@@ -42,8 +42,8 @@ def test_the_other_targets_are_checked_when_one_is_not_there(run, clean, broken)
         (["--color", "always"], {"NO_COLOR": "1"}, True),
     ],
 )  # fmt: skip
-def test_color_in_a_pipe(args, env, styled, run, broken):
-    done = run("check", broken, *args, env=env)
+def test_color_in_a_pipe(args, env, styled, process, broken):
+    done = process("check", broken, *args, env=env)
     assert ("\x1b[" in done.stdout) is styled
     assert "\x1b[" not in done.stderr
 
@@ -69,20 +69,20 @@ def test_color_on_a_terminal(env, styled, broken):
     assert (b"\x1b[" in seen) is styled
 
 
-def test_names_never_reach_the_terminal_raw(run, tmp_path):
+def test_names_never_reach_the_terminal_raw(process, tmp_path):
     folder = checkpoint(tmp_path / "a\x1b[31mb", float("nan"), name="t\x1b]0;x\x07")
     for args in ([], ["-f", "concise"], ["-f", "json"], ["--plan"]):
-        done = run("check", folder, *args)
+        done = process("check", folder, *args)
         assert not set(done.stdout + done.stderr) & {"\x1b", "\x07"}, args
-    done = run("check", tmp_path / "gone\x1b[31m")
+    done = process("check", tmp_path / "gone\x1b[31m")
     assert "\x1b" not in done.stderr
-    done = run("explain", "gone\x1b[31m")
+    done = process("explain", "gone\x1b[31m")
     assert "\x1b" not in done.stderr
 
 
-def test_a_terminal_that_lacks_the_letters(run, tmp_path):
+def test_a_terminal_that_lacks_the_letters(process, tmp_path):
     folder = checkpoint(tmp_path / "m", float("nan"), name="schicht.größe.層")
-    done = run("check", folder, env={"PYTHONIOENCODING": "ascii"})
+    done = process("check", folder, env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
 

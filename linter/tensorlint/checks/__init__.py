@@ -25,11 +25,13 @@ from . import (
     packing,
     parallel,
     roles,
+    signs,
     sizes,
     statetext,
     templates,
     tied,
     types,
+    zeropoints,
     zeros,
 )
 
@@ -70,6 +72,9 @@ CHECKS: tuple[Check, ...] = (
     Check(packing.STATES, packing.run, packing.needs, "scales"),
     Check(statetext.STATES, statetext.run, statetext.needs, "scales"),
     Check(exponents.STATES, exponents.run, exponents.needs, "scales"),
+    Check(signs.STATES, signs.run, signs.needs, "scales"),
+    Check(zeropoints.STATES, zeropoints.run, zeropoints.needs, "scales"),
+    Check(zeropoints.SHIFT_STATES, zeropoints.run_shift, zeropoints.needs_shift, "full"),
     Check(codes.STATES, codes.run, codes.needs, "full"),
     Check(zeros.FILLED_STATES, zeros.run_filled, zeros.needs_filled, "full"),
     Check(zeros.SCALE_STATES, zeros.run_scales, zeros.needs_scales, "full"),

@@ -17,6 +17,7 @@ STATES = (
     "declaration-unknown",
     "scheme-mismatch",
     "parameter-mismatch",
+    "activations-mismatch",
     "ignored-but-quantized",
     "quantized-not-declared",
     "declarations-differ",
@@ -149,6 +150,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
 
 
 _SIZES = {"group_size", "bits", "block_rows", "block_cols"}
+_ACTIVATION = "activation_"
 _STRATEGIES = {"tensor", "channel", "block", "group", "tensor_group"}
 
 
@@ -161,12 +163,23 @@ def _compare(
     }
     stated = {k: v for k, v in expected.values.items() if k not in sizes}
     if not allows(module.scheme, stated):
+        weights = {k: v for k, v in stated.items() if not k.startswith(_ACTIVATION)}
+        if allows(module.scheme, weights):
+            inputs = [f"{k.removeprefix(_ACTIVATION)} {v}" for k, v in stated.items() if k not in weights]
+            yield Fact("activations-mismatch", main.file, place, values={**values, "declared": ", ".join(inputs)})
+            return
         yield Fact(
             "scheme-mismatch",
             main.file,
             place,
             values={**values, "declared": say(stated), "entry": expected.entry},
         )
+        return
+    group = sizes.get("group_size") or stated.get("group_size")
+    grouped = expected.values.get("activation_group")
+    if _alike(expected.values) and type(group) is int and type(grouped) is int and 0 < group != grouped > 0:
+        found = {**values, "declared": f"groups of {grouped} beside weights in groups of {group}"}
+        yield Fact("activations-mismatch", main.file, place, values=found)
         return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
@@ -185,6 +198,12 @@ def _compare(
         theirs = " and ".join(str(declared) for _, declared in odd.values())
         found = {**values, "parameter": names, "found": mine, "declared": theirs}
         yield Fact("parameter-mismatch", main.file, place, values=found)
+
+
+def _alike(values: Mapping[str, Any]) -> bool:
+    """Whether weights and activations are declared in the same number format."""
+    pairs = [(values.get(name), values.get(_ACTIVATION + name)) for name in ("bits", "type")]
+    return any(one is not None for one, _ in pairs) and all(one == other for one, other in pairs)
 
 
 def say(values: Mapping[str, Any]) -> str:

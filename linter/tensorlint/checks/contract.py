@@ -22,6 +22,7 @@ STATES = (
     "ambiguous-scheme",
     "unknown-part",
     "leaked-state",
+    "missing-companion",
 )
 _INPUT_SCALES = ("input_scale", "input_tensor_scale")
 
@@ -47,6 +48,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
     yield from _leaked(view)
+    yield from _alone(view)
     for unknown in view.recognised.unknown:
         first = unknown.tensors[0]
         said = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
@@ -59,6 +61,18 @@ def _leaked(view: View) -> Iterator[Fact]:
         owner = tensor.name.rpartition(".")[0]
         if "calibration" in view.anatomy.roles(owner) and view.unit_of[tensor.name].part is None:
             yield Fact("leaked-state", tensor.shard, tensor.name, values={"owner": owner})
+
+
+def _alone(view: View) -> Iterator[Fact]:
+    """Modules that readers know by a tensor that stands beside them all, and is nowhere."""
+    there = {m.scheme.name for m in view.companions}
+    modules: dict[str, list[Module]] = {}
+    for module in view.quantized:
+        if module.scheme.beside and module.scheme.beside not in there:
+            modules.setdefault(module.scheme.beside, []).append(module)
+    for beside, found in modules.items() if view.checkpoint.whole else ():
+        values = {"scheme": found[0].scheme.name, "beside": beside, "modules": len(found)}
+        yield Fact("missing-companion", _file(found[0]), _any_tensor(found[0]), values=values)
 
 
 def _file(module: Module) -> str:

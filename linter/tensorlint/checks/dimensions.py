@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
+from ..schemes.amount import logical
 from ..schemes.module import Module
 from ..view import View
 
 STATES = ("config-dimension",)
+_MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size
 _STACKS = frozenset({"experts", "switch_mlp"})
 
 
@@ -23,7 +25,9 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
 
 def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:
     tensor = module.parts["weight"]
-    values = {"key": key, "stated": stated, "found": found, "shape": list(tensor.shape)}
+    hidden = view.anatomy.count(view.checkpoint.model_config, "hidden")
+    shape = list(tensor.shape) if module.shape is not None or hidden is None else [found, hidden[1]]
+    values = {"key": key, "stated": stated, "found": found, "shape": shape}
     return Fact("config-dimension", view.checkpoint.path("config.json"), tensor.name, values=values)
 
 
@@ -72,19 +76,31 @@ def _inside(view: View) -> Iterator[Fact]:
             if what == "intermediate":
                 wanted.append((size[0], size[1], 2 * size[1], ".mlp.gate_up_proj"))
     wanted.extend(_heads(view, config))
+    hidden = view.anatomy.count(config, "hidden")
     said: set[str] = set()
     for key, stated, size_, leaf in wanted:
-        modules = [
-            m
+        found = [
+            (m, rows)
             for pattern, siblings in view.siblings.items()
             if pattern.endswith(leaf) and pattern.startswith(view.layers[0].prefix)
             for m in siblings
-            if m.shape is not None and not m.problems and "weight" in m.parts and view.settled(m)
-        ]
-        if modules and key not in said and all(m.shape is not None and m.shape[0] != size_ for m in modules):
+            if not m.problems and "weight" in m.parts and view.settled(m)
+            and (rows := _rows(m, hidden[1] if hidden is not None else 0))
+        ]  # fmt: skip
+        odd = [(m, rows) for m, rows in found if rows != size_]
+        if odd and key not in said and len(odd) == len(found):
             said.add(key)
-            assert modules[0].shape is not None
-            yield _fact(view, key, stated, modules[0].shape[0], modules[0])
+            yield _fact(view, key, stated, odd[0][1], odd[0][0])
+        elif leaf in _MERGED:
+            yield from (_fact(view, key, stated, rows, m) for m, rows in odd)
+
+
+def _rows(module: Module, hidden: int) -> int:
+    """Rows of a module that reads the hidden state, where its weight is stored flat from their number; 0 if unknown."""
+    if module.shape is not None:
+        return module.shape[0]
+    count = logical(module) if module.scheme.quantized else None
+    return count // hidden if count and hidden and count % hidden == 0 else 0
 
 
 def _heads(view: View, config: Mapping[str, Any]) -> Iterator[tuple[str, int, int, str]]:

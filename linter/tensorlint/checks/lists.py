@@ -17,6 +17,7 @@ STATES = (
     "declaration-left",
     "unquantized-not-ignored",
     "listed-but-unquantized",
+    "odd-one-out",
     "head-not-ignored",
     "dead-entry",
     "mistaken-entry",
@@ -28,11 +29,34 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about the lists of the main declaration."""
     main = view.declared.main
+    if view.checkpoint.whole and (main is None or main.dialect.lists == "none"):
+        yield from _odd(view, main)
     if main is None:
         return
     if view.checkpoint.whole:
         yield from _unquantized(view, main)
     yield from _lists(view, main)
+
+
+def _odd(view: View, main: Declaration | None) -> Iterator[Fact]:
+    """The one module of a kind that is plain, in a layer whose other modules are quantized, where no list says so."""
+    for siblings in view.siblings.values():
+        plain = [m for m in siblings if not m.scheme.quantized]
+        if len(plain) != 1 or len(siblings) <= _KIND or not view.is_linear(plain[0]):
+            continue
+        (module,) = plain
+        weight = module.parts.get("weight")
+        others = [m for m in siblings if m is not module]
+        if weight is None or len(weight.shape) != 2 or (main and main.expect(module.name).quantized is False):
+            continue
+        layer = _LAYER.search(module.name)
+        within = [m for n, m in view.modules.items() if layer and n.startswith(module.name[: layer.end()] + ".")]
+        beside = [m for m in within if m is not module and view.is_linear(m)]
+        if beside and all(m.scheme.quantized for m in beside):
+            values = {
+                "module": module.name, "dtype": weight.dtype, "scheme": others[0].scheme.name, "siblings": len(others),
+            }  # fmt: skip
+            yield Fact("odd-one-out", weight.shard, weight.name, values=values)
 
 
 def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
@@ -52,9 +76,10 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
             continue
         expected_any = True
         siblings = module.pattern in has_quantized
-        if main.dialect.lists == "none":
+        named = main.dialect.overrides and expected.entry == module.name
+        if main.dialect.lists == "none" and not named:
             continue
-        if main.dialect.lists != "complete" and not siblings:
+        if main.dialect.lists != "complete" and not siblings and not named:
             continue
         values = {
             "module": module.name,
@@ -63,7 +88,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
             "scheme": "",
             "siblings": siblings,
         }
-        if main.layers is not None:
+        if main.layers is not None or named:
             kind = "listed-but-unquantized"
             values = {
                 "module": module.name,
@@ -140,6 +165,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("dead-entry", main.file, values=values)
 
 
+_KIND = 2  # modules that make a kind by which one more can be told to be odd
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4
 _ALIKE = 0.8  # of 1: how like a name an entry must be for a slip

@@ -1,6 +1,6 @@
-"""JSON text that is stored as a tensor beside a weight, against the weight and its scales.
+"""Text that is stored as a tensor beside a weight: JSON against the weight and its scales, words against those known.
 
-Which keys state what is part of the scheme (bitsandbytes .../functional.py, QuantState.from_dict).
+Which keys state what is part of the scheme (bitsandbytes .../functional.py, QuantState.from_dict), as are the words.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from ..facts import Fact
 from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..schemes.model import JsonText
+from ..schemes.model import JsonText, Part
 from ..schemes.module import Module
 from ..view import View
 
-STATES = ("state-text",)
+STATES = ("state-text", "marker-text")
 _MAX_BYTES = 64 << 10
 _MAX_SIZE = 1 << 48
 _MAX_DIMS = 8
+_LONGEST = 64  # bytes of a word
 
 
 def needs(view: View) -> Iterator[Need]:
@@ -30,16 +31,29 @@ def needs(view: View) -> Iterator[Need]:
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
-    """The first contradiction of every text."""
+    """The first contradiction of every text, and words that are not known."""
     for module in view.quantized:
         for name, part in module.scheme.parts.items():
             tensor = module.parts.get(name)
+            if part.texts and tensor is not None and tensor.dtype == "U8":
+                yield from _word(view, module, part, tensor)
             if part.json is None or tensor is None or "weight" not in module.parts:
                 continue
             problem = _problem(view, module, tensor, part.json)
             if problem:
                 values = {"module": module.name, "scheme": module.scheme.name, "problem": problem}
                 yield Fact("state-text", tensor.shard, tensor.name, tensor.begin, values)
+
+
+def _word(view: View, module: Module, part: Part, tensor: TensorInfo) -> Iterator[Fact]:
+    file = view.checkpoint.source.open(tensor.shard)
+    try:
+        text = file.read(tensor.begin, min(tensor.nbytes, _LONGEST)).decode("ascii", "backslashreplace")
+    finally:
+        file.close()
+    if text not in part.texts or tensor.nbytes > _LONGEST:
+        values = {"module": module.name, "part": part.name, "text": _short(text), "wanted": list(part.texts)}
+        yield Fact("marker-text", tensor.shard, tensor.name, tensor.begin, values)
 
 
 def _problem(view: View, module: Module, tensor: TensorInfo, wanted: JsonText) -> str:
@@ -80,6 +94,8 @@ def _sizes(module: Module, text: dict[str, Any], wanted: JsonText, count: int, b
     scales = -(-count // block)
     if scale.elements != scales:
         return f"{count:,} values in blocks of {block:,} have {scales:,} scales, not {scale.elements:,}"
+    if nested is None and wanted.nested_block and text.get(wanted.nested_block) is not None:
+        return f"{wanted.nested_block} is {_short(text[wanted.nested_block])}, but there are no nested scales"
     if nested is None or not wanted.nested_block:
         return ""
     inner = _positive(text.get(wanted.nested_block))

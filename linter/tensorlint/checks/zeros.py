@@ -15,6 +15,7 @@ from ..view import TensorUnit, View
 FILLED_STATES = ("zero-filled",)
 SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
 _MAX_CHECKED = 4096  # zero scales looked up per tensor
+_MAX_BLOCK = 64 << 10  # bytes looked at per scale
 
 
 def _wanted(unit: TensorUnit) -> bool:
@@ -46,7 +47,7 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         begin, end = _extend(view, tensor, page * PAGE, (page + length) * PAGE)
         if begin == tensor.begin and end == tensor.end:
             continue  # all of it is zero: another rule says so
-        row = tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
+        row = _row(unit)
         if not row or ((begin - tensor.begin) % row == 0 and (end - tensor.begin) % row == 0):
             continue  # whole rows are zero: pruned or padded
         values = {
@@ -58,6 +59,15 @@ def run_filled(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             "to_end": end == tensor.end,
         }
         yield Fact("zero-filled", tensor.shard, tensor.name, begin, values)
+
+
+def _row(unit: TensorUnit) -> int:
+    """Bytes that are zero together where zeros are meant: a row, or what has one scale where the weight is flat."""
+    tensor = unit.tensor
+    scale = unit.module.parts.get("weight_scale") if unit.module is not None else None
+    if tensor.shape[-1] == 1 and scale is not None and scale.elements:
+        return tensor.nbytes // scale.elements
+    return tensor.nbytes // (tensor.elements // tensor.shape[-1]) if tensor.shape[-1] else 0
 
 
 def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, int]:
@@ -72,19 +82,34 @@ def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, 
 
 
 def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
-    """(block scale, weight) of modules whose blocks lie along the last dimension of packed FP4 or FP8 weights."""
+    """(scale, weight) of modules in which each scale stands for a run of the weight's bytes.
+
+    Those are block scales of one byte, and scales that may be zero where all of their weights are.
+    """
     for module in view.quantized:
-        scale, weight = module.parts.get("block_scale"), module.parts.get("weight")
-        if scale is None or weight is None or module.problems or scale.shape[:-1] != weight.shape[:-1]:
-            continue
-        units = view.unit_of
-        if _lowest(units[scale.name]) and scale.shape[-1] and weight.shape[-1] % scale.shape[-1] == 0:
-            yield units[scale.name], units[weight.name]
+        weight = module.parts.get("weight")
+        for name in ("block_scale", "weight_scale"):
+            scale = module.parts.get(name)
+            if scale is None or weight is None or module.problems or not _runs(scale, weight):
+                continue
+            if _lowest(view.unit_of[scale.name]):
+                yield view.unit_of[scale.name], view.unit_of[weight.name]
+
+
+def _runs(scale: TensorInfo, weight: TensorInfo) -> bool:
+    """Whether scales follow each other as the bytes that they stand for do."""
+    if not scale.elements or weight.nbytes % scale.elements:
+        return False
+    if len(weight.shape) == 2 and weight.shape[-1] == 1:
+        return len(scale.shape) == 1
+    sizes = scale.shape[:-1] if scale.shape[-1:] == (1,) else scale.shape
+    return len(scale.shape) > 0 and (scale.shape[:-1] == weight.shape[:-1] or sizes == weight.shape[: len(sizes)])
 
 
 def _lowest(scale: TensorUnit) -> str:
-    """The measure that counts bytes of 0: zeros, or in formats of exponents alone the smallest value."""
-    return {"fn": "zero", "e8m0": "floor"}.get(scale.encoding.special, "")
+    """The measure that counts what is at the bottom: zeros, or in formats of exponents alone the smallest value."""
+    wide = scale.part is not None and scale.part.sign == "nonnegative" and scale.encoding.special == "ieee"
+    return "zero" if wide else {"fn": "zero", "e8m0": "floor"}.get(scale.encoding.special, "")
 
 
 def needs_scales(view: View) -> Iterator[Need]:
@@ -120,10 +145,10 @@ def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
 
 
 def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed: bool) -> tuple[int, int, int]:
-    """How many of the first zero scales have a live block, how many were looked at, and the first such scale."""
-    width = weight.tensor.nbytes // scale.nbytes  # a block scale has one byte
-    mask = 0x77 if weight.encoding.bits == 4 else 0x7F
-    sign = 0x7F if scale_signed else 0xFF
+    """How many of the first zero scales have a live block, how many were looked at, and where the first of them is."""
+    width = weight.tensor.nbytes // scale.elements
+    kind = np.dtype(f"<u{scale.nbytes // scale.elements}")
+    sign = ~(1 << (8 * kind.itemsize - 1)) if scale_signed else -1
     live = checked = first = 0
     scales, weights = (
         view.checkpoint.source.open(scale.shard),
@@ -131,12 +156,13 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed
     )
     try:
         for at in range(0, scale.nbytes, 1 << 20):
-            piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), np.uint8)
-            for position in (np.flatnonzero((piece & sign) == 0)[:_MAX_CHECKED] + at).tolist():
-                block = weights.read(weight.tensor.begin + position * width, width)
+            piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), kind)
+            low = np.flatnonzero((piece & kind.type(sign & (1 << 8 * kind.itemsize) - 1)) == 0)[:_MAX_CHECKED]
+            for position in (low + at // kind.itemsize).tolist():
+                block = weights.read(weight.tensor.begin + position * width, min(width, _MAX_BLOCK))
                 checked += 1
-                if any(b & mask for b in block):
-                    first = first if live else position
+                if _live(block, weight):
+                    first = first if live else position * kind.itemsize
                     live += 1
                 if checked >= _MAX_CHECKED:
                     return live, checked, first
@@ -144,3 +170,11 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed
         scales.close()
         weights.close()
     return live, checked, first
+
+
+def _live(block: bytes, weight: TensorUnit) -> bool:
+    """Whether a block holds values: codes beside zero, or where codes are not known several of them."""
+    if weight.encoding.kind != "float":
+        return len(set(block)) > 1
+    mask = 0x77 if weight.encoding.bits == 4 else 0x7F
+    return any(b & mask for b in block)

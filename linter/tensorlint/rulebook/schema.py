@@ -12,7 +12,7 @@ from .. import producers
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
 from ..schemes import dialect, families, load
-from ..schemes.model import CONVENTIONS, KINDS, NEEDED, ORDERS, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
 from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
@@ -195,6 +195,11 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
+        "texts": some(_TEXT), "opposes": _TEXT,
+        "codes": table(
+            {"bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"}},
+            ("bits", "middle"),
+        ),
     }  # fmt: skip
     symbol = table(
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
@@ -208,6 +213,8 @@ def _scheme() -> Schema:
         "decode": _TEXT,
         "elements": _TEXT,
         "written_by": some(_TEXT),
+        "untold": some(_TEXT),
+        "beside": _TEXT,
         "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, load.DESCRIBED_KEYS),
         "bad": _damages(),
         **dict.fromkeys(load.FLAGS, _FLAG),

@@ -14,8 +14,9 @@ from .model import Scheme
 
 _PLAIN = (
     "algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations", "act_order",
-    "scale_format", "kv_cache",
+    "scale_format", "kv_cache", "type", "activation_type", "activation_group",
 )  # fmt: skip
+_ROW = ("algorithm", "group_size", "bits", "mode", "symmetric", "type", "activation_type", "activation_group")
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
 _WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
@@ -25,7 +26,8 @@ class Expectation:
     """What a declaration says of one module.
 
     `quantized` is None where the declaration does not say; `values` are normalized fields (algorithm, format, bits,
-    type, strategy, group_size, block_rows, block_cols, activations ...); `entry` is the list entry it stems from.
+    type, strategy, group_size, block_rows, block_cols, activations, activation_bits ...); `entry` is the list entry it
+    stems from.
     """
 
     quantized: bool | None
@@ -58,9 +60,7 @@ class Declaration:
     def get(self, name: str) -> Any:
         """A normalized field's raw value, or None."""
         for key in self.dialect.fields.get(name, ()):
-            value: Any = self.content
-            for step in key.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
+            value = _under(self.content, key.split("."))
             if value is not None:
                 return value
         return None
@@ -159,7 +159,7 @@ class Declaration:
         key = matching.covering(module) if rows else None
         if key is not None:
             own = _row(rows[key], self.dialect)
-            if key.startswith("-:") or own.get("bits", 0) >= _PLAIN_BITS:
+            if key.startswith("-:") or own.get("bits", 0) >= _PLAIN_BITS or _left_out(rows[key], self.dialect):
                 return Expectation(False, {"method": self.method}, key)
             return Expectation(True, {**self.base, **own}, key)
         if self.dialect.overrides and module in self.content:
@@ -184,16 +184,31 @@ class Declaration:
         return self._usual[linear]
 
 
+def _under(content: Any, steps: Iterable[str]) -> Any:
+    """The value at a path of keys, or None; of a list of stages the first one is meant."""
+    for step in steps:
+        content = content[0] if isinstance(content, list) and content else content
+        content = content.get(step) if isinstance(content, dict) else None
+    return content
+
+
 def _row(row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Settings of single modules: their keys are those of the declaration, or what stands below its first one."""
     found: dict[str, Any] = {}
-    for name in ("algorithm", "group_size", "bits", "mode"):
+    for name in _ROW:
         for key in (*dialect.fields.get(name, ()), name):
-            value = row.get(key)
-            if isinstance(value, (str, int)) and not isinstance(value, bool):
+            value = row.get(key) if "." not in key else _under(row, key.split(".")[1:])
+            if isinstance(value, (str, int)) and isinstance(value, bool) == (name == "symmetric"):
                 found[name] = value
                 break
     activation = dialect.activations.get(str(found.get("algorithm", "")))
     return {**found, "activations": activation} if activation else found
+
+
+def _left_out(row: Mapping[str, Any], dialect: Dialect) -> bool:
+    """Whether the settings of a module say that its weight is none."""
+    paths = [key.split(".") for key in dialect.fields.get("type", ())]
+    return any(len(steps) > 2 and steps[1] in row and row[steps[1]] is None for steps in paths)
 
 
 def _group(name: str, group: Mapping[str, Any]) -> Group:
@@ -220,10 +235,18 @@ def _group(name: str, group: Mapping[str, Any]) -> Group:
         if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
             values["block_rows"], values["block_cols"] = block
     if "input_activations" in group:
-        values["activations"] = _activations(group["input_activations"])
+        inputs = group["input_activations"]
+        values["activations"] = _activations(inputs)
+        for key in ("num_bits", "type", "group_size", "symmetric"):
+            value = inputs.get(key) if isinstance(inputs, dict) else None
+            if isinstance(value, (str, int, bool)):
+                values[f"activation_{_SHORT.get(key, key)}"] = value
     if isinstance(group.get("format"), str):
         values["format"] = group["format"]
     return Group(name, matcher(entries, ("exact", "regex", "class", "suffix")), values)
+
+
+_SHORT = {"num_bits": "bits", "group_size": "group"}
 
 
 def _activations(value: Any) -> str:

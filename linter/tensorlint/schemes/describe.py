@@ -15,7 +15,10 @@ from .model import Part, Scheme
 from .shapes import show
 
 _NEEDED = {"always": "always", "together": "all or none", "never": "optional"}
-_SIGNS = {"positive": "above zero", "nonnegative": "zero or above", "any": "of any sign"}
+_SIGNS = {
+    "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
+    "any": "of any sign",
+}  # fmt: skip
 _ORDERS = {
     "low-first": "two in a byte, the first in the low half",
     "high-first": "two in a byte, the first in the high half",
@@ -46,6 +49,7 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
         Section("Sizes", tuple(_sizes(scheme))),
         Section("Values", table=tuple(_values(scheme))),
         Section("Decoding", literal=scheme.decode),
+        Section("What the bytes do not tell", scheme.untold),
         *_declared(scheme, book.dialects),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
         Section("Engines", table=tuple(_engines(scheme, book))),
@@ -74,6 +78,8 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
         yield "This tells little: any other scheme that siblings or the configuration suggest comes first."
     if scheme.companion:
         yield "They stand beside the tensors of another scheme."
+    if scheme.beside:
+        yield f"Readers know it by the tensor of `{scheme.beside}` beside its modules."
     if scheme.quantized and not scheme.companion:
         if scheme.everywhere:
             yield "Embeddings, heads and routers may be stored like this too."
@@ -135,6 +141,8 @@ def _values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
             rules = ["finite", _SIGNS[part.sign]] if part.finite else [_SIGNS[part.sign]]
         if part.convention:
             rules.append(f"a {part.convention}")
+        if part.opposes:
+            rules.append(f"of the other sign than {part.opposes}")
         if part.scales:
             rules.append(f"scales {part.scales}")
         yield part.name, "; ".join(held), ", ".join(rules)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..rulebook.yamltext import Item
-from .model import PART_KINDS
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
     "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
+    "type", "activation_type", "activation_group", "activation_symmetric",
 )  # fmt: skip
 STYLES = (
     "exact",
@@ -122,7 +122,7 @@ def load_dialect(top: Item, name: str) -> Dialect:
 
 def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for part, row in item.mapping("`stores`", PART_KINDS).items():
+    for part, row in item.mapping("`stores`").items():
         if not row.is_map:
             row.word("`always` or conditions", ("always",))
             found[part] = {}

@@ -7,10 +7,12 @@ from ..rulebook.yamltext import Item
 from .model import (
     CONVENTIONS,
     KINDS,
+    MIDDLES,
     NEEDED,
     ORDERS,
     PART_KINDS,
     SIGNS,
+    Codes,
     Description,
     JsonText,
     Part,
@@ -21,12 +23,14 @@ from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache",
+    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "activation_bits", "activation_type",
+    "activation_group", "activation_symmetric",
 )  # fmt: skip
 # The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
 KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
+    "untold", "beside",
 }  # fmt: skip
 REQUIRED = ("summary", "parts", "bad", "good")
 FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
@@ -43,6 +47,9 @@ PART_KEYS = {
     "finite",
     "order",
     "json",
+    "codes",
+    "texts",
+    "opposes",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -57,8 +64,9 @@ def load_scheme(top: Item, name: str) -> Scheme:
         symbols = {k: _symbol(k, v) for k, v in keys["symbols"].mapping("`symbols`").items()}
     parts = {k: _part(k, v) for k, v in keys["parts"].mapping("`parts`").items()}
     for part in parts.values():
-        if part.scales and part.scales not in parts:
-            keys["parts"].fail(f"`{part.name}` scales `{part.scales}`, which is no part of this scheme")
+        for word, other in (("scales", part.scales), ("opposes", part.opposes)):
+            if other and other not in parts:
+                keys["parts"].fail(f"`{part.name}` {word} `{other}`, which is no part of this scheme")
     declared = tuple(_alternative(item) for item in keys["declared"].one_or_more()) if "declared" in keys else ()
     flags = {flag: keys[flag].boolean(f"`{flag}`") for flag in FLAGS if flag in keys}
     return Scheme(
@@ -72,6 +80,8 @@ def load_scheme(top: Item, name: str) -> Scheme:
         described=_description(keys["described"]) if "described" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
         see=keys["see"].strings("`see`") if "see" in keys else (),
+        untold=keys["untold"].strings("`untold`") if "untold" in keys else (),
+        beside=keys["beside"].string("`beside`") if "beside" in keys else "",
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,
@@ -122,6 +132,23 @@ def _part(name: str, item: Item) -> Part:
         finite=keys["finite"].boolean("`finite`") if "finite" in keys else True,
         json=_json(keys["json"]) if "json" in keys else None,
         order=keys["order"].word("an order", ORDERS) if "order" in keys else "",
+        codes=_codes(keys["codes"]) if "codes" in keys else None,
+        texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
+        opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
+    )
+
+
+def _codes(item: Item) -> Codes:
+    """`{bits: b, middle: half, less: {gptq: 1, gptq_v2: 0}}`."""
+    keys = item.mapping("`codes`", ("bits", "middle", "less"))
+    for key in ("bits", "middle"):
+        if key not in keys:
+            item.fail(f"`codes` has no `{key}`", "such as {bits: 4, middle: half}")
+    less = keys["less"].mapping("`less`") if "less" in keys else {}
+    return Codes(
+        _dim(keys["bits"]),
+        keys["middle"].word("a middle", MIDDLES),
+        {name: value.whole("a number", 0, 1) for name, value in less.items()},
     )
 
 

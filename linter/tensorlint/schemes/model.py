@@ -61,10 +61,11 @@ KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "l
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
 NEEDED = ("always", "together", "never")
-SIGNS = ("positive", "nonnegative", "any")
+SIGNS = ("positive", "nonnegative", "nonzero", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
 ORDERS = ("low-first", "high-first", "row pairs")
+MIDDLES = ("half", "zero")
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,27 @@ class JsonText:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """Zero points that are packed like the weight: `bits` of each, and what is stored for the middle.
+
+    `middle` is the code of a symmetric zero, `half` of the range or 0; `less` gives for each declared format ("" where
+    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged.
+    """
+
+    bits: Dim
+    middle: str
+    less: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Part:
     """One tensor of a scheme.
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed.
+    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed; `codes`
+    what packed zero points hold; `texts` the only texts that a marker may be;
+    `opposes` names the part whose values have the other sign.
     """
 
     name: str
@@ -104,6 +120,9 @@ class Part:
     finite: bool = True
     json: JsonText | None = None
     order: str = ""
+    codes: Codes | None = None
+    texts: tuple[str, ...] = ()
+    opposes: str | None = None
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""
@@ -145,7 +164,9 @@ class Scheme:
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
-    names exporters. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads them.
+    names exporters; `untold` says what nobody can tell from the bytes; `beside` names a companion scheme without which
+    readers do not know this one. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads
+    them.
     """
 
     name: str
@@ -164,6 +185,8 @@ class Scheme:
     described: Description | None = None
     written_by: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    beside: str = ""
     bad: tuple[Any, ...] = field(default=(), compare=False)
     good: tuple[Any, ...] = field(default=(), compare=False)
 

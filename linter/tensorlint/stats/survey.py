@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..dtypes import PLAIN_FLOATS
 from ..header import TensorInfo
-from ..schemes.model import STORED
+from ..schemes.amount import logical
 from ..schemes.module import Module
 from ..view import TensorUnit, View
 
@@ -97,25 +97,6 @@ def _parameters(unit: TensorUnit) -> int | None:
     if unit.part is None or unit.part.name != "weight":
         return tensor.elements if unit.part is not None and unit.part.kind == "bias" else 0
     return logical(module)
-
-
-def logical(module: Module) -> int | None:
-    """How many weights a quantized module stands for, or None where its shapes do not tell."""
-    env = module.env
-    if module.scheme.elements is not None:
-        stored = module.parts["weight"].nbytes
-        return module.scheme.elements.value({**env, STORED: stored}) if _known(module, env) else None
-    if "N" in env and "K" in env:
-        return env["N"] * env["K"] * env.get("E", 1)
-    weight = module.scheme.parts["weight"]
-    tensor = module.parts["weight"]
-    packed = weight.encoding(tensor.dtype)
-    return None if packed.kind == "raw" else tensor.nbytes * 8 // packed.bits
-
-
-def _known(module: Module, env: Mapping[str, int]) -> bool:
-    assert module.scheme.elements is not None
-    return module.scheme.elements.symbols <= {*env, STORED}
 
 
 def summed(table: Iterable[Row]) -> Sum:

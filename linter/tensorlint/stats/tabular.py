@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..measures.interface import COUNTED
 from ..rulebook.message import printable
 from .report import Contents
 from .survey import Row, Sum, by, summed
 from .values import Values
 
 VERSION = 1
-_COUNTS = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "floor")
 COLUMNS = (
     "checkpoint", "file", "tensor", "module", "scheme", "part", "role", "layer", "dtype", "shape", "encoding",
-    "elements", "parameters", "bytes", "offset", "count", *_COUNTS, "smallest", "largest", "entropy_bits",
+    "elements", "parameters", "bytes", "offset", "count", *COUNTED, "smallest", "largest", "entropy_bits",
     "histogram_of", "histogram",
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ def record(row: Row, values: Values | None) -> dict[str, Any]:
         "count": m.count if m else None,
     }
     told = m if m and values and values.encoding.kind != "raw" else None
-    found.update({word: getattr(told, word) if told else None for word in _COUNTS})
+    found.update({word: getattr(told, word) if told else None for word in COUNTED})
     found["smallest"] = told.value("smallest") if told else None
     found["largest"] = told.value("largest") if told else None
     found["entropy_bits"] = values.entropy if values else None
@@ -120,7 +120,7 @@ def write_parquet(contents: Contents, path: Path) -> None:
         raise UsageError(
             "Parquet needs pyarrow, which is not installed", "pip install 'tensorlint[parquet]'"
         ) from error
-    integers = ("elements", "parameters", "bytes", "offset", "count", *_COUNTS)
+    integers = ("elements", "parameters", "bytes", "offset", "count", *COUNTED)
     types = {name: pyarrow.int64() for name in integers}
     types |= {name: pyarrow.float64() for name in ("smallest", "largest", "entropy_bits")}
     bucket = pyarrow.struct([("label", pyarrow.float64()), ("count", pyarrow.int64())])

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from ..dtypes import ENCODINGS, Encoding, code_table
 from ..measures.interface import CODES, COUNTED, Measures
 from ..measures.plan import Need
+from ..schemes.amount import logical
 from .exponents import EXPONENTS
-from .survey import Row, logical
+from .survey import Row
 
 WORDS = frozenset({"count", *COUNTED, "smallest", "largest"})
 

@@ -1,0 +1,54 @@
+"""Pairs of values that have opposite signs, or are zero, by how they are computed.
+
+MLX takes the end of a group's range that is farther from zero as its offset, and a scale that leads away from it
+(ml-explore/mlx mlx/ops.cpp, affine_quantize): where both have one sign, one of them is damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..facts import Fact
+from ..header import TensorInfo
+from ..measures.interface import Measures
+from ..measures.plan import Need
+from ..view import View
+
+STATES = ("same-sign",)
+_MAX_BYTES = 1 << 20  # looked at per tensor
+_WIDTHS: Mapping[str, str] = {"BF16": "<u2", "F16": "<u2", "F32": "<u4"}
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Nothing is measured; these small tensors are read as they are."""
+    yield from ()
+
+
+def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Facts about parts with values of the sign that they should not have."""
+    for module in view.quantized:
+        for name, tensor in module.parts.items():
+            other = module.scheme.parts[name].opposes
+            scale = module.parts.get(other) if other else None
+            if scale is None or module.problems or tensor.dtype != scale.dtype or tensor.dtype not in _WIDTHS:
+                continue
+            one, two = _bits(view, tensor), _bits(view, scale)
+            top = one.dtype.type(1 << (8 * one.itemsize - 1))
+            same = ((one ^ two) & top == 0) & (one & ~top != 0) & (two & ~top != 0)
+            if same.any():
+                at = tensor.begin + int(same.argmax()) * one.itemsize
+                values = {
+                    "module": module.name, "part": name, "other": other, "same": int(same.sum()), "checked": same.size,
+                }  # fmt: skip
+                yield Fact("same-sign", tensor.shard, tensor.name, at, values)
+
+
+def _bits(view: View, tensor: TensorInfo) -> npt.NDArray[np.unsignedinteger]:
+    file = view.checkpoint.source.open(tensor.shard)
+    try:
+        return np.frombuffer(file.read(tensor.begin, min(tensor.nbytes, _MAX_BYTES)), _WIDTHS[tensor.dtype])
+    finally:
+        file.close()

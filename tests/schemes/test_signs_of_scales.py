@@ -1,0 +1,90 @@
+"""What every scheme says about the sign of its scales, and that a scale which breaks it is found in each of them."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+
+from tensorlint.engine import check
+from tensorlint.rulebook.library import load_book
+from tensorlint.rulebook.variants import scheme_examples
+from tensorlint.sources.memory import MemorySource
+
+BOOK = load_book()
+RULES = BOOK.select(["scales", "contract"], ())
+
+# Scales that are not strictly positive, and why: every other one must be above zero.
+NOT_POSITIVE = {
+    # Symmetric AutoRound gives a group the sign of its largest weight (a lone negative one has a rule of its own).
+    ("gptq", "weight_scale"): "any",
+    ("awq", "weight_scale"): "any",
+    ("awq-gemv", "weight_scale"): "any",  # padded with zeros
+    ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
+    ("awq-marlin", "weight_scale"): "any",
+    # MLX leads away from the end of the range that is farther from zero.
+    ("mlx-affine", "weight_scale"): "nonzero",
+    # A row, block or tensor of zeros has a maximum of zero, and these exporters store it as it is.
+    ("bitsandbytes-fp4", "weight_scale"): "nonnegative",
+    ("bitsandbytes-fp4", "nested_scale"): "nonnegative",
+    ("bitsandbytes-nf4", "weight_scale"): "nonnegative",
+    ("bitsandbytes-nf4", "nested_scale"): "nonnegative",
+    ("bitsandbytes-int8", "weight_scale"): "nonnegative",
+    ("comfy-fp8", "weight_scale"): "nonnegative",
+    ("comfy-int4", "weight_scale"): "nonnegative",
+    ("comfy-int8", "weight_scale"): "nonnegative",
+    ("comfy-w4a8", "block_scale"): "nonnegative",
+    ("comfy-w4a8", "weight_scale"): "nonnegative",
+    ("eetq", "weight_scale"): "nonnegative",
+    ("eetq-original", "weight_scale"): "nonnegative",
+    ("fp8-fbgemm", "weight_scale"): "nonnegative",
+    ("quanto-8bit", "weight_scale"): "nonnegative",
+    ("quanto-packed", "weight_scale"): "nonnegative",
+    ("torchao-fp8", "weight_scale"): "nonnegative",
+    ("torchao-int8", "weight_scale"): "nonnegative",
+    ("torchao-int8", "input_scale"): "nonnegative",
+    ("torchao-nvfp4", "block_scale"): "nonnegative",
+    # Scale and zero share a tensor, or are fitted without a constraint.
+    ("comfy-awq", "weight_scale"): "any",
+    ("torchao-int4", "weight_scale"): "any",
+    ("torchao-int4-plain", "weight_scale"): "any",
+    ("torchao-int4-tiled", "weight_scale"): "any",
+}
+MINUS = {"F32": struct.pack("<f", -0.01), "F16": struct.pack("<e", -0.01), "BF16": b"\x24\xbc", "F8_E4M3": b"\xb8"}
+
+
+def scales():
+    for scheme in BOOK.schemes.values():
+        for part in scheme.parts.values():
+            if part.kind == "scale":
+                yield scheme, part
+
+
+def test_the_table_is_what_the_schemes_say():
+    found = {(s.name, p.name): p.sign for s, p in scales() if p.sign != "positive"}
+    assert found == NOT_POSITIVE
+
+
+def damaged():
+    """(scheme, part, files in which the first such scale of the scheme's own example is negative)."""
+    for scheme, part in scales():
+        for name, data in scheme_examples(scheme)[1][0].files.items():
+            size = int.from_bytes(data[:8], "little") if name.endswith(".safetensors") else 0
+            for tensor, entry in json.loads(data[8 : 8 + size] or "{}").items():
+                if tensor.endswith(part.suffix) and entry.get("dtype") in MINUS:
+                    begin, minus = 8 + size + entry["data_offsets"][0], MINUS[entry["dtype"]]
+                    files = dict(scheme_examples(scheme)[1][0].files)
+                    files[name] = data[:begin] + minus + data[begin + len(minus) :]
+                    yield pytest.param(part.sign, files, id=f"{scheme.name}-{part.name}")
+                    break
+
+
+@pytest.mark.parametrize(("sign", "files"), list(damaged()))
+def test_a_negative_scale_is_found_wherever_none_may_be(sign, files):
+    said = {f.rule for f in check(MemorySource(files), BOOK, RULES).findings}
+    assert ("scales/negative" in said) == (sign in ("positive", "nonnegative"))
+
+
+def test_most_schemes_have_such_an_example():
+    assert len(list(damaged())) > 60

@@ -56,6 +56,7 @@ NOT_POSITIVE = {
     ("torchao-int4-tiled", "weight_scale"): "any",
     # They carry the signs of a rotation, are fitted to tables or trained after rounding, or divide the activations.
     ("aqlm", "weight_scale"): "any",
+    ("bitblas", "weight_scale"): "any",
     ("awq-nunchaku", "weight_scale"): "any",
     ("comfy-svdquant", "pre_scale"): "any",
     ("comfy-svdquant", "weight_scale"): "any",

@@ -11,7 +11,8 @@ from tensorlint.dtypes import Encoding
 from tensorlint.measures.interface import COUNTED, WORDS, Measures
 
 EVERY = frozenset(WORDS)
-PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "below_ceiling", "floor"))
+ELEMENTWISE = tuple(w for w in COUNTED if w != "ceiling_runs")
+PLACED = tuple(w for w in COUNTED if w not in ("ceiling", "below_ceiling", "ceiling_runs", "floor"))
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,14 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     """What `told` should say of the measures of these bytes."""
     found = list(elements(data, encoding))
     answer: dict[str, object] = {"count": len(found)}
-    for word in COUNTED:
+    for word in ELEMENTWISE:
         hits = [x.index for x in found if tests(x, encoding)[word]]
         answer[word] = len(hits)
         if word in PLACED:
             answer[f"{word} at"] = hits[0] if hits else None
+    packed = encoding.kind == "float" and encoding.bits == 4
+    runs = [{code & 0x77 for code in data[at : at + 4]} for at in range(0, len(data) // 4 * 4, 4)]
+    answer["ceiling_runs"] = 8 * runs.count({0x77}) if packed else 0
     real = [abs(float(x.value)) for x in found if math.isfinite(x.value) and x.value]
     answer["smallest"], answer["largest"] = min(real, default=0.0), max(real, default=0.0)
     answer["first"] = repr(float(found[0].value)) if found else None
@@ -114,6 +118,11 @@ def slow(data: bytes, encoding: Encoding) -> dict[str, object]:
     answer["all_zero"] = int(all(x.value == 0 for x in found))
     answer["byte"] = (whole or b"\xff")[0] if answer["uniform"] else "any"
     return answer
+
+
+def grain(encoding: Encoding) -> int:
+    """Bytes at a multiple of which a tensor may be cut."""
+    return 4 if encoding.kind == "float" and encoding.bits == 4 else max(1, encoding.bits // 8)
 
 
 def told(measures: Measures, words: frozenset[str] = EVERY) -> dict[str, object]:

@@ -35,7 +35,8 @@ def special(encoding: Encoding) -> list[int]:
 def contents(encoding: Encoding) -> st.SearchStrategy[bytes]:
     """Bytes of whole elements: any, special patterns only, or one pattern many times."""
     if encoding.bits == 4:
-        return st.binary(max_size=40)
+        ends = st.lists(st.sampled_from([0x77, 0xF7, 0x7F, 0xFF, 0x76]), max_size=40).map(bytes)  # runs at the ceiling
+        return st.one_of(st.binary(max_size=40), ends)
     width = encoding.bits // 8
     one = st.one_of(st.sampled_from(special(encoding)), st.integers(0, (1 << encoding.bits) - 1))
     elements = one.map(lambda pattern: pattern.to_bytes(width, "little"))

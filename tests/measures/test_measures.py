@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slow_measures import EVERY, told
+from slow_measures import EVERY, grain, told
 from test_cpu_kernel import contents, each_encoding, measure
 
 from tensorlint.dtypes import ENCODINGS, Encoding
@@ -21,7 +21,7 @@ from tensorlint.measures.zeropages import ZeroRun
 @given(data=st.data(), offset=st.integers(0, 40))
 def test_pieces_in_any_order_are_the_whole(encoding: Encoding, data: st.DataObject, offset: int) -> None:
     content = data.draw(contents(encoding))
-    width = max(1, encoding.bits // 8)
+    width = grain(encoding)
     cuts = data.draw(st.lists(st.integers(0, len(content) // width), max_size=4).map(sorted))
     ends = [0, *(cut * width for cut in cuts), len(content)]
     words = EVERY | {CODES}

@@ -63,7 +63,10 @@ class CpuKernel:
             codes = data.view(f"<u{e.bits // 8}")
             found.see(Elements(codes, e, self._scratch, self._mask), int(codes[0]), e, words, start)
         elif e.kind == "float":
-            found.see(Nibbles(data, self._scratch, self._mask), int(data[0]) & 15, e, words, start)
+            block = Nibbles(data, self._scratch, self._mask)
+            found.see(block, int(data[0]) & 15, e, words, start)
+            if "ceiling_runs" in words:
+                found.add("ceiling_runs", block.ceiling_runs(), start)
         else:
             # Two codes per byte, the first in the low half.
             for half, wanted in ((data & np.uint8(15), words), (data >> np.uint8(4), words - {"first"})):
@@ -96,9 +99,9 @@ class _Tally:
                     count, place = block.count(
                         wanted, word not in UNPLACED and self.positions.get(word, start) >= start
                     )
-                    self._add(word, count, start + place)
+                    self.add(word, count, start + place)
         if "all_zero" in words and "zero" not in words and any(map(block.all_in, ranges.words.get("zero", ()))):
-            self._add("zero", len(block), start)
+            self.add("zero", len(block), start)
         if words.isdisjoint(("largest", "smallest")):
             return
         # The magnitude of the lowest integer is, as a pattern, that integer. Nothing goes beyond the ends of a format.
@@ -137,7 +140,8 @@ class _Tally:
             codes=None if self.codes is None else tuple(self.codes.tolist()),
         )
 
-    def _add(self, word: str, count: int, place: int) -> None:
+    def add(self, word: str, count: int, place: int) -> None:
+        """Add elements that count for a word, the first of which is number `place`."""
         if count:
             self.counts[word] = self.counts.get(word, 0) + count
             if word not in UNPLACED:

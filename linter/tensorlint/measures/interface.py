@@ -1,7 +1,8 @@
 """What is measured about one tensor, and the seam behind which it is computed.
 
 Measures are exact and mergeable: chunks of a tensor, measured in any order, combine with `+` to the measures of the
-whole. Positions count elements as stored (packed formats: the bytes or words of the file).
+whole; a chunk of FP4 elements begins at a multiple of RUN bytes of its tensor. Positions count elements as stored
+(packed formats: the bytes or words of the file).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from ..dtypes import Encoding
 from .zeropages import PAGE, ZeroRun
 
-__all__ = ["CODES", "COUNTED", "PAGE", "UNPLACED", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
+__all__ = ["CODES", "COUNTED", "PAGE", "RUN", "UNPLACED", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
 
 # word -> what it counts or tells, for messages, `explain` and the rule language
 WORDS: dict[str, str] = {
@@ -28,6 +29,7 @@ WORDS: dict[str, str] = {
     "subnormal": "elements that are subnormal",
     "ceiling": "elements at the largest finite magnitude of the format (integers: at either end)",
     "below_ceiling": "elements one step below the largest finite magnitude: clipping leaves few of them and many above",
+    "ceiling_runs": "FP4 elements in runs of eight (four bytes) all at the ceiling, cheap to count; 0 in other formats",
     "floor": "elements at the smallest non-zero magnitude of the format",
     "smallest": "smallest non-zero finite magnitude",
     "largest": "largest finite magnitude",
@@ -37,8 +39,11 @@ WORDS: dict[str, str] = {
     "byte": "where `uniform` is 1 the only stored byte, else one of them",
     "zero_pages": "length of the longest run of 4 KiB pages of zero bytes",
 }
-COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "below_ceiling", "floor")
-UNPLACED = frozenset({"ceiling", "below_ceiling", "floor"})  # they matter by their share and not by their place
+COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "below_ceiling", "ceiling_runs", "floor")
+RUN = 4  # bytes of FP4 elements that `ceiling_runs` looks at together
+UNPLACED = frozenset(
+    {"ceiling", "below_ceiling", "ceiling_runs", "floor"}
+)  # they matter by their share and not by their place
 CODES = "codes"  # asks for the histogram of bit patterns; not a word of the rule language
 
 
@@ -61,6 +66,7 @@ class Measures:
     subnormal: int = 0
     ceiling: int = 0
     below_ceiling: int = 0
+    ceiling_runs: int = 0
     floor: int = 0
     smallest: float = float("inf")
     largest: float = 0.0
@@ -92,6 +98,7 @@ class Measures:
             self.subnormal + other.subnormal,
             self.ceiling + other.ceiling,
             self.below_ceiling + other.below_ceiling,
+            self.ceiling_runs + other.ceiling_runs,
             self.floor + other.floor,
             smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .interface import Bytes
+from .interface import RUN, Bytes
 from .ranges import Range
 
 _HALVES = 0x11  # times a number below 16: that number in both halves
@@ -40,6 +40,14 @@ class Nibbles:
         first = int((flags != 0).argmax()) if place else 0
         count = self._flagged(flags)
         return count, first if count else 0
+
+    def ceiling_runs(self) -> int:
+        """How many elements lie in runs of eight that are all at the ceiling."""
+        whole = len(self._codes) - len(self._codes) % RUN
+        np.bitwise_and(self._codes, _MAGNITUDES, out=self._scratch)
+        runs = self._scratch[:whole].view(np.uint32)
+        mask = np.equal(runs, np.uint32(0x01010101 * int(_MAGNITUDES)), out=self._mask[: len(runs)])
+        return 2 * RUN * int(np.count_nonzero(mask))
 
     def all_in(self, wanted: Range) -> bool:
         """Whether all elements lie in a range that begins with zero."""

@@ -29,19 +29,13 @@ class Recogniser:
         self.companions = tuple(s for s in schemes if s.companion)
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
         self._candidates = Candidates(self.schemes)
-        # Suffix of a part -> suffixes of the weights beside which it is their scheme's own, not a companion's.
-        self._own: dict[str, set[str]] = defaultdict(set)
-        for other in self.schemes:
-            for part in other.parts.values():
-                if other.weight is not None:
-                    self._own[part.suffix].add(other.weight.suffix)
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
-            modules.extend(_take_companions(scheme, groups, self._own))
+            modules.extend(_take_companions(scheme, groups, self._candidates))
         candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
@@ -61,18 +55,15 @@ class Recogniser:
         return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
 
-def _take_companions(scheme: Scheme, groups: dict[str, Group], own: Mapping[str, set[str]]) -> Iterator[Module]:
-    """Take the parts of a companion scheme out of the groups that have some; `own` are those of other schemes."""
+def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidates) -> Iterator[Module]:
+    """Take the parts of a companion scheme out of the groups that have some, unless they are another scheme's."""
     by_suffix = {p.suffix: p for p in scheme.parts.values()}
     for name in list(groups):
         group = groups[name]
-        found = {
-            by_suffix[s].name: group.pop(s)
-            for s in list(group)
-            if s in by_suffix and group.keys().isdisjoint(own.get(s, ()))
-        }
-        if not found:
+        mine = [s for s in group if s in by_suffix]
+        if not mine or others.own(mine, group):
             continue
+        found = {by_suffix[s].name: group.pop(s) for s in mine}
         if not group:
             del groups[name]
         shapes = {p: scheme.parts[p].shapes for p in found if scheme.parts[p].shapes}

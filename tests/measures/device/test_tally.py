@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sameness import ALL, same
-from slow_measures import slow, told
+from slow_measures import grain, slow, told
 from test_cpu_kernel import contents
 
 from tensorlint.dtypes import ENCODINGS, Encoding
@@ -57,8 +57,8 @@ def test_any_cut_in_any_order_equals_the_cpu_kernel(
     content = data.draw(st.binary(max_size=40) if plain else contents(encoding))
     width = max(1, encoding.bits // 8)
     content += data.draw(st.binary(max_size=width - 1))  # a last element that is not whole
-    places = st.lists(st.integers(0, len(content) // width), max_size=4, unique=True)
-    cuts = [width * place for place in data.draw(places)]
+    places = st.lists(st.integers(0, len(content) // grain(encoding)), max_size=4, unique=True)
+    cuts = [grain(encoding) * place for place in data.draw(places)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zeropages, "PAGE", 8)
         found = measure(device, content, encoding, offset=offset, cuts=cuts)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...dtypes import Encoding
-from ..interface import COUNTED, UNPLACED
+from ..interface import COUNTED, RUN, UNPLACED
 from ..ranges import Range, number, ranges_of
 
 NOTHING = (1 << 63) - 1  # in `least`: no such element
@@ -48,8 +48,19 @@ def measure(data: Any, encoding: Encoding, words: frozenset[str], start: int) ->
             # Only the first element of the tensor is the first; NOTHING loses against whatever it is.
             elsewhere = torch.full((), NOTHING, dtype=torch.int64, device=data.device)
             numbers.least["first"] = elsewhere if half or start else codes[0]
+        if "ceiling_runs" in words and encoding.bits == 4 and encoding.kind == "float":
+            runs = torch.zeros((), dtype=torch.int64, device=data.device) if half else _ceiling_runs(data)
+            numbers.sums["ceiling_runs"] = runs
         found.append(Numbers(numbers.sums, numbers.least | least))
     return found
+
+
+def _ceiling_runs(data: Any) -> Any:
+    """How many FP4 elements lie in runs of eight that are all at the ceiling."""
+    whole = data[: data.numel() // RUN * RUN]
+    if whole.storage_offset() % RUN:
+        whole = whole.clone()
+    return ((whole.view(torch.int32) & 0x77777777) == 0x77777777).sum() * (2 * RUN)
 
 
 def _codes(data: Any, e: Encoding) -> list[Any]:

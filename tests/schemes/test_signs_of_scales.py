@@ -37,6 +37,7 @@ NOT_POSITIVE = {
     ("comfy-w4a8", "block_scale"): "nonnegative",
     ("comfy-w4a8", "weight_scale"): "nonnegative",
     ("eetq", "weight_scale"): "nonnegative",
+    ("exl2", "weight_scale"): "nonnegative",
     ("eetq-original", "weight_scale"): "nonnegative",
     ("fp8-fbgemm", "weight_scale"): "nonnegative",
     ("quanto-8bit", "weight_scale"): "nonnegative",

@@ -50,6 +50,25 @@ NOT_POSITIVE = {
     ("torchao-int4", "weight_scale"): "any",
     ("torchao-int4-plain", "weight_scale"): "any",
     ("torchao-int4-tiled", "weight_scale"): "any",
+    # Scales of codebooks, signs of rotations, and factors between channels have a sign of their own.
+    ("aqlm", "weight_scale"): "any",
+    ("awq-nunchaku", "weight_scale"): "any",
+    ("comfy-svdquant", "weight_scale"): "any",
+    ("comfy-svdquant", "pre_scale"): "any",
+    ("exl3", "column_scale"): "any",
+    ("exl3", "weight_scale"): "any",
+    ("higgs", "weight_scale"): "any",
+    ("metal", "weight_scale"): "any",
+    ("paroquant", "weight_scale"): "any",
+    ("paroquant", "pre_scale"): "any",
+    ("qqq", "block_scale"): "any",
+    ("svdquant-nunchaku", "pre_scale"): "any",
+    ("svdquant-nunchaku", "smooth_factor"): "any",
+    ("vptq", "weight_scale"): "any",
+    ("fouroversix", "block_scale"): "nonnegative",
+    ("fouroversix", "amax"): "nonnegative",
+    ("svdquant-nunchaku", "block_scale"): "nonnegative",
+    ("svdquant-nunchaku", "weight_scale"): "nonnegative",
 }
 MINUS = {"F32": struct.pack("<f", -0.01), "F16": struct.pack("<e", -0.01), "BF16": b"\x24\xbc", "F8_E4M3": b"\xb8"}
 

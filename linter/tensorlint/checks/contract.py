@@ -47,6 +47,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             }
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
+    yield from _sets(view, known)
     yield from _leaked(view)
     yield from _alone(view)
     for unknown in view.recognised.unknown:
@@ -242,6 +243,23 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
         yield Fact("activations-undeclared", main.file if main else "", values=values)
 
 
+def _sets(view: View, known: frozenset[str]) -> Iterator[Fact]:
+    """Parts of which a module has all or none: those missing beside others of the set."""
+    for module in view.quantized:
+        wanted = [p for p in module.scheme.parts.values() if p.needed == "set"]
+        lacking = [p for p in wanted if p.name not in module.parts]
+        if not wanted or not 0 < len(lacking) < len(wanted):
+            continue
+        siblings = [m for m in view.siblings.get(module.pattern, ()) if m.scheme is module.scheme]
+        for part in lacking:
+            if (name := module.name + part.suffix) not in known:
+                values = {
+                    "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix,
+                    "have": sum(part.name in m.parts for m in siblings), "of": len(siblings), "declared": "",
+                }  # fmt: skip
+                yield Fact("missing-part", _file(module), name, values=values)
+
+
 def _declared_static(view: View, module: Module) -> str:
     """`exact` when a trusted declaration says that activation scales are stored, `loose` when another does."""
     main = view.declared.main
@@ -265,5 +283,4 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
 
 def _first_alternative(module: Module, part_name: str) -> bool:
     """Whether this is the activation scale to expect when several names for it are possible."""
-    names = [p.name for p in module.scheme.parts.values() if p.name in ("input_scale", "input_tensor_scale")]
-    return not any(n in module.parts for n in names) and names[0] == part_name
+    return next(p for p in module.scheme.parts if p in _INPUT_SCALES) == part_name

@@ -60,7 +60,7 @@ PART_KINDS: Mapping[str, str] = {part: kind for kind, parts in _PARTS_OF_KIND.it
 KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "low_rank", "other")
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
-NEEDED = ("always", "together", "never")
+NEEDED = ("always", "together", "set", "never")
 SIGNS = ("positive", "nonnegative", "nonzero", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
@@ -87,12 +87,14 @@ class Codes:
     """Zero points that are packed like the weight: `bits` of each, and what is stored for the middle.
 
     `middle` is the code of a symmetric zero, `half` of the range or 0; `less` gives for each declared format ("" where
-    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged.
+    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged; those
+    in `planes` keep the bits of codes that do not fill bytes apart, which is not read.
     """
 
     bits: Dim
     middle: str
     less: Mapping[str, int]
+    planes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ class Part:
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none) or never; `order` says how codes of less than a byte are packed; `codes`
-    what packed zero points hold; `texts` the only texts that a marker may be;
-    `opposes` names the part whose values have the other sign.
+    together (all modules of a kind or none), set (all such parts of a module or none) or never; `order` says how
+    codes of less than a byte are packed; `codes` what packed zero points hold; `texts` the only texts that a marker
+    may be; `opposes` names the part whose values have the other sign.
     """
 
     name: str
@@ -160,7 +162,7 @@ class Scheme:
     """One way of storing a weight.
 
     `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
-    (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
+    (too little to tell them by) yield to any other unless the configuration promises them; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`

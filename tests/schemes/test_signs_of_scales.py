@@ -23,6 +23,11 @@ NOT_POSITIVE = {
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",
+    ("int-compressed-tensors", "weight_scale"): "any",
+    ("packed-compressed-tensors", "weight_scale"): "any",
+    ("metal", "weight_scale"): "any",
+    ("paroquant", "weight_scale"): "any",
+    ("qqq", "block_scale"): "any",
     # MLX leads away from the end of the range that is farther from zero.
     ("mlx-affine", "weight_scale"): "nonzero",
     # A row, block or tensor of zeros has a maximum of zero, and these exporters store it as it is.
@@ -34,22 +39,40 @@ NOT_POSITIVE = {
     ("comfy-fp8", "weight_scale"): "nonnegative",
     ("comfy-int4", "weight_scale"): "nonnegative",
     ("comfy-int8", "weight_scale"): "nonnegative",
+    ("comfy-nvfp4", "block_scale"): "nonnegative",  # padded with zeros
     ("comfy-w4a8", "block_scale"): "nonnegative",
     ("comfy-w4a8", "weight_scale"): "nonnegative",
     ("eetq", "weight_scale"): "nonnegative",
     ("eetq-original", "weight_scale"): "nonnegative",
+    ("exl2", "scale_max"): "nonnegative",
+    ("fouroversix", "block_scale"): "nonnegative",
+    ("fouroversix", "amax"): "nonnegative",
     ("fp8-fbgemm", "weight_scale"): "nonnegative",
     ("quanto-8bit", "weight_scale"): "nonnegative",
     ("quanto-packed", "weight_scale"): "nonnegative",
+    ("svdquant-nunchaku", "block_scale"): "nonnegative",
+    ("svdquant-nunchaku", "weight_scale"): "nonnegative",
     ("torchao-fp8", "weight_scale"): "nonnegative",
     ("torchao-int8", "weight_scale"): "nonnegative",
     ("torchao-int8", "input_scale"): "nonnegative",
     ("torchao-nvfp4", "block_scale"): "nonnegative",
     # Scale and zero share a tensor, or are fitted without a constraint.
+    ("aqlm", "weight_scale"): "any",
+    ("awq-nunchaku", "weight_scale"): "any",
     ("comfy-awq", "weight_scale"): "any",
+    ("comfy-svdquant", "weight_scale"): "any",
+    ("higgs", "weight_scale"): "any",
     ("torchao-int4", "weight_scale"): "any",
     ("torchao-int4-plain", "weight_scale"): "any",
     ("torchao-int4-tiled", "weight_scale"): "any",
+    ("vptq", "weight_scale"): "any",
+    # Signs of a rotation, or factors that are trained.
+    ("comfy-svdquant", "pre_scale"): "any",
+    ("exl3", "column_scale"): "any",
+    ("exl3", "weight_scale"): "any",
+    ("paroquant", "pre_scale"): "any",
+    ("svdquant-nunchaku", "pre_scale"): "any",
+    ("svdquant-nunchaku", "smooth_factor"): "any",
 }
 MINUS = {"F32": struct.pack("<f", -0.01), "F16": struct.pack("<e", -0.01), "BF16": b"\x24\xbc", "F8_E4M3": b"\xb8"}
 

@@ -148,6 +148,7 @@ CATALOGUE: Mapping[str, FactKind] = {
         ("module", "dtype", "declared", "where"),
     ),
     "dead-entry": FactKind("An ignore entry covers no module of the checkpoint.", ("entry", "where")),
+    "dead-group": FactKind("A group of a declaration covers no module.", ("group", "targets", "where")),
     "mistaken-entry": FactKind(
         "An ignore entry covers no module, and it can be told what is wrong with it.", ("entry", "why", "where")
     ),

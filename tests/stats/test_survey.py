@@ -16,7 +16,7 @@ from tensorlint.stats.survey import by, summed
 
 BOOK = load_book()
 # Schemes whose shapes do not tell how many weights there are, or that are no weights.
-UNTOLD = {"quanto-packed", "kv-cache", "comfy-fp8-marker", "vptq"}
+UNTOLD = {"kv-cache", "comfy-fp8-marker", "vptq"}
 
 
 def contents(files: Mapping[str, bytes | None], pattern: str = "") -> Contents:

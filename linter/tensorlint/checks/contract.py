@@ -47,6 +47,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             }
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, known)
+    yield from _sets(view, known)
     yield from _leaked(view)
     yield from _alone(view)
     for unknown in view.recognised.unknown:
@@ -240,6 +241,23 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
         main = view.declared.main
         values = {"part": part_name, "modules": len(modules), "where": main.where if main else ""}
         yield Fact("activations-undeclared", main.file if main else "", values=values)
+
+
+def _sets(view: View, known: frozenset[str]) -> Iterator[Fact]:
+    """Parts of which a module has all or none: those missing beside others of the set."""
+    for module in view.quantized:
+        wanted = [p for p in module.scheme.parts.values() if p.needed == "set"]
+        lacking = [p for p in wanted if p.name not in module.parts]
+        if not wanted or not 0 < len(lacking) < len(wanted):
+            continue
+        siblings = [m for m in view.siblings.get(module.pattern, ()) if m.scheme is module.scheme]
+        for part in lacking:
+            if (name := module.name + part.suffix) not in known:
+                values = {
+                    "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix,
+                    "have": sum(part.name in m.parts for m in siblings), "of": len(siblings), "declared": "",
+                }  # fmt: skip
+                yield Fact("missing-part", _file(module), name, values=values)
 
 
 def _declared_static(view: View, module: Module) -> str:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from ..facts import Fact
 from ..names import canonical
 from ..schemes.declared import Declaration
+from ..schemes.module import Module
 from ..view import View
 from .configuration import say
 
@@ -21,6 +22,7 @@ STATES = (
     "head-not-ignored",
     "dead-entry",
     "mistaken-entry",
+    "dead-group",
     "broken-pattern",
 )
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
@@ -64,12 +66,17 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
     expected_any = found_any = False
     missed: list[Fact] = []
     has_quantized = {m.pattern for m in view.quantized}
+    towers = _towers(view, main)
     for module in view.modules.values():
         if module.scheme.quantized:
             found_any = True
             continue
         weight = module.parts.get("weight")
-        if weight is None or len(weight.shape) != 2 or not view.is_linear(module):
+        if (
+            weight is None
+            or len(weight.shape) != 2
+            or not (view.is_linear(module) or (towers and _in_tower(view, module)))
+        ):
             continue
         expected = main.expect(module.name, linear=True)
         if not expected.quantized or _covered_elsewhere(main, module.name):
@@ -107,6 +114,17 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
     yield from missed
     if found_any and main.dialect.names_head and main.layers is None:
         yield from _head(view, main)
+
+
+def _towers(view: View, main: Declaration) -> bool:
+    """Whether loaders expect vision towers quantized: a complete list names none of their modules."""
+    entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
+    return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
+
+
+def _in_tower(view: View, module: Module) -> bool:
+    roles = view.anatomy.roles(module.name)
+    return "vision" in roles and bool(roles & {"attention", "mlp"}) and not roles & _KEPT
 
 
 def _head(view: View, main: Declaration) -> Iterator[Fact]:
@@ -148,6 +166,10 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("broken-pattern", main.file, values=values)
     if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
         return
+    for group in main.groups or ():
+        if group.targets.entries and not any(group.targets.covering(name) for name in view.modules):
+            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
+            yield Fact("dead-group", main.file, values=values)
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
     parents = dict.fromkeys(n for name in names for n in _parents(name))
@@ -165,6 +187,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("dead-entry", main.file, values=values)
 
 
+_KEPT = frozenset({"norm", "router", "embedding", "adapter"})
 _KIND = 2  # modules that make a kind by which one more can be told to be odd
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4

@@ -15,19 +15,22 @@ STATES = ("tied-head-differs", "tied-head-copy")
 
 
 def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
-    """(head, embedding) where config.json ties them and both are stored."""
+    """(head, embedding) where config.json ties them and both are stored, in the same way."""
     config = view.checkpoint.config("config.json")
     tied = config.get("tie_word_embeddings", view.checkpoint.model_config.get("tie_word_embeddings"))
     if tied is not True:
         return None
     found: dict[str, TensorInfo] = {}
+    ways: dict[str, str] = {}
     for name, module in view.modules.items():
         weight = module.parts.get("weight")
         roles = view.anatomy.roles(name)
-        if weight is None or module.scheme.quantized or not roles & {"head", "embedding"} or "mtp" in roles:
+        if weight is None or not roles & {"head", "embedding"} or "mtp" in roles:
             continue
-        found.setdefault("head" if "head" in roles else "embedding", weight)
-    return (found["head"], found["embedding"]) if len(found) == 2 else None
+        role = "head" if "head" in roles else "embedding"
+        if found.setdefault(role, weight) is weight:
+            ways[role] = module.scheme.name
+    return (found["head"], found["embedding"]) if len(found) == 2 and len(set(ways.values())) == 1 else None
 
 
 def needs(view: View) -> Iterator[Need]:

@@ -14,7 +14,7 @@ from .dialect import Dialect
 from .model import Part, Scheme
 from .shapes import show
 
-_NEEDED = {"always": "always", "together": "all or none", "never": "optional"}
+_NEEDED = {"always": "always", "together": "all or none", "set": "a set", "never": "optional"}
 _SIGNS = {
     "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
     "any": "of any sign",
@@ -74,6 +74,8 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
     yield "Tensors " + ", ".join(named) + " that fit together."
     if any(p.needed == "together" for p in scheme.parts.values()):
         yield "`all or none`: all modules of a kind (the same projection in every layer) have the part, or none has."
+    if any(p.needed == "set" for p in scheme.parts.values()):
+        yield "`a set`: a module has all of these parts or none of them."
     if scheme.weak:
         yield "This tells little: any other scheme comes first, unless the configuration promises this one."
     if scheme.companion:

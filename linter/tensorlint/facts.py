@@ -160,10 +160,6 @@ CATALOGUE: Mapping[str, FactKind] = {
         "The declaration says the weights are not compressed, but they are.", ("status", "where")
     ),
     "kv-without-scales": FactKind("KV-cache quantization is declared, but there are no scales.", ("declared", "where")),
-    "kv-cast": FactKind(
-        "KV-cache quantization is declared without scales, as its exporter does unless told to calibrate.",
-        ("declared", "where", "version"),
-    ),
     "kv-undeclared": FactKind("There are KV-cache scales, but no file declares KV-cache quantization.", ("tensors",)),
     "kv-half-pair": FactKind(
         "An attention layer has a key scale without a value scale, or the reverse.",

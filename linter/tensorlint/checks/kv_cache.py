@@ -14,11 +14,9 @@ from ..facts import Fact
 from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..producers import numbers
-from ..schemes.declared import Declaration
 from ..view import Layer, View
 
-STATES = ("kv-without-scales", "kv-cast", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
+STATES = ("kv-without-scales", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
 VALUE_STATES = ("kv-all-one",)
 _LAYER = re.compile(r"^(?P<layer>.*?\.\d+)\.")
 
@@ -49,8 +47,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         )
         dynamic = isinstance(declared, dict) and declared.get("dynamic") is True
         if not scales and text and not dynamic and view.checkpoint.whole and view.layers and not _other_scales(view):
-            values = {"declared": text, "where": declaration.where, "version": _casts(view, declaration)}
-            yield Fact("kv-cast" if values["version"] else "kv-without-scales", declaration.file, values=values)
+            yield Fact("kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where})
             break
     if not scales:
         return
@@ -76,14 +73,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
                     values={"module": layer, "has": has, "lacks": lacks},
                 )
     yield from _gaps(view, scales)
-
-
-def _casts(view: View, declaration: Declaration) -> str:
-    """The version of the exporter, where that casts the cache unless it is told to calibrate."""
-    since = declaration.dialect.cast_since
-    producer = declaration.get("producer") or view.checkpoint.config(declaration.place.file).get("producer")
-    version = str(producer.get("version", ""))[:40] if isinstance(producer, dict) else ""
-    return version if since and numbers(version) >= numbers(since) else ""
 
 
 def _other_scales(view: View) -> bool:

@@ -250,7 +250,6 @@ def _dialect() -> Schema:
         "lists": one_of(dialect.LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,
-        "cast_since": _TEXT,
         "activations": mapping(one_of(ACTIVATIONS)),
     }
     return _of(dialect.KEYS, types, dialect.REQUIRED)

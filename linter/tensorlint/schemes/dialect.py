@@ -55,8 +55,8 @@ class Dialect:
     names (or false for a module that is not quantized); `activations` gives the activation scheme of an algorithm where
     no group states it; `marks` are keys that only some methods' declarations have; `stores` names the parts that
     every module has whose declared fields have these values (a field that is not stated does not count);
-    `trust_activations` is False where exporters write activation settings that do not hold; `cast_since` is the version
-    of the exporter from which on it casts a quantized KV cache, without scales, unless it is told to calibrate.
+    `trust_activations` is False where
+    exporters write activation settings that do not hold.
     """
 
     name: str
@@ -74,14 +74,13 @@ class Dialect:
     names_head: bool
     marks: tuple[str, ...]
     stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
-    cast_since: str
     see: tuple[str, ...]
 
 
 # The keys of a dialect file; the JSON Schema is made of them too.
 KEYS = {
     "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
-    "activations", "exceptions", "names_head", "marks", "stores", "cast_since", "see",
+    "activations", "exceptions", "names_head", "marks", "stores", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
 
@@ -117,7 +116,6 @@ def load_dialect(top: Item, name: str) -> Dialect:
         keys["names_head"].boolean("`names_head`") if "names_head" in keys else False,
         keys["marks"].strings("`marks`") if "marks" in keys else (),
         _stores(keys["stores"]) if "stores" in keys else {},
-        keys["cast_since"].string("`cast_since`") if "cast_since" in keys else "",
         keys["see"].strings("`see`") if "see" in keys else (),
     )
 

@@ -2,7 +2,6 @@
 
     python benchmarks/run.py                        everything, with checkpoints of 4 GB (20 GB of disk, some minutes)
     python benchmarks/run.py full --size 1e9        every byte, page-cached: by format and threads
-    python benchmarks/run.py limits                 how far the limit of the slowest format is (see passes.py)
     python benchmarks/run.py cold                   the same with the page cache dropped before each run
     python benchmarks/run.py today                  against what people do today: load and isnan, sha256sum
     python benchmarks/run.py again                  start-up, and a second run of an unchanged checkpoint
@@ -100,26 +99,6 @@ def full(folder: Path, size: int, repeat: int) -> Iterator[Row]:
     )
 
 
-def limits(folder: Path, size: int, repeat: int) -> Iterator[Row]:
-    """How much of the time of an NVFP4 check is reading and passes of numpy that it cannot do without."""
-    yield "nvfp4, page-cached", "threads", "GB/s", "of the read limit"
-    target, exact = dense(folder, "nvfp4", size)
-    path = target / "model.safetensors"
-    passes = Path(__file__).with_name("passes.py")
-    threads = sorted({1, len(os.sched_getaffinity(0))})
-    rows = {("read limit", 1): script(_LIMIT, path)}
-    for number in threads:
-        bare = partial(watch, [sys.executable, str(passes), str(path), str(number)])
-        rows[("preadv alone", number)] = partial(watch, [sys.executable, str(passes), str(path), str(number), "read"])
-        rows[("preadv and the passes", number)] = bare
-        rows[("check", number)] = lint(target, "--jobs", number)
-    runs = alternately(repeat, *rows.values())
-    for (name, number), usages in zip(rows, runs, strict=True):
-        yield (
-            name, str(number), f"{exact / median(usages) / 1e9:.1f}", f"{median(runs[0]) / median(usages):.2f}",
-        )  # fmt: skip
-
-
 def cold(folder: Path, size: int, repeat: int) -> Iterator[Row]:
     """Every byte of a checkpoint that is not in the page cache."""
     yield "full depth, from the disk", "seconds", "GB/s", "of reading alone"
@@ -206,7 +185,7 @@ def show(rows: Iterator[Row]) -> None:
     print(flush=True)
 
 
-TABLES = {"full": full, "limits": limits, "cold": cold, "today": today, "again": again, "headers": headers}
+TABLES = {"full": full, "cold": cold, "today": today, "again": again, "headers": headers}
 
 
 def main() -> None:

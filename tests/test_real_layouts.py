@@ -20,7 +20,7 @@ from tensorlint.sources.memory import MemorySource
 FIXTURES = Path(__file__).parent / "fixtures"
 LAYOUTS: list[dict[str, Any]] = [
     layout
-    for file in ("layouts.json.xz", "families.json.xz")
+    for file in ("layouts.json.xz", "families.json.xz", "recipes.json.xz")
     for layout in json.loads(lzma.decompress((FIXTURES / file).read_bytes()))
 ]
 

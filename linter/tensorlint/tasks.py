@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .configuration.files import Configuration, Layer, discover, load
+from .configuration.files import Configuration, Layer, Section, discover, load
 from .configuration.keys import Selector
 from .errors import UsageError
 from .settings import NOTHING, Settings, settings_for
@@ -104,10 +104,10 @@ def tasks_for(target: str, wanted: Wanted) -> tuple[Task, ...]:
     """
     whole = task_for(target, wanted)
     configuration = whole.configuration
-    if configuration is None or whole.remote or not Path(target).is_dir() or not any(configuration.every_section()):
+    if whole.remote or not Path(target).is_dir() or not _sections(configuration):
         return (whole,)
     found = []
-    for folder, without in split(configuration, Path(whole.folder), LocalSource(Path(target), target).files()):
+    for folder, without in apart(configuration, Path(whole.folder), LocalSource(Path(target), target).files()):
         path, inside = str(Path(target) / folder) if folder else target, str(Path(whole.folder) / folder)
         below = tuple(str(PurePosixPath(w).relative_to(folder)) for w in without)
         settings = settings_for(inside, configuration, wanted.command_line)
@@ -115,19 +115,26 @@ def tasks_for(target: str, wanted: Wanted) -> tuple[Task, ...]:
     return tuple(found) or (whole,)
 
 
-def split(
-    configuration: Configuration | None, root: Path, files: Iterable[str]
+def _sections(configuration: Configuration | None) -> tuple[Section, ...]:
+    return tuple(configuration.every_section()) if configuration else ()
+
+
+def apart(
+    configuration: Configuration | None, root: Path | None, files: Iterable[str]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Folders with checkpoints that are spoken of apart, each with those below it that come apart again.
 
-    The first is the root, "", where anything is left for it.
+    The first is the root, "", where anything is left for it. It is the only one where nothing is said of any folder.
     """
+    if root is None or not _sections(configuration):
+        yield "", ()
+        return
     folders = {PurePosixPath(n).parent for n in files if n.endswith(_CHECKPOINT)}
     said = _Said(configuration, root)
-    apart = sorted({said.highest(folder) for folder in folders} - {PurePosixPath()})
-    rest = any(not any(f.is_relative_to(a) for a in apart) for f in folders)
-    for folder in (*((PurePosixPath(),) if rest else ()), *apart):
-        below = tuple(str(a) for a in apart if a != folder and a.is_relative_to(folder))
+    others = sorted({said.highest(folder) for folder in folders} - {PurePosixPath()})
+    rest = any(not any(f.is_relative_to(a) for a in others) for f in folders)
+    for folder in (*((PurePosixPath(),) if rest else ()), *others):
+        below = tuple(str(a) for a in others if a != folder and a.is_relative_to(folder))
         yield "" if folder == PurePosixPath() else str(folder), below
 
 
@@ -135,7 +142,7 @@ class _Said:
     """Which [[target]] tables speak of a folder."""
 
     def __init__(self, configuration: Configuration | None, root: Path) -> None:
-        self.sections = tuple(configuration.every_section()) if configuration else ()
+        self.sections = _sections(configuration)
         self.root = root
 
     def of(self, folder: PurePosixPath) -> tuple[bool, ...]:

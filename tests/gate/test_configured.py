@@ -79,6 +79,26 @@ def test_a_configuration_that_cannot_be_followed_blocks_and_says_where(hub: Hub,
     assert "did you mean `weights/nan`?" in str(caught.value)
 
 
+def test_folders_of_an_upload_follow_what_is_said_of_them(
+    hub: Hub, api: HfApi, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("draft", "other"):
+        (model / name).mkdir()
+        (model / name / NAME).write_bytes(shard("model.w", bad=True).data)
+        (model / name / "config.json").write_bytes(CONFIG)
+    (model / NAME).write_bytes(shard("model.w").data)
+    said = '[[target]]\npath = "{}"\n' + IGNORE.replace("[[", "[[target.")
+    (model / "tensorlint.toml").write_text(said.format("draft"))
+    with pytest.raises(UploadBlocked, match="1 error "):
+        upload(api, model)
+    told = capfd.readouterr().err
+    assert "other/model.safetensors" in told
+    assert "tensorlint: weights/nan is accepted: tied to nothing" in told
+    (model / "tensorlint.toml").write_text(said.format("draft") + said.format("other"))
+    upload(api, model)
+    assert "tensorlint: accepted weights/nan: tied to nothing (" in description(hub)
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
     made = Work(tmp_path)

@@ -21,7 +21,9 @@ from .material import index
 
 SINGLE = "model.safetensors"
 # All values are zero here, which the few checks that read bytes on their own object to.
-ZEROS = frozenset({"contract/group-index", "contract/logical-shape", "contract/state-text"})
+ZEROS = frozenset(
+    f"contract/{r}" for r in ("group-index", "logical-shape", "marker-text", "state-text", "zero-point-convention")
+)
 
 
 def halves(data: bytes) -> dict[str, bytes]:

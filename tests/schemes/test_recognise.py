@@ -105,6 +105,44 @@ def test_a_module_with_two_defects_and_no_sound_sibling_is_unknown_not_guessed()
     assert len(found.unknown) == 2
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {".codewords": ("I16", (8, 16)), ".weight_scale": ("BF16", (128,)), ".order_packed": ("I16", (128,))},
+        {".weight": ("U8", (2, 128)), ".tables": ("BF16", (256, 2)), ".scales": ("BF16", (8, 2))},
+    ],
+)  # fmt: skip
+def test_a_format_that_keeps_its_weight_under_another_name_is_unknown_not_damaged(spec: Spec) -> None:
+    found = recognised({f"model.layers.{i}.x": spec for i in range(3)})
+    assert not found.modules
+    assert len(found.unknown) == 3
+
+
+def test_siblings_that_all_depart_alike_from_a_scheme_of_others_are_unknown() -> None:
+    sound: Spec = {".weight": ("F8_E4M3", (256, 256)), ".weight_scale_inv": ("F32", (2, 2))}
+    other: Spec = {".weight": ("I16", (256, 128)), ".weight_scale_inv": ("BF16", (256, 3))}
+    found = recognised(
+        {**{f"l.{i}.q": sound for i in range(3)}, **{f"l.{i}.e.{e}": other for i in range(3) for e in "ab"}}
+    )
+    assert {m.name for m in found.modules} == {f"l.{i}.q" for i in range(3)}
+    assert len(found.unknown) == 6
+
+
+def test_a_scheme_keeps_a_part_that_is_named_like_a_companion() -> None:
+    spec: Spec = {
+        ".q_weight": ("I32", (16, 32)),
+        ".q_scale": ("I32", (4, 4)),
+        ".q_scale_max": ("F16", (4,)),
+        ".q_groups": ("I16", (8,)),
+    }
+    assert [m.scheme.name for m in recognised({"l.0.x": spec}).modules] == ["exl2"]
+
+
+def test_weights_beside_scales_are_left_as_they_are_only_where_that_is_declared() -> None:
+    spec: Spec = {".weight": ("BF16", (8, 128)), ".weight_scale": ("BF16", (8, 1))}
+    assert module(recognised({"l.0.x": spec}), "l.0.x").scheme.name == "unquantized"
+
+
 def test_equal_matches_are_both_named() -> None:
     found = recognised({"a.q": {".weight": ("F8_E4M3", (8, 8)), ".weight_scale": ("F32", ())}})
     assert found.modules[0].rivals

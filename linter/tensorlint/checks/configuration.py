@@ -10,6 +10,7 @@ from ..names import canonical
 from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.module import Module
+from ..schemes.shapes import fits
 from ..view import View
 
 STATES = (
@@ -183,8 +184,15 @@ def _compare(
         return
     label = module.labels.get("weight_scale", "")
     strategy = expected.values.get("strategy")
-    if label and strategy and strategy != label and {label, str(strategy)} <= _STRATEGIES:
+    apart = {label, str(strategy)} <= _STRATEGIES and strategy != label
+    if apart and not _reads_as(module, "weight_scale", str(strategy), expected.values):
         found = {**values, "parameter": "strategy", "found": label, "declared": strategy}
+        yield Fact("parameter-mismatch", main.file, place, values=found)
+        return
+    wide, size = module.env.get("K", 0), expected.values.get("group_size")
+    by_row = "channel" in (label, module.labels.get("zero_point"))
+    if by_row and not strategy and type(size) is int and 0 < size < wide:
+        found = {**values, "parameter": "group size", "found": wide, "declared": size}
         yield Fact("parameter-mismatch", main.file, place, values=found)
         return
     odd = {
@@ -198,6 +206,19 @@ def _compare(
         theirs = " and ".join(str(declared) for _, declared in odd.values())
         found = {**values, "parameter": names, "found": mine, "declared": theirs}
         yield Fact("parameter-mismatch", main.file, place, values=found)
+
+
+def _reads_as(module: Module, name: str, label: str, declared: Mapping[str, Any]) -> bool:
+    """Whether a part's shape is also that of another label: one group as wide as the matrix looks like a channel."""
+    part, tensor = module.scheme.parts.get(name), module.parts.get(name)
+    if part is None or tensor is None:
+        return False
+    stated = {s.name: declared.get(s.declared or "") for s in module.scheme.symbols.values()}
+    env = {**{k: v for k, v in stated.items() if type(v) is int and v > 0}, **module.env}
+    return any(
+        own == label and fits(shape, tensor.shape, dict(env))
+        for shape, own in zip(part.shapes, part.labels, strict=True)
+    )
 
 
 def _alike(values: Mapping[str, Any]) -> bool:
@@ -247,10 +268,15 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
         if first is None and main.groups:
             sizes = {g.values.get(field) for g in main.groups} - {None}
             first = sizes.pop() if len(sizes) == 1 else None
-        if first is not None and second is not None and first != second:
+        if first is not None and second is not None and _folded(first) != _folded(second):
             yield fact(field, first, second)
     if (main.get("kv_cache") is None) != (other.get("kv_cache") is None):
         yield fact("KV-cache quantization", main.get("kv_cache"), other.get("kv_cache"))
+    if main.dialect.overrides and other.dialect.overrides:
+        settings = [{k: v for k, v in d.content.items() if isinstance(v, (dict, bool))} for d in (main, other)]
+        odd = sorted(k for k in {*settings[0], *settings[1]} if settings[0].get(k) != settings[1].get(k))
+        if odd:
+            yield fact(f"setting of {odd[0]}", settings[0].get(odd[0]), settings[1].get(odd[0]))
     lists = [set(d.ignore.entries) for d in (main, other)]
     both_state = all(isinstance(d.get("ignore"), list) for d in (main, other))
     if both_state and lists[0] != lists[1]:
@@ -263,6 +289,11 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
     if main.layers is not None and other.layers is not None and main.layers != other.layers:
         differ = sorted(k for k in {*main.layers, *other.layers} if main.layers.get(k) != other.layers.get(k))
         yield fact(f"quantized layer {differ[0]}", main.layers.get(differ[0]), other.layers.get(differ[0]))
+
+
+def _folded(value: Any) -> Any:
+    """Loaders take words in capitals or not."""
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _brief(value: Any) -> str:

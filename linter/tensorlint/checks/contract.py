@@ -283,5 +283,4 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
 
 def _first_alternative(module: Module, part_name: str) -> bool:
     """Whether this is the activation scale to expect when several names for it are possible."""
-    names = [p.name for p in module.scheme.parts.values() if p.name in ("input_scale", "input_tensor_scale")]
-    return not any(n in module.parts for n in names) and names[0] == part_name
+    return next(p for p in module.scheme.parts if p in _INPUT_SCALES) == part_name

@@ -81,7 +81,7 @@ _HALF_NAMES = {"bfloat16": "BF16", "float16": "F16"}
 
 
 def _stated(view: View, overall: Counter[str]) -> Iterator[Fact]:
-    """config.json names one 16-bit dtype, and no tensor at all has that, but plain ones have the other."""
+    """The first dtype that config.json states is no tensor's, and plain ones have the other 16-bit dtype."""
     present = {t.dtype for t in view.checkpoint.tensors.values()}
     for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
         for key in ("dtype", "torch_dtype"):
@@ -90,4 +90,5 @@ def _stated(view: View, overall: Counter[str]) -> Iterator[Fact]:
                 found = overall.most_common(1)[0]
                 values = {"key": key, "stated": str(config[key]), "found": found[0], "tensors": found[1]}
                 yield Fact("config-dtype", view.checkpoint.path("config.json"), values=values)
+            if stated:
                 return

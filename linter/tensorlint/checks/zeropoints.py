@@ -68,6 +68,8 @@ def _found(view: View) -> Iterator[_Zeros]:
             continue
         expected = view.expected(module)
         declared = str(expected.get("format", ""))
+        if bits not in _WHOLE and declared in part.codes.planes:
+            continue
         less = part.codes.less.get(declared) if part.codes.less else 0
         symmetric = expected.get("symmetric")
         yield _Zeros(

@@ -11,6 +11,7 @@ from ..header import TensorInfo
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
 from ..view import TensorUnit, View
+from .tiles import Order, orders
 
 FILLED_STATES = ("zero-filled",)
 SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
@@ -81,8 +82,8 @@ def _extend(view: View, tensor: TensorInfo, begin: int, end: int) -> tuple[int, 
     return begin - (len(before) - len(before.rstrip(b"\0"))), end + (len(after) - len(after.lstrip(b"\0")))
 
 
-def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
-    """(scale, weight) of modules in which each scale stands for a run of the weight's bytes.
+def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit, tuple[Order, ...]]]:
+    """(scale, weight, orders) of modules in which each scale stands for a run of the weight's bytes.
 
     Those are block scales of one byte, and scales that may be zero where all of their weights are.
     """
@@ -90,20 +91,11 @@ def _pairs(view: View) -> Iterator[tuple[TensorUnit, TensorUnit]]:
         weight = module.parts.get("weight")
         for name in ("block_scale", "weight_scale"):
             scale = module.parts.get(name)
-            if scale is None or weight is None or module.problems or not _runs(scale, weight):
+            if scale is None or weight is None or module.problems:
                 continue
-            if _lowest(view.unit_of[scale.name]):
-                yield view.unit_of[scale.name], view.unit_of[weight.name]
-
-
-def _runs(scale: TensorInfo, weight: TensorInfo) -> bool:
-    """Whether scales follow each other as the bytes that they stand for do."""
-    if not scale.elements or weight.nbytes % scale.elements:
-        return False
-    if len(weight.shape) == 2 and weight.shape[-1] == 1:
-        return len(scale.shape) == 1
-    sizes = scale.shape[:-1] if scale.shape[-1:] == (1,) else scale.shape
-    return len(scale.shape) > 0 and (scale.shape[:-1] == weight.shape[:-1] or sizes == weight.shape[: len(sizes)])
+            found = orders(scale, weight, module.labels.get(name, ""))
+            if found and _lowest(view.unit_of[scale.name]):
+                yield view.unit_of[scale.name], view.unit_of[weight.name], found
 
 
 def _lowest(scale: TensorUnit) -> str:
@@ -114,18 +106,18 @@ def _lowest(scale: TensorUnit) -> str:
 
 def needs_scales(view: View) -> Iterator[Need]:
     """How many block scales are at the bottom."""
-    for scale, _ in _pairs(view):
+    for scale, _, _ in _pairs(view):
         yield Need(scale.tensor, scale.encoding, frozenset({_lowest(scale)}))
 
 
 def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Zero block scales whose blocks hold codes that are not zero: the block decodes to nothing."""
-    for scale, weight in _pairs(view):
+    for scale, weight, stored in _pairs(view):
         found = measured.get((scale.tensor.shard, scale.tensor.name))
         zeros = getattr(found, _lowest(scale)) if found is not None else 0
         if found is None or not zeros or zeros == found.count:
             continue
-        live, checked, first = _live_blocks(view, scale.tensor, weight, _lowest(scale) == "zero")
+        live, checked, first = _live_blocks(view, scale.tensor, weight, stored, _lowest(scale) == "zero")
         if live:
             module = scale.module.name if scale.module else ""
             values = {
@@ -144,9 +136,13 @@ def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             )
 
 
-def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed: bool) -> tuple[int, int, int]:
-    """How many of the first zero scales have a live block, how many were looked at, and where the first of them is."""
-    width = weight.tensor.nbytes // scale.elements
+def _live_blocks(
+    view: View, scale: TensorInfo, weight: TensorUnit, stored: tuple[Order, ...], scale_signed: bool
+) -> tuple[int, int, int]:
+    """How many of the first zero scales have a live block, how many were looked at, and where the first of them is.
+
+    Where the order of the scales is not certain, a block is live when it is in every order; padding has no block.
+    """
     kind = np.dtype(f"<u{scale.nbytes // scale.elements}")
     sign = ~(1 << (8 * kind.itemsize - 1)) if scale_signed else -1
     live = checked = first = 0
@@ -154,14 +150,21 @@ def _live_blocks(view: View, scale: TensorInfo, weight: TensorUnit, scale_signed
         view.checkpoint.source.open(scale.shard),
         view.checkpoint.source.open(weight.tensor.shard),
     )
+
+    def holds(order: Order, block: int) -> bool:
+        begin = weight.tensor.begin + block * order.width
+        return _live(weights.read(begin, min(order.width, _MAX_BLOCK)), weight)
+
     try:
         for at in range(0, scale.nbytes, 1 << 20):
             piece = np.frombuffer(scales.read(scale.begin + at, min(1 << 20, scale.nbytes - at)), kind)
-            low = np.flatnonzero((piece & kind.type(sign & (1 << 8 * kind.itemsize) - 1)) == 0)[:_MAX_CHECKED]
-            for position in (low + at // kind.itemsize).tolist():
-                block = weights.read(weight.tensor.begin + position * width, min(width, _MAX_BLOCK))
+            low = np.flatnonzero((piece & kind.type(sign & (1 << 8 * kind.itemsize) - 1)) == 0) + at // kind.itemsize
+            blocks = np.stack([order.blocks(low) for order in stored], axis=1)
+            kept = (blocks >= 0).all(axis=1)
+            rows = zip(low[kept][:_MAX_CHECKED].tolist(), blocks[kept][:_MAX_CHECKED].tolist(), strict=True)
+            for position, places in rows:
                 checked += 1
-                if _live(block, weight):
+                if all(map(holds, stored, places)):
                     first = first if live else position * kind.itemsize
                     live += 1
                 if checked >= _MAX_CHECKED:

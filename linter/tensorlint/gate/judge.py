@@ -20,6 +20,8 @@ from ..reporters.text import render
 from ..ruleset import Ruleset, ruleset
 from ..settings import settings_for
 from ..sources.interface import Source
+from ..sources.part import PartOf
+from ..tasks import apart
 from .base import Base, base_of
 from .change import Change, Said, Verdict
 from .overlay import OverlaySource
@@ -36,31 +38,34 @@ _SHOWN = 20  # findings
 def judge(change: Change) -> Verdict:
     """Lint the repository as it will be after the change.
 
-    All bytes are read of additions that are not approved, headers of everything else. Errors that a later upload can
-    complete, and those that the repository had before, come back as warnings.
+    All bytes are read of additions that are not approved, headers of everything else. Folders that are configured apart
+    are checked apart. Errors that a later upload can complete, and those that the repository had before, come back as
+    warnings.
     """
     fresh = {a.name for a in change.additions if not a.approved}
     with base_of(change) as base:
         try:
-            report = _report(change, base, fresh)
-        except NoCheckpointError:
-            return Verdict()
+            reports = list(_reports(change, base, fresh))
         except UsageError as error:  # a configuration that cannot be followed
             return Verdict(stopped=error.message)
         except UnfinishedError as error:
             return _without_remote(change, error) if base.stays else Verdict(stopped=error.message)
-        if report.stopped and base.stays:
-            return _without_remote(change, UnfinishedError(report.stopped))
-    gaps = list(report.gaps)
+        stopped = next((report.stopped for report in reports if report.stopped), "")
+        if stopped and base.stays:
+            return _without_remote(change, UnfinishedError(stopped))
+    if not reports:
+        return Verdict()
+    gaps = list(reports[-1].gaps)
     if base.trouble:
         gaps.append(f"what is in {change.repo} already ({base.trouble})")
     if change.unseen:
         gaps.append(f"{len(change.unseen)} files whose content is not here")
-    report = replace(report, gaps=tuple(gaps))
-    findings = tuple(_said(f) for f in report.findings if f.severity != "note" and (f.active or f.suppression))
+    reports[-1] = replace(reports[-1], gaps=tuple(gaps))
+    counted = (f for report in reports for f in report.findings if f.severity != "note")
+    findings = tuple(_said(f) for f in counted if f.active or f.suppression)
     options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
-    worth = report.stopped or any(not said.accepted for said in findings)
-    return Verdict(findings, render([report], options) if worth else "", report.stopped)
+    worth = stopped or any(not said.accepted for said in findings)
+    return Verdict(findings, render(reports, options) if worth else "", stopped)
 
 
 def _said(f: Finding) -> Said:
@@ -86,24 +91,43 @@ def _folder(change: Change) -> Path | None:
     return None
 
 
-def _report(change: Change, base: Base, fresh: set[str]) -> Report:
+def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[Report]:
+    """Reports on the folders that are configured apart, where there are checkpoints in them."""
     source = OverlaySource(change.repo, {a.name: a.content for a in change.additions}, base.stays)
     folder = _folder(change)
     configuration = discover(folder) if folder else None
-    settings = settings_for(str(folder or ""), configuration)
-    chosen = ruleset(settings, configuration)
+    for inside, without in apart(configuration, folder, source.files()):
+        settings = settings_for(str(folder / inside) if folder else "", configuration)
+        chosen = ruleset(settings, configuration)
+        before = PartOf(base.before, without, inside) if base.before else None
+        try:
+            report = _report(change, source, PartOf(source, without, inside), before, chosen, folder, fresh)
+        except NoCheckpointError:
+            continue
+        yield told(report, replace(settings, fail_on_coverage=False))
+
+
+def _report(
+    change: Change,
+    source: OverlaySource,
+    part: Source,
+    earlier: Source | None,
+    chosen: Ruleset,
+    folder: Path | None,
+    fresh: set[str],
+) -> Report:
+    """The report on a part of the upload; `earlier` is the same part of the repository as it is."""
     book, rules = chosen.book, chosen.rules
-    jobs, skipped = prepare(source, book, rules, "full")
+    jobs, skipped = prepare(part, book, rules, "full")
     kept = [_reading(job, source, fresh) for job in jobs]
     with bar(sum(job.plan.bytes for job in kept), change.repo, None) as advance:
-        report = check(source, book, rules, "full", advance, (kept, skipped), counting=counting_for(chosen, folder))
-    report = told(report, replace(settings, fail_on_coverage=False))
+        report = check(part, book, rules, "full", advance, (kept, skipped), counting=counting_for(chosen, folder))
     shards = {name for job in jobs for name in job.view.checkpoint.shards}
     staying = sum(not source.is_local(name) for name in shards)
     gaps = list(report.gaps)
     if staying:
         gaps.append(f"the values in {staying} shard{'s' if staying > 1 else ''} that {change.repo} holds already")
-    before = _once(lambda: _places(base.before, chosen))
+    before = _once(lambda: _places(earlier, chosen))
     findings = tuple(_weighed(report.findings, source, before))
     return replace(report, findings=findings, gaps=tuple(gaps))
 

@@ -17,11 +17,11 @@ from ..git import Repo
 from ..linting import counting_for, told
 from ..measures.scan import Progress
 from ..ruleset import ruleset
-from ..settings import settings_for
+from ..settings import Settings, settings_for
 from ..sources.gittree import GitTree
 from ..sources.hub import is_read
 from ..sources.part import PartOf
-from ..tasks import split
+from ..tasks import apart
 from .parts import NOT_HERE, folder_of, left_out, touched
 
 Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
@@ -117,8 +117,9 @@ def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
     root = repo.folder.absolute()
     configuration = discover(root)
     try:
-        for folder, without in split(configuration, root, source.files()):
-            report = _lint(PartOf(source, without, folder), root / folder, configuration, change, watch)
+        for folder, without in apart(configuration, root, source.files()):
+            settings = settings_for(str(root / folder), configuration)
+            report = _lint(PartOf(source, without, folder), root, settings, configuration, change, watch)
             if report is not None:
                 yield report
     finally:
@@ -126,10 +127,9 @@ def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
 
 
 def _lint(
-    source: PartOf, folder: Path, configuration: Configuration | None, change: Change, watch: Watch
+    source: PartOf, root: Path, settings: Settings, configuration: Configuration | None, change: Change, watch: Watch
 ) -> Report | None:
     started = time.monotonic()
-    settings = settings_for(str(folder), configuration)
     chosen = ruleset(settings, configuration)
     try:
         jobs, skipped = prepare(source, chosen.book, chosen.rules, "full")
@@ -138,7 +138,7 @@ def _lint(
     jobs = list(touched(jobs, change.files))
     if not jobs:
         return None
-    counting = counting_for(chosen, folder)
+    counting = counting_for(chosen, root)
     with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
         report = check(source, chosen.book, chosen.rules, "full", advance, (jobs, skipped), started, counting=counting)
     folders = {job.view.checkpoint.folder for job in jobs}

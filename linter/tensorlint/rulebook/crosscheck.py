@@ -14,7 +14,7 @@ from ..schemes.model import PART_KINDS, STORED, Scheme
 from .place import nearest, suggest
 from .yamltext import Item
 
-LABELS = ("tensor", "channel", "group", "block")
+LABELS = ("tensor", "channel", "group", "block", "tiles")
 ACTIVATIONS = ("static", "dynamic", "none")
 
 

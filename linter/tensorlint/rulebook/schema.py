@@ -197,7 +197,10 @@ def _scheme() -> Schema:
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
         "texts": some(_TEXT), "opposes": _TEXT,
         "codes": table(
-            {"bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"}},
+            {
+                "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},
+                "planes": some(_TEXT),
+            },
             ("bits", "middle"),
         ),
     }  # fmt: skip

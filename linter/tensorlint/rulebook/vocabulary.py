@@ -37,7 +37,7 @@ SCOPE: Mapping[str, str] = {
     "dtype": "Safetensors dtypes: " + ", ".join(DTYPE_BITS) + ".",
     "holds": "Encodings: " + ", ".join(ENCODINGS) + ".",
     "not_holds": "Encodings left out.",
-    "granularity": "What one scale covers, as the scheme's shapes name it: tensor, channel, group, block.",
+    "granularity": "What one scale covers, as the scheme's shapes name it: tensor, channel, group, block, tiles.",
     "sign": "Parts whose contract says: " + ", ".join(SIGNS) + ".",
     "convention": "Parts whose contract says: " + ", ".join(CONVENTIONS) + ".",
     "tensor": "Globs over tensor names.",

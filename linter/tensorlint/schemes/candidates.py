@@ -38,7 +38,7 @@ class Match:
     @property
     def perfect(self) -> bool:
         """Whether nothing speaks against the scheme; a few tensors of no account may be left over."""
-        return self.cost <= 3 * _HARMLESS and not self.problems and not self.scheme.weak
+        return self.cost <= 3 * _HARMLESS and not self.problems
 
 
 class Candidates:
@@ -63,6 +63,12 @@ class Candidates:
             found = tuple(sorted((m for m in matches if m is not None), key=lambda m: m.cost))
             self._cache[key] = found
         return found
+
+    def own(self, suffixes: Iterable[str], group: Group) -> bool:
+        """Whether these tensors of a group are parts of a scheme whose weight the group has."""
+        schemes = dict.fromkeys(s for suffix in suffixes for s in self._by_suffix.get(suffix, ()))
+        matches = (match(s, group, {}) for s in schemes)
+        return any(m is not None and "weight" in dict(m.parts) for m in matches)
 
 
 def match(scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None) -> Match | None:

@@ -136,7 +136,8 @@ class Declaration:
             return any(g.values.get("bits") for g in self.groups)
         if "algorithm" in self.dialect.fields:
             return bool(self.get("algorithm"))
-        return True
+        bits = self.get("bits")
+        return type(bits) is not int or bits < _PLAIN_BITS
 
     def expect(self, module: str, linear: bool = True) -> Expectation:
         """What this declaration says of a module."""

@@ -77,7 +77,7 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
     if any(p.needed == "set" for p in scheme.parts.values()):
         yield "`a set`: a module has all of these parts or none of them."
     if scheme.weak:
-        yield "This tells little: any other scheme that siblings or the configuration suggest comes first."
+        yield "This tells little: any other scheme comes first, unless the configuration promises this one."
     if scheme.companion:
         yield "They stand beside the tensors of another scheme."
     if scheme.beside:

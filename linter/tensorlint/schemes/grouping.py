@@ -91,9 +91,9 @@ def is_telling(suffix: str, tensor: TensorInfo) -> bool:
 
 
 def looks_quantized(group: Group) -> bool:
-    """Whether a group that fits no scheme has packed or 8-bit floating-point tensors."""
+    """Whether a group that fits no scheme has packed tensors, or matrices of 8-bit floating-point numbers."""
     tensors = group.values()
-    if any(t.dtype.startswith(("F8", "F4", "F6")) for t in tensors):
+    if any(t.dtype.startswith(("F8", "F4", "F6")) and len(t.shape) > 1 for t in tensors):
         return True
     packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= 64 for t in tensors)
     return packed and any(is_telling(s, t) for s, t in group.items())

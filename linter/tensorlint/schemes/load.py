@@ -139,8 +139,8 @@ def _part(name: str, item: Item) -> Part:
 
 
 def _codes(item: Item) -> Codes:
-    """`{bits: b, middle: half, less: {gptq: 1, gptq_v2: 0}}`."""
-    keys = item.mapping("`codes`", ("bits", "middle", "less"))
+    """`{bits: b, middle: half, less: {first: 1, second: 0}, planes: [second]}`."""
+    keys = item.mapping("`codes`", ("bits", "middle", "less", "planes"))
     for key in ("bits", "middle"):
         if key not in keys:
             item.fail(f"`codes` has no `{key}`", "such as {bits: 4, middle: half}")
@@ -149,6 +149,7 @@ def _codes(item: Item) -> Codes:
         _dim(keys["bits"]),
         keys["middle"].word("a middle", MIDDLES),
         {name: value.whole("a number", 0, 1) for name, value in less.items()},
+        keys["planes"].strings("`planes`") if "planes" in keys else (),
     )
 
 

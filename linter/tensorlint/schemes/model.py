@@ -87,12 +87,14 @@ class Codes:
     """Zero points that are packed like the weight: `bits` of each, and what is stored for the middle.
 
     `middle` is the code of a symmetric zero, `half` of the range or 0; `less` gives for each declared format ("" where
-    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged.
+    none is declared) by how much what is stored is less than that. Formats that it does not name are not judged; those
+    in `planes` keep the bits of codes that do not fill bytes apart, which is not read.
     """
 
     bits: Dim
     middle: str
     less: Mapping[str, int]
+    planes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Scheme:
     """One way of storing a weight.
 
     `declared` are alternatives, each a map from declared field to the values that mean this scheme. `weak` schemes
-    (too little to tell them by) yield to any other that siblings or the configuration suggest; `companion` parts sit
+    (too little to tell them by) yield to any other unless the configuration promises them; `companion` parts sit
     beside those of another scheme. `fused` says whether runtimes merge modules of this scheme; `everywhere` that
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`

@@ -35,7 +35,7 @@ class Recogniser:
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
-            modules.extend(_take_companions(scheme, groups))
+            modules.extend(_take_companions(scheme, groups, self._candidates))
         candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
@@ -55,14 +55,15 @@ class Recogniser:
         return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
 
 
-def _take_companions(scheme: Scheme, groups: dict[str, Group]) -> Iterator[Module]:
-    """Take the parts of a companion scheme out of the groups that have some."""
+def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidates) -> Iterator[Module]:
+    """Take the parts of a companion scheme out of the groups that have some, unless they are another scheme's."""
     by_suffix = {p.suffix: p for p in scheme.parts.values()}
     for name in list(groups):
         group = groups[name]
-        found = {by_suffix[s].name: group.pop(s) for s in list(group) if s in by_suffix}
-        if not found:
+        mine = [s for s in group if s in by_suffix]
+        if not mine or others.own(mine, group):
             continue
+        found = {by_suffix[s].name: group.pop(s) for s in mine}
         if not group:
             del groups[name]
         shapes = {p: scheme.parts[p].shapes for p in found if scheme.parts[p].shapes}

@@ -48,6 +48,11 @@ class Dim:
             return None
         return symbol, int(answer)
 
+    @property
+    def rounds(self) -> bool:
+        """Whether it is rounded, so that several values of its symbols give the same size."""
+        return any(word in self.text for word in _ROUNDING)
+
     def __hash__(self) -> int:
         return hash(self.text)
 
@@ -162,7 +167,7 @@ def fits(shape: Shape, sizes: tuple[int, ...], env: dict[str, int]) -> bool:
             found = one.solve(size, trial)
             if found is None:
                 # One unknown and no rounding to take it away: no whole number gives this size.
-                if len(one.symbols - trial.keys()) == 1 and not any(word in one.text for word in _ROUNDING):
+                if len(one.symbols - trial.keys()) == 1 and not one.rounds:
                     return False
                 rest.append((one, size))
                 continue
@@ -192,7 +197,7 @@ def solve(
     used = frozenset().union(*(d.symbols for p in order for alt in parts[p] for d in alt)) if order else frozenset()
     free = [s for s in domains if s not in fixed and s in used]
     orders = [order]
-    if order and any(word in one.text for alt in parts[order[0]] for one in alt for word in _ROUNDING):
+    if order and any(one.rounds for alt in parts[order[0]] for one in alt):
         # The weight has the say, unless its rounded sizes (words that hold ten values each) leave K to the others.
         orders.append([*order[1:], *order[:1]])
     best: Solution | None = None

@@ -27,9 +27,10 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
     chosen: Chosen = {}
     by_pattern: dict[str, Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
+    siblings = Counter(map(pattern_of, candidates))
     undecided: list[str] = []
     for name, matches in candidates.items():
-        perfect = [m for m in matches if m.perfect]
+        perfect = [m for m in matches if m.perfect and (not m.scheme.weak or _promised(m.scheme, name, declared))]
         best, equals = _prefer(perfect, name, declared)
         if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
             chosen[name] = (best, equals)
@@ -52,7 +53,8 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
             scored.append((score, match))
         scored.sort(key=lambda pair: pair[0])
         best_score, best = scored[0]
-        if not _believable(best, total, _promised(best.scheme, name, declared)):
+        known = total[best.scheme.name] if siblings[pattern_of(name)] == 1 else votes[best.scheme.name]
+        if not _believable(best, total, known > 0, _promised(best.scheme, name, declared)):
             continue
         rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
         chosen[name] = (best, rivals)
@@ -86,16 +88,21 @@ def _damaged_scale(match: Match, instead: Match) -> bool:
     return problem.kind == "shape" or match.scheme.parts[problem.part].kind == "scale"
 
 
-def _believable(match: Match, perfect: Counter[str], promised: bool) -> bool:
+def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool) -> bool:
     """Whether a module with defects may be called one of this scheme.
 
-    Where sound modules of the scheme stand in the same checkpoint, it may have several defects. Where none does, one
-    defect at most, and not in the weight's own dtype: more than that is a format nobody here knows. A tensor that
-    stands alone under a name of its own says nothing unless the configuration promised the scheme.
+    Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
+    several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
+    sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
+    A tensor that stands alone under a name of its own says nothing unless the configuration promised the scheme.
     """
-    if perfect[match.scheme.name] or not match.scheme.quantized:
+    if known or not match.scheme.quantized:
         return True
+    if perfect[match.scheme.name]:
+        return len(match.problems) <= 1
     if match.problems and match.parts in _ALONE and not promised:
+        return False
+    if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
         return False
     return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
 

@@ -99,7 +99,7 @@ def test_what_measures() -> None:
 
 @pytest.mark.parametrize(
     "amount, cores, pays",
-    [(60 << 30, 1, True), (1 << 30, 1, False), (200 << 30, 2, True), (60 << 30, 2, False), (1 << 40, 16, False)],
+    [(90 << 30, 1, True), (60 << 30, 1, False), (600 << 30, 2, True), (200 << 30, 2, False), (1 << 40, 16, False)],
 )
 def test_when_auto_would_pay(monkeypatch: pytest.MonkeyPatch, amount: int, cores: int, pays: bool) -> None:
     monkeypatch.setattr(choice, "available", lambda: cores)

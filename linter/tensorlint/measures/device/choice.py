@@ -23,7 +23,7 @@ _OLDEST = (2, 4)
 # What `auto` reckons with; estimates from data sheets and from our CPU figures, no GPU has confirmed them.
 _START = 6.0  # seconds: importing torch, starting CUDA, pinning buffers
 _BUS = 20e9  # bytes/s to the device: a 16-lane PCIe 4 bus, or what threads copy into pinned buffers
-_CORE = 5e9  # bytes/s that one core measures, the file being in memory
+_CORE = 8e9  # bytes/s that one core measures, the file being in memory
 _SAMPLES = 64  # places at which is looked whether a file is in memory
 
 

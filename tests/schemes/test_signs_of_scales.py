@@ -20,6 +20,8 @@ NOT_POSITIVE = {
     # Symmetric AutoRound gives a group the sign of its largest weight (a lone negative one has a rule of its own).
     ("gptq", "weight_scale"): "any",
     ("awq", "weight_scale"): "any",
+    ("packed-compressed-tensors", "weight_scale"): "any",
+    ("int-compressed-tensors", "weight_scale"): "any",
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",
@@ -71,6 +73,8 @@ NOT_POSITIVE = {
     ("svdquant-nunchaku", "pre_scale"): "any",
     ("svdquant-nunchaku", "smooth_factor"): "any",
     ("vptq", "weight_scale"): "any",
+    ("comfy-nvfp4", "block_scale"): "nonnegative",
+    ("exl2", "scale_max"): "nonnegative",
     ("fouroversix", "block_scale"): "nonnegative",
     ("fouroversix", "amax"): "nonnegative",
     ("svdquant-nunchaku", "block_scale"): "nonnegative",

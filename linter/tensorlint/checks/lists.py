@@ -166,13 +166,15 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("broken-pattern", main.file, values=values)
     if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
         return
-    for group in main.groups or ():
-        if group.targets.entries and not any(group.targets.covering(name) for name in view.modules):
-            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
-            yield Fact("dead-group", main.file, values=values)
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
     parents = dict.fromkeys(n for name in names for n in _parents(name))
+    for group in main.groups or ():
+        # Names of classes cannot be looked up in a checkpoint; a target may be a block, such as the attention.
+        told = group.targets.entries and not any(e.isidentifier() and e[0].isupper() for e in group.targets.entries)
+        if told and not any(group.targets.covering(name) for name in parents):
+            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
+            yield Fact("dead-group", main.file, values=values)
     for entry in main.ignore.entries:
         alone = type(main.ignore)((entry,), main.excuses.styles)
         if entry in parents or entry.removeprefix("re:") in parents or entry in main.ignore.broken:

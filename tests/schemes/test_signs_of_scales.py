@@ -25,8 +25,6 @@ NOT_POSITIVE = {
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",
-    ("int-compressed-tensors", "weight_scale"): "any",
-    ("packed-compressed-tensors", "weight_scale"): "any",
     # MLX leads away from the end of the range that is farther from zero.
     ("mlx-affine", "weight_scale"): "nonzero",
     # A row, block or tensor of zeros has a maximum of zero, and these exporters store it as it is.
@@ -44,7 +42,6 @@ NOT_POSITIVE = {
     ("eetq", "weight_scale"): "nonnegative",
     ("exl2", "weight_scale"): "nonnegative",
     ("eetq-original", "weight_scale"): "nonnegative",
-    ("exl2", "scale_max"): "nonnegative",
     ("fp8-fbgemm", "weight_scale"): "nonnegative",
     ("quanto-8bit", "weight_scale"): "nonnegative",
     ("quanto-packed", "weight_scale"): "nonnegative",
@@ -73,8 +70,6 @@ NOT_POSITIVE = {
     ("svdquant-nunchaku", "pre_scale"): "any",
     ("svdquant-nunchaku", "smooth_factor"): "any",
     ("vptq", "weight_scale"): "any",
-    ("comfy-nvfp4", "block_scale"): "nonnegative",
-    ("exl2", "scale_max"): "nonnegative",
     ("fouroversix", "block_scale"): "nonnegative",
     ("fouroversix", "amax"): "nonnegative",
     ("svdquant-nunchaku", "block_scale"): "nonnegative",

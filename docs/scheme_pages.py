@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 
 from marks import cell as escaped
 
@@ -12,6 +14,8 @@ from tensorlint.schemes.describe import Section, sections
 from tensorlint.schemes.model import Scheme
 
 _LIMIT = re.compile(r" ?engine/([a-z0-9]+)/([a-z0-9-]+):")
+# Fields of a declaration that hold the name of a format.
+_NAMING = ("algorithm", "format", "mode")
 
 
 def scheme_pages(book: Book) -> Iterator[tuple[str, str]]:
@@ -35,7 +39,32 @@ def _index(book: Book) -> str:
     rows += [
         f"| [{s.name}]({s.name}.md) | {escaped(s.summary)} | {', '.join(s.written_by)} |" for s in book.schemes.values()
     ]
+    rows += [
+        "",
+        "## By what the configuration says",
+        "",
+        "The method (`quant_method`, or the file that stands for it) and the name that the exporter gives to the",
+        "format there, with the schemes that its tensors may have. Schemes that are not in the table need no",
+        "configuration, or are told by their tensors only.",
+        "",
+        "| method | format | schemes |",
+        "|---|---|---|",
+    ]
+    for (method, name), schemes in sorted(_declared(book).items()):
+        links = ", ".join(f"[{s}]({s}.md)" for s in sorted(schemes))
+        rows.append(f"| {escaped(method)} | {escaped(name)} | {links} |")
     return "\n".join(rows) + "\n"
+
+
+def _declared(book: Book) -> dict[tuple[str, str], set[str]]:
+    """(method, name of the format) -> schemes; the name is empty where the method has one format for all."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for scheme in book.schemes.values():
+        for alternative in scheme.declared:
+            named = [str(v) for field in _NAMING for v in alternative.get(field, ())] or [""]
+            for method, name in product(map(str, alternative["method"]), named):
+                found[method, name].add(scheme.name)
+    return found
 
 
 def _page(scheme: Scheme, book: Book) -> str:

@@ -12,7 +12,8 @@ from tensorlint.dtypes import DTYPE_BITS, ENCODINGS, PLAIN_FLOATS, Encoding, cod
 NARROW = [e for e in ENCODINGS.values() if e.kind != "raw" and e.bits <= 16]
 FLOATS = [e for e in NARROW if e.kind == "float"]
 
-# (encoding, pattern, value): OCP OFP8 1.0 tables 1 and 2, OCP MX 1.0 tables 3 to 7, and the FNUZ paper's table 1.
+# (encoding, pattern, value): OCP OFP8 1.0 tables 1 and 2, OCP MX 1.0 tables 3 to 7, and the FNUZ paper's table 1;
+# E5M3 has no public standard: its values are those that AutoRound packs (auto_round/data_type/nvfp.py).
 KNOWN = [
     ("e4m3", 0x00, 0.0), ("e4m3", 0x01, 2.0**-9), ("e4m3", 0x07, 0.875 * 2.0**-6), ("e4m3", 0x08, 2.0**-6),
     ("e4m3", 0x38, 1.0), ("e4m3", 0x7E, 448.0), ("e4m3", 0x78, 256.0), ("e4m3", 0xFE, -448.0), ("e4m3", 0xB8, -1.0),
@@ -22,6 +23,8 @@ KNOWN = [
     ("e4m3fnuz", 0xFF, -240.0), ("e4m3fnuz", 0x81, -(2.0**-10)),
     ("e5m2fnuz", 0x01, 2.0**-17), ("e5m2fnuz", 0x40, 1.0), ("e5m2fnuz", 0x7F, 57344.0), ("e5m2fnuz", 0xFF, -57344.0),
     ("e8m0", 0, 2.0**-127), ("e8m0", 126, 0.5), ("e8m0", 127, 1.0), ("e8m0", 128, 2.0), ("e8m0", 254, 2.0**127),
+    ("e5m3", 0x00, 0.0), ("e5m3", 0x01, 2.0**-17), ("e5m3", 0x08, 2.0**-14), ("e5m3", 0x78, 1.0),
+    ("e5m3", 0x80, 2.0), ("e5m3", 0xFE, 114688.0),
     ("fp6_e2m3", 0x01, 0.125), ("fp6_e2m3", 0x08, 1.0), ("fp6_e2m3", 0x1F, 7.5), ("fp6_e2m3", 0x3F, -7.5),
     ("fp6_e3m2", 0x01, 0.0625), ("fp6_e3m2", 0x0C, 1.0), ("fp6_e3m2", 0x1F, 28.0), ("fp6_e3m2", 0x3F, -28.0),
     ("bf16", 0x0001, 2.0**-133), ("bf16", 0x3F80, 1.0), ("bf16", 0x7F7F, 3.3895313892515355e38),
@@ -34,7 +37,7 @@ KNOWN = [
 
 NANS = {
     "fp4": [], "fp6_e2m3": [], "fp6_e3m2": [], "e4m3": [0x7F, 0xFF], "e5m2": [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF],
-    "e4m3fnuz": [0x80], "e5m2fnuz": [0x80], "e8m0": [0xFF],
+    "e4m3fnuz": [0x80], "e5m2fnuz": [0x80], "e8m0": [0xFF], "e5m3": [0xFF],
 }  # fmt: skip
 
 
@@ -88,6 +91,7 @@ def test_floats_grow_with_their_pattern(encoding: Encoding) -> None:
         ("e4m3", [0x7E, 0xFE], [0x01, 0x81]),
         ("e5m2", [0x7B, 0xFB], [0x01, 0x81]),
         ("e8m0", [254], [0]),
+        ("e5m3", [0xFE], [0x01]),
         ("e4m3fnuz", [0x7F, 0xFF], [0x01, 0x81]),
         ("int8", [0x7F, 0x80, 0x81], [0x01, 0xFF]),
         ("uint8", [0x00, 0xFF], [0x01]),

@@ -14,6 +14,7 @@ LLMCOMPRESSOR = (
     "llmc-fp8-llama llmc-fp8block-llama llmc-fp8dyn-llama llmc-fp8kvfp8-llama llmc-int8dyn-qwen2tied llmc-mixed-llama "
     "llmc-mxfp4-llama llmc-mxfp8-llama llmc-nvfp4-llama llmc-w4a16-llama llmc-w4a16asym-llama llmc-w8a8-llama"
 )
+NO_MX = " ".join(name for name in LLMCOMPRESSOR.split() if "-mx" not in name)
 MODELOPT = (
     "mo044-nvfp4-llama mo044-nvfp4-kvfp8-llama mo044-nvfp4-mlponly-llama mo044-nvfp4-qwen3moe mo044-nvfp4-sharded-llama "
     "mo047-nvfp4-dsv3 mo044-nvfp4-gptoss mo044-fp8-kvfp8-llama mo044-mixed-fp8attn-nvfp4mlp-llama"
@@ -23,7 +24,7 @@ GPTQ = "gptqmodel-g128sym-llama gptqmodel-v2-llama autoround-autoawq-w4a16-llama
 SERVED = {
     "vllm": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} mo044-fp8-pcpt-llama mo044-mxfp8-llama "
     "tf-finegrainedfp8-llama gptoss-mxfp4-layout quark-fp8-llama torchao-int8wo-llama",
-    "sglang": f"{LLMCOMPRESSOR} {MODELOPT} {GPTQ} {PLAIN} bnb-nf4-llama tf-finegrainedfp8-llama gptoss-mxfp4-layout "
+    "sglang": f"{NO_MX} {MODELOPT} {GPTQ} {PLAIN} bnb-nf4-llama tf-finegrainedfp8-llama gptoss-mxfp4-layout "
     "mo044-mxfp8-llama",
     "transformers": f"{LLMCOMPRESSOR} {GPTQ} {PLAIN} bnb-nf4-llama bnb-int8-llama tf-finegrainedfp8-llama "
     "gptoss-mxfp4-layout quark-fp8-llama torchao-int8wo-llama",
@@ -43,6 +44,8 @@ OBJECTED = {
     ("vllm", "bnb-nf4-llama"): "no-method",
     ("sglang", "mo044-mxfp4-llama"): "modelopt-algorithm",
     ("sglang", "torchao-int8wo-llama"): "no-method",
+    ("sglang", "llmc-mxfp8-llama"): "compressed-tensors-mx",
+    ("sglang", "llmc-mxfp4-llama"): "compressed-tensors-mx",
     ("transformers", "mo044-nvfp4-llama"): "no-method",
     ("transformers", "mlx-q4-llama"): "no-method-name",
     ("transformers", "hqq-4bit-llama"): "hqq",

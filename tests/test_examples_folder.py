@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "llama-nvfp4-nan"
+import pytest
+
+from tensorlint.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "llama-nvfp4-nan"
 
 
 def test_the_seed_bug_is_one_error_that_names_everything() -> None:
@@ -25,3 +31,12 @@ def test_the_seed_bug_is_one_error_that_names_everything() -> None:
     assert "0x7f is NaN in E4M3" in finding["evidence"]["note"]
     assert "NVIDIA/Model-Optimizer#1633" in finding["see"] and "#1633" in finding["note"]
     assert finding["effect"] and finding["remedy"]
+
+
+def test_the_readme_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["check", "examples/llama-nvfp4-nan"]) == 1
+    varies = re.compile(r"\d+ rules|in \d+\.\d s")  # the number of rules grows
+    printed = varies.sub("", capsys.readouterr().out).strip()
+    assert printed in varies.sub("", (ROOT / "README.md").read_text())

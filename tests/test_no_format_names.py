@@ -12,7 +12,7 @@ SOURCE = Path(tensorlint.__file__).parent
 DOCS = Path(__file__).parent.parent / "docs"
 # Words of the field, not names of one format: number formats, kinds of storage, and what is generic about them.
 GENERIC = {
-    "fp4", "fp8", "int", "int4", "int8", "packed", "kv", "cache", "sparse", "24", "experts", "fused", "unquantized",
+    "fp4", "fp8", "e5m3", "int", "int4", "int8", "packed", "kv", "cache", "sparse", "24", "experts", "fused", "unquantized",
     "original", "scaled", "unscaled", "legacy", "fine", "grained", "plain", "tiled", "affine", "fast", "8bit", "fp",
     "quant", "block", "embedding", "tensors", "compressed", "auto", "round", "marker", "transformers",
 }  # fmt: skip

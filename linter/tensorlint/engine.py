@@ -21,7 +21,7 @@ from .measures.plan import DEPTHS, Need, Plan, make_plan
 from .measures.scan import Progress, Scanner, StoppedError, on_cpu
 from .rulebook.library import Book
 from .rulebook.model import Rule
-from .schemes.recognise import Recogniser
+from .schemes.recognise import recogniser_for
 from .selection import Selected, Selection
 from .sources.interface import RemoteSource, Source
 from .view import TensorUnit, View
@@ -54,7 +54,7 @@ def prepare(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> tu
     Raises NoCheckpointError when there is nothing to check.
     """
     rules = tuple(rules)
-    recogniser = Recogniser(book.schemes.values())
+    recogniser = recogniser_for(tuple(book.schemes.values()))
     jobs: list[Job] = []
     skipped: dict[str, str] = {}
     for checkpoint in find_checkpoints(source):

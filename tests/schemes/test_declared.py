@@ -90,6 +90,35 @@ def test_a_module_is_expected_to_be_what_the_declaration_says(
     assert {k: expected.values.get(k) for k in values} == values
 
 
+def test_names_come_before_classes_whatever_the_order_of_the_groups_is() -> None:
+    groups = {
+        "g0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int"}},
+        "g1": {"targets": ["re:.*down_proj$"], "weights": {"num_bits": 8, "type": "int"}},
+    }
+    for order in (("g0", "g1"), ("g1", "g0")):
+        content = {"quant_method": "compressed-tensors", "config_groups": {name: groups[name] for name in order}}
+        main = declared(content).main
+        assert main is not None
+        assert main.expect("layers.0.down_proj").values["bits"] == 8
+        assert main.expect("layers.0.up_proj").values["bits"] == 4
+
+
+def test_settings_of_single_modules_are_read_below_the_first_key() -> None:
+    content = {
+        "quant_method": "quark",
+        "global_quant_config": {"weight": {"dtype": "fp4", "group_size": 32}, "input_tensors": {"dtype": "fp4"}},
+        "layer_quant_config": {"*o_proj": {"weight": {"dtype": "fp8_e4m3"}}, "*gate": {"weight": None}},
+    }
+    main = declared(content).main
+    assert main is not None
+    assert main.expect("layers.0.q_proj").values["type"] == "fp4"
+    assert main.expect("layers.0.o_proj").values["type"] == "fp8_e4m3"
+    assert main.expect("layers.0.gate").quantized is False
+    staged = {**content, "global_quant_config": {"weight": [{"dtype": "fp4", "group_size": 16}, {"dtype": "fp8_e4m3"}]}}
+    first = declared(staged).main
+    assert first is not None and first.expect("layers.0.q_proj").values["type"] == "fp4"
+
+
 def test_a_declaration_inside_text_config_is_found() -> None:
     main = declared(MODELOPT, wrap="text_config").main
     assert main is not None

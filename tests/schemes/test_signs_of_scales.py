@@ -20,6 +20,8 @@ NOT_POSITIVE = {
     # Symmetric AutoRound gives a group the sign of its largest weight (a lone negative one has a rule of its own).
     ("gptq", "weight_scale"): "any",
     ("awq", "weight_scale"): "any",
+    ("packed-compressed-tensors", "weight_scale"): "any",
+    ("int-compressed-tensors", "weight_scale"): "any",
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",
@@ -34,9 +36,11 @@ NOT_POSITIVE = {
     ("comfy-fp8", "weight_scale"): "nonnegative",
     ("comfy-int4", "weight_scale"): "nonnegative",
     ("comfy-int8", "weight_scale"): "nonnegative",
+    ("comfy-nvfp4", "block_scale"): "nonnegative",  # padded with zeros
     ("comfy-w4a8", "block_scale"): "nonnegative",
     ("comfy-w4a8", "weight_scale"): "nonnegative",
     ("eetq", "weight_scale"): "nonnegative",
+    ("exl2", "weight_scale"): "nonnegative",
     ("eetq-original", "weight_scale"): "nonnegative",
     ("fp8-fbgemm", "weight_scale"): "nonnegative",
     ("quanto-8bit", "weight_scale"): "nonnegative",
@@ -52,6 +56,7 @@ NOT_POSITIVE = {
     ("torchao-int4-tiled", "weight_scale"): "any",
     # Scales of codebooks, signs of rotations, and factors between channels have a sign of their own.
     ("aqlm", "weight_scale"): "any",
+    ("bitblas", "weight_scale"): "any",
     ("awq-nunchaku", "weight_scale"): "any",
     ("comfy-svdquant", "weight_scale"): "any",
     ("comfy-svdquant", "pre_scale"): "any",

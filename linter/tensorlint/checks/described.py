@@ -1,19 +1,22 @@
 """Modules that readers can only rebuild from what the header's metadata says of them.
 
-A scheme states which entry that is; writers put all entries into every shard, or those of a shard into it.
+A scheme states which entry that is, and which list must name it; writers put all entries into every shard, or those of
+a shard into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..facts import Fact
+from ..header import Header
 from ..jsontext import JsonError, Pairs, parse
 from ..schemes.model import Description
 from ..view import View
 
 STATES = ("undescribed-module",)
 _LONGEST = 1 << 16  # characters of one entry
+_LONGEST_LIST = 1 << 24
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -24,6 +27,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     metadata: dict[str, str] = {}
     for header in headers:
         metadata.update(header.metadata)
+    lists: dict[str, frozenset[str] | None] = {"": None}
     for module in view.quantized:
         wanted = module.scheme.described
         weight = module.parts.get("weight")
@@ -31,6 +35,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             continue
         key = module.name + wanted.suffix
         problem = _problem(key, wanted, metadata)
+        if not problem:
+            if wanted.listed not in lists:
+                lists[wanted.listed] = _names(wanted.listed, headers)
+            names = lists[wanted.listed]
+            if names is not None and key not in names:
+                problem = f"no `{key}` in the list `{wanted.listed}` of the metadata"
         if problem:
             values = {"module": module.name, "scheme": module.scheme.name, "key": key, "problem": problem}
             yield Fact("undescribed-module", weight.shard, weight.name, values=values)
@@ -50,3 +60,17 @@ def _problem(key: str, wanted: Description, metadata: Mapping[str, str]) -> str:
     if found in wanted.values:
         return ""
     return f"an entry `{key}` of {wanted.field} {str(found)[:60]}, not {' or '.join(wanted.values)}"
+
+
+def _names(key: str, headers: Sequence[Header]) -> frozenset[str]:
+    """What the lists of this key in all headers name together."""
+    found: set[str] = set()
+    for header in headers:
+        text = header.metadata.get(key, "")
+        try:
+            content = parse(text) if len(text) <= _LONGEST_LIST else None
+        except JsonError:
+            continue
+        if isinstance(content, list):
+            found.update(name for name in content if isinstance(name, str))
+    return frozenset(found)

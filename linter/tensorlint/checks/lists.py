@@ -117,8 +117,15 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
 
 
 def _towers(view: View, main: Declaration) -> bool:
-    """Whether loaders expect vision towers quantized: a complete list names none of their modules."""
+    """Whether loaders expect vision towers quantized: a complete list names none of their modules.
+
+    A declaration inside the settings of the language model is for that alone.
+    """
+    if main.at != main.place.at:
+        return False
     entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
+    if len(main.at) > 1:
+        return False  # it stands in the configuration of the language model
     return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
 
 
@@ -166,13 +173,15 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("broken-pattern", main.file, values=values)
     if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
         return
-    for group in main.groups or ():
-        if group.targets.entries and not any(group.targets.covering(name) for name in view.modules):
-            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
-            yield Fact("dead-group", main.file, values=values)
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
     parents = dict.fromkeys(n for name in names for n in lineage(name))
+    for group in main.groups or ():
+        # Names of classes cannot be looked up in a checkpoint; a target may be a block, such as the attention.
+        told = group.targets.entries and not any(e.isidentifier() and e[0].isupper() for e in group.targets.entries)
+        if told and not any(group.targets.covering(name) for name in parents):
+            values = {"group": group.name, "targets": ", ".join(group.targets.entries[:3]), "where": main.where}
+            yield Fact("dead-group", main.file, values=values)
     for entry in main.ignore.entries:
         alone = type(main.ignore)((entry,), main.excuses.styles)
         if entry in parents or entry.removeprefix("re:") in parents or entry in main.ignore.broken:

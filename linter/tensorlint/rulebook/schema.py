@@ -219,7 +219,7 @@ def _scheme() -> Schema:
         "written_by": some(_TEXT),
         "untold": some(_TEXT),
         "beside": _TEXT,
-        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT)}, load.DESCRIBED_KEYS),
+        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT}, load.DESCRIBED_KEYS),
         "bad": _damages(),
         **dict.fromkeys(load.FLAGS, _FLAG),
     }

@@ -21,6 +21,7 @@ from .shapes import Env, Solution, solve
 
 _MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER, _HARMLESS = 4.0, 3.0, 2.0, 1.5, 1.5, 0.25
 _HOPELESS = 6.0
+_REMEMBERED = 100_000  # modules that differ; a hostile checkpoint has millions
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,14 @@ class Candidates:
         """The candidates of a module, cheapest first; `declared` gives the preferred values of symbols."""
         signature = tuple(sorted((s, t.dtype, t.shape) for s, t in group.items()))
         wanted = declared.expect(name).values if declared is not None and _needs_expectation(group) else {}
-        key = (signature, tuple(sorted((k, str(v)) for k, v in wanted.items())))
+        key = (signature, tuple(sorted((k, repr(v)) for k, v in wanted.items())))
         found = self._cache.get(key)
         if found is None:
             schemes = dict.fromkeys(s for suffix in group for s in self._by_suffix.get(suffix, ()))
             matches = (match(s, group, wanted) for s in schemes)
             found = tuple(sorted((m for m in matches if m is not None), key=lambda m: m.cost))
+            if len(self._cache) >= _REMEMBERED:
+                self._cache.clear()
             self._cache[key] = found
         return found
 

@@ -175,10 +175,13 @@ class Declaration:
             values = {**self.base, **_row(row, self.dialect)}
             return Expectation(True, values, module)
         if self.groups:
-            for group in self.groups:
-                target = group.targets.covering(module, linear)
-                if target is not None:
-                    return Expectation(bool(group.values.get("bits")) or None, {**self.base, **group.values}, target)
+            # Names come before classes, whatever the order of the groups is (compressed_tensors/utils/match.py).
+            for classes in (False, linear):
+                for group in self.groups:
+                    target = group.targets.covering(module, classes)
+                    if target is not None:
+                        quantized = bool(group.values.get("bits")) or None
+                        return Expectation(quantized, {**self.base, **group.values}, target)
             return Expectation(None, {"method": self.method})
         if not self.quantizes:
             return Expectation(False if self.groups is None else None, {"method": self.method})

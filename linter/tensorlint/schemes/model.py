@@ -150,11 +150,15 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Description:
-    """What the metadata must hold for a module: JSON under its name and `suffix`, with `field` one of `values`."""
+    """What the metadata must hold for a module: JSON under its name and `suffix`, with `field` one of `values`.
+
+    `listed` is the key of a JSON list that must have the name too; empty where there is none.
+    """
 
     suffix: str
     field: str
     values: tuple[str, ...]
+    listed: str = ""
 
 
 @dataclass(frozen=True)

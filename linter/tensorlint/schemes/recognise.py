@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from ..header import TensorInfo
 from .candidates import Candidates, match, problems_of
@@ -53,6 +54,12 @@ class Recogniser:
             left = tuple(group[s] for s in best.left_over)
             modules.append(Module(name, best.scheme, found, best.env, best.labels, best.problems, left, rivals))
         return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
+
+
+@lru_cache(maxsize=4)
+def recogniser_for(schemes: tuple[Scheme, ...]) -> Recogniser:
+    """The recogniser for these schemes, with what it knows of the checkpoints that it has seen."""
+    return Recogniser(schemes)
 
 
 def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidates) -> Iterator[Module]:

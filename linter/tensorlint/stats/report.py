@@ -14,7 +14,7 @@ from ..measures.plan import DEPTHS, make_plan
 from ..measures.scan import Progress
 from ..rulebook.library import Book
 from ..rulebook.place import nearest
-from ..schemes.recognise import Recogniser
+from ..schemes.recognise import recogniser_for
 from ..sources.interface import RemoteSource, Source
 from ..view import View
 from .exponents import ExponentScanner
@@ -53,7 +53,7 @@ class Contents:
 
 def survey(source: Source, book: Book, pattern: str) -> Contents:
     """What the headers tell; `pattern` chooses tensors (empty: all). Raises NoCheckpointError, UsageError."""
-    recogniser = Recogniser(book.schemes.values())
+    recogniser = recogniser_for(tuple(book.schemes.values()))
     views = [View(checkpoint, book, recogniser) for checkpoint in find_checkpoints(source)]
     table = tuple(row for view in views for row in rows(view, view.checkpoint.name))
     gaps = tuple(gap for view in views for gap in view.gaps)

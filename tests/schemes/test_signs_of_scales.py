@@ -25,8 +25,6 @@ NOT_POSITIVE = {
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",
-    ("int-compressed-tensors", "weight_scale"): "any",
-    ("packed-compressed-tensors", "weight_scale"): "any",
     # MLX leads away from the end of the range that is farther from zero.
     ("mlx-affine", "weight_scale"): "nonzero",
     # A row, block or tensor of zeros has a maximum of zero, and these exporters store it as it is.
@@ -74,7 +72,6 @@ NOT_POSITIVE = {
     ("svdquant-nunchaku", "smooth_factor"): "any",
     ("vptq", "weight_scale"): "any",
     ("comfy-nvfp4", "block_scale"): "nonnegative",
-    ("exl2", "scale_max"): "nonnegative",
     ("fouroversix", "block_scale"): "nonnegative",
     ("fouroversix", "amax"): "nonnegative",
     ("svdquant-nunchaku", "block_scale"): "nonnegative",

@@ -42,7 +42,6 @@ NOT_POSITIVE = {
     ("eetq", "weight_scale"): "nonnegative",
     ("exl2", "weight_scale"): "nonnegative",
     ("eetq-original", "weight_scale"): "nonnegative",
-    ("exl2", "scale_max"): "nonnegative",
     ("fp8-fbgemm", "weight_scale"): "nonnegative",
     ("quanto-8bit", "weight_scale"): "nonnegative",
     ("quanto-packed", "weight_scale"): "nonnegative",

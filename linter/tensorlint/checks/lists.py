@@ -119,6 +119,8 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
 def _towers(view: View, main: Declaration) -> bool:
     """Whether loaders expect vision towers quantized: a complete list names none of their modules."""
     entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
+    if len(main.at) > 1:
+        return False  # it stands in the configuration of the language model
     return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
 
 

@@ -70,7 +70,6 @@ NOT_POSITIVE = {
     ("svdquant-nunchaku", "pre_scale"): "any",
     ("svdquant-nunchaku", "smooth_factor"): "any",
     ("vptq", "weight_scale"): "any",
-    ("comfy-nvfp4", "block_scale"): "nonnegative",
     ("fouroversix", "block_scale"): "nonnegative",
     ("fouroversix", "amax"): "nonnegative",
     ("svdquant-nunchaku", "block_scale"): "nonnegative",

@@ -34,7 +34,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield Fact("repeated-segment", first.shard, first.name, values={"segment": segment, "tensors": len(tensors)})
     if not seen:
         yield from _prefix(view, str(config.get("model_type") or ""))
-    yield from _renamed(view)
+    if checkpoint.whole:  # else the plain name may be in a shard that is not there
+        yield from _renamed(view)
 
 
 def _prefix(view: View, model_type: str) -> Iterator[Fact]:

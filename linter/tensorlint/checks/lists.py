@@ -117,10 +117,13 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
 
 
 def _towers(view: View, main: Declaration) -> bool:
-    """Whether loaders expect vision towers quantized: a complete list names none of their modules."""
+    """Whether loaders expect vision towers quantized: a complete list names none of their modules.
+
+    A declaration inside the settings of the language model is for that alone.
+    """
+    if main.at != main.place.at:
+        return False
     entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
-    if len(main.at) > 1:
-        return False  # it stands in the configuration of the language model
     return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
 
 

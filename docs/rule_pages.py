@@ -10,6 +10,7 @@ from marks import NOTE, cell, source
 from tensorlint.rulebook.library import Book
 from tensorlint.rulebook.model import Rule
 from tensorlint.rulebook.shipped import shipped_folder
+from tensorlint.rulebook.vocabulary import ABOUT
 
 _SEVERITIES = {
     "error": "a runtime that serves this crashes, refuses it or computes garbage, or the file contradicts itself",
@@ -63,6 +64,15 @@ def _page(rule: Rule) -> str:
     for title, text in (("Effect", rule.effect), ("What to do", rule.remedy), ("Why", rule.why)):
         if text:
             rows += ["", f"## {title}", "", text.strip()]
+    if rule.unless:
+        rows += [
+            "",
+            "## Said only where its cause is not",
+            "",
+            "These say why it is so, and then it is not said again:",
+            "",
+        ]
+        rows += [f"- {', '.join(f'`{r}`' for r in rules)} about {ABOUT[near]}" for near, rules in rule.unless.items()]
     if rule.params:
         rows += ["", "## Parameters", "", "| name | default |", "|---|---|"]
         rows += [f"| `{name}` | {value:g} |" for name, value in rule.params.items()]

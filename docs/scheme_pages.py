@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
@@ -12,6 +13,7 @@ from tensorlint.rulebook.library import Book
 from tensorlint.schemes.describe import Section, sections
 from tensorlint.schemes.model import Scheme
 
+_LIMIT = re.compile(r" ?engine/([a-z0-9]+)/([a-z0-9-]+):")
 # Fields of a declaration that hold the name of a format.
 _NAMING = ("algorithm", "format", "mode")
 
@@ -80,12 +82,18 @@ def _section(section: Section) -> Iterator[str]:
         yield "| " + " | ".join(head) + " |"
         yield "|---" * len(head) + "|"
         for row in rows:
-            cells = [_link(cell) if i == rule else escaped(cell) for i, cell in enumerate(row)]
+            cells = [_link(cell) if i == rule else _limits(escaped(cell)) for i, cell in enumerate(row)]
             yield "| " + " | ".join(cells) + " |"
     if section.literal:
         yield "```"
         yield from section.literal.splitlines()
         yield "```"
+
+
+def _limits(cell: str) -> str:
+    """The limits of engines in a cell, each as a link to the engine's page on a line of its own."""
+    linked = _LIMIT.sub(r"<br>[\2](../engines/\1.md#\2):", cell)
+    return linked.removeprefix("<br>")
 
 
 def _link(rule: str) -> str:

@@ -134,7 +134,7 @@ NUMBERING: dict[str, tuple[Mapping[str, bytes | None], list[Fact]]] = {
     "underscores": (shards_named("m_01-of-02.safetensors"), [gap("m_01-of-02.safetensors", [2], 1, 2)]),
     "gap that an index knows of": (
         {A: tensors("a"), INDEX: index(a=A, c=C)},
-        [Fact("missing-shard", INDEX, "c", values={"shard": C, "tensors": 1, "of": 2})],
+        [Fact("missing-shard", INDEX, "c", values={"shard": C, "tensors": 1, "of": 2, "held": ""})],
     ),
     "broken link": (
         {"model-00001-of-00002.safetensors": tensors("a"), "model-00002-of-00002.safetensors": None},

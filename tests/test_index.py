@@ -66,9 +66,46 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
     "missing shard": (
         mapped({}),
         {ONE: WHOLE[ONE]},
-        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3)],
+        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3, held="")],
     ),
-    "tensor that no shard holds": (mapped({"ghost": TWO}), WHOLE, [fact("missing-tensor", "ghost", shard=TWO)]),
+    "tensor that no shard holds": (
+        mapped({"ghost": TWO}),
+        WHOLE,
+        [fact("missing-tensor", "ghost", shard=TWO, instead="")],
+    ),
+    "shard that is a copy of another": (
+        mapped({}),
+        {ONE: WHOLE[ONE], TWO: WHOLE[ONE]},
+        [fact("missing-tensor", "c", shard=TWO, instead=f"; {TWO} holds the tensors of {ONE}")],
+    ),
+    "shard of another name": (
+        mapped({}),
+        {ONE: WHOLE[ONE], THREE: WHOLE[TWO]},
+        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3, held=f"; {THREE} holds 1 of them")],
+    ),
+    "index of another export": (
+        mapped({"c": None, "d": TWO}),
+        WHOLE,
+        [fact("stale-index", t, gone=1, new=1, first_gone="d", first_new="c") for t in ("d", "c")],
+    ),
+    "two shards changed over, total right": (
+        mapped({"a": TWO, "b": TWO, "c": ONE}, total_size=3),
+        WHOLE,
+        [
+            fact("wrong-shard", "c", shard=ONE, holder=TWO),
+            *(fact("wrong-shard", t, shard=TWO, holder=ONE) for t in ("a", "b")),
+        ],
+    ),
+    "not JSON, but a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"ab" * 32 + b"\nsize 9\n",
+        {},
+        unusable("it is a Git-LFS pointer (sha256 abababababab...), not the file it stands for"),
+    ),
+    "not JSON, but a page": (
+        "<!DOCTYPE html><html></html>",
+        {},
+        unusable("it is an HTML or XML page, such as a server's error message"),
+    ),
     "tensor in another shard": (mapped({"b": TWO}), WHOLE, [fact("wrong-shard", "b", shard=TWO, holder=ONE)]),
     "tensor that is not listed": (mapped({"b": None}), WHOLE, [fact("unlisted-tensor", "b", shard=ONE)]),
     "shard that is not listed": (
@@ -87,7 +124,7 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
     "wrong total with a shard missing": (
         mapped({}, total_size=4),
         {ONE: WHOLE[ONE]},
-        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3)],
+        [fact("missing-shard", "c", shard=TWO, tensors=1, of=3, held="")],
     ),
     "tensor twice": (
         f'{{"metadata":{{}},"weight_map":{{"a":"{ONE}","a":"{ONE}","b":"{ONE}","c":"{TWO}"}}}}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from .header import Header, TensorInfo, read_header
 from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
+from .sniff import what_else
 from .sources.interface import ListedSource, Source
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
@@ -42,7 +43,8 @@ class Checkpoint:
 
     `folder` is "" for the target's own folder. `tensors` holds each name once, from the shard the index points at.
     `partial` is True when only some shards of the model were asked for; `primary` is False for further sets of weights
-    in a folder, which its config.json need not describe; `not_downloaded` are shards that exist on the Hub only.
+    in a folder, which its config.json need not describe; `not_downloaded` are shards that exist on the Hub only; `gaps`
+    are numbers that neither shards nor index have, which is a defect only where tensors are missing too.
     """
 
     source: Source
@@ -56,6 +58,7 @@ class Checkpoint:
     partial: bool = False
     primary: bool = True
     not_downloaded: tuple[str, ...] = ()
+    gaps: tuple[Fact, ...] = ()
 
     @property
     def name(self) -> str:
@@ -147,10 +150,36 @@ def find_checkpoints(source: Source) -> Iterator[Checkpoint]:
             continue
         configs, texts, facts = _read_configs(source, folder, names)
         families = _families(folder, shards, indexes, source)
+        built: list[Checkpoint] = []
         for family in sorted(families, key=_rank):
-            primary = family is min(families, key=_rank)
-            yield _build(source, folder, family, configs, texts, facts, single is not None, primary)
+            checkpoint = _build(source, folder, family, configs, texts, facts, single is not None, not built)
             facts = ()
+            copies = tuple(_copies(checkpoint, built[0])) if built else ()
+            if copies:
+                every = {**built[0].shards, **checkpoint.shards}
+                built[0] = replace(built[0], shards=every, facts=(*built[0].facts, *copies))
+            else:
+                built.append(checkpoint)
+        yield from built
+
+
+def _copies(other: Checkpoint, first: Checkpoint) -> Iterator[Fact]:
+    """Facts about shards of another name that hold nothing but what an indexed checkpoint beside them has."""
+    known = first.tensors
+    if first.index is None or other.index is not None or not other.tensors:
+        return
+    if all(
+        t.name in known and (t.dtype, t.shape) == (known[t.name].dtype, known[t.name].shape)
+        for t in other.tensors.values()
+    ):
+        for name, shard in other.shards.items():
+            values = {
+                "shard": name[len(other.folder) :],
+                "tensors": len(shard.header.tensors),
+                "index": first.index.file,
+            }
+            values |= {"bytes": sum(t.nbytes for t in shard.header.tensors)}
+            yield Fact("unlisted-shard", name, values=values)
 
 
 # What loaders look for first in a folder that holds several sets of weights.
@@ -220,8 +249,8 @@ def _build(
     if index is not None:
         away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, {*source.files(), *away}))
-    elif not partial and not elsewhere:
-        facts.extend(_numbering(folder, family))
+    numbering = () if partial or elsewhere else _numbering(folder, family)
+    facts.extend(numbering if index is None else ())
     numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
     return Checkpoint(
         source,
@@ -235,25 +264,30 @@ def _build(
         bool(numbered) or bool(away),
         primary,
         away,
+        numbering if index is not None else (),
     )
 
 
-def _numbering(folder: str, family: _Family) -> Iterator[Fact]:
-    """Facts about numbered shards that no index describes."""
+def _numbering(folder: str, family: _Family) -> tuple[Fact, ...]:
+    """Facts about numbered shards that are neither there nor in the index, or that have no index."""
+    listed = family.index.files if family.index else frozenset()
+    here = frozenset(name[len(folder) :] for name in family.shards)
     sets: dict[int, set[int]] = defaultdict(set)
-    for name in family.shards:
-        numbered = _NUMBERED.match(name[len(folder) :])
+    for name in sorted(here | listed):
+        numbered = _NUMBERED.match(name)
         if numbered:
             sets[int(numbered["total"])].add(int(numbered["number"]))
-    for total, present in sets.items():
-        first = family.shards[0]
-        start = 0 if 0 in present else 1
-        missing = [n for n in range(start, min(total, 100_000) + start) if n not in present]
+    facts = []
+    ours = here if family.index is None else here & listed  # neither leftovers nor the shards of a stale index
+    for total in sorted({int(m["total"]) for m in map(_NUMBERED.match, ours) if m}):
+        start = 0 if 0 in sets[total] else 1
+        missing = [n for n in range(start, min(total, 100_000) + start) if n not in sets[total]]
         if missing:
-            values = {"missing": missing[:8], "present": len(present), "total": total}
-            yield Fact("shard-gap", first, values=values)
-        elif total > 1:
-            yield Fact("no-index", first, values={"shards": total})
+            values = {"missing": missing[:8], "present": len(sets[total]), "total": total}
+            facts.append(Fact("shard-gap", family.shards[0], values=values))
+        elif total > 1 and family.index is None:
+            facts.append(Fact("no-index", family.shards[0], values={"shards": total}))
+    return tuple(facts)
 
 
 def _read_configs(
@@ -272,6 +306,7 @@ def _read_configs(
             problem = f"it has {file.size:,} bytes; the limit is {MAX_JSON:,}"
         else:
             raw = file.read(0, file.size)
+            other = what_else(raw[:1024])
             try:
                 text = raw.decode("utf-8-sig")
                 value = parse(text)
@@ -284,6 +319,7 @@ def _read_configs(
                 problem, at = f"it is not UTF-8 text (byte {error.start})", error.start
             except JsonError as error:
                 problem, at = str(error), error.byte_in(raw)
+            problem = f"it is {other}" if other else problem
         file.close()
         if problem:
             facts.append(Fact("config-unreadable", name, offset=at, values={"problem": problem}))

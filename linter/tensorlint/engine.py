@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .apply import Draft, apply_facts, apply_modules, apply_tensors
+from .causes import without_consequences
 from .checkpoint import Checkpoint, find_checkpoints
 from .checks import CHECKS, Check
 from .counting import Counting
@@ -182,7 +183,7 @@ def _findings(
     run: _Run, source: Source, rules: tuple[Rule, ...], rules_run: tuple[str, ...], counting: Counting, jobs: list[Job]
 ) -> tuple[Finding, ...]:
     """What was found, what is to be said about ignores, and what only the baseline has; what counts comes first."""
-    found = list(finish(run.drafts, source, counting))
+    found = list(finish(without_consequences(run.drafts), source, counting))
     partly = bool(run.stopped) or any(_unread(job.view.checkpoint) for job in jobs)
     found.extend(counting.remarks(rules, rules_run, partly, source))
     found.extend(counting.gone(() if partly else rules_run))

@@ -56,6 +56,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "hole": FactKind("Bytes between two tensors belong to none.", ("bytes", "begin", "end")),
     "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
     "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
+    "zero-tail": FactKind(
+        "A file is zero from the middle of a tensor to its end.", ("bytes", "begin", "end", "tensors", "of")
+    ),
     "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
     "stored-size": FactKind(
         "The stored content has another size than the Hub's listing or the LFS pointer states.",
@@ -72,8 +75,12 @@ CATALOGUE: Mapping[str, FactKind] = {
     "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
     "index-no-metadata": FactKind("The index has no `metadata`.", ()),
     "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
-    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of")),
-    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard",)),
+    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of", "held")),
+    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard", "instead")),
+    "stale-index": FactKind(
+        "The index names tensors that no shard holds, and the shards hold tensors that it does not name.",
+        ("gone", "new", "first_gone", "first_new"),
+    ),
     "wrong-shard": FactKind("The index names one shard, another one holds the tensor.", ("shard", "holder")),
     "unlisted-tensor": FactKind("A shard holds a tensor that the index does not name.", ("shard",)),
     "unlisted-shard": FactKind("A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")),
@@ -108,6 +115,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
     "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
+    "second-weight": FactKind(
+        "A quantized module has a weight in plain floats as well.", ("module", "scheme", "dtype")
+    ),
     "leaked-state": FactKind("State of a quantizer or observer was saved with the weights.", ("owner",)),
     "mtp-missing": FactKind(
         "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")
@@ -119,7 +129,7 @@ CATALOGUE: Mapping[str, FactKind] = {
     ),
     "declaration-unknown": FactKind("A file declares a quantization method that is not known here.", ("method",)),
     "scheme-mismatch": FactKind(
-        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry")
+        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry", "meant")
     ),
     "parameter-mismatch": FactKind(
         "A module's group or block size is not the declared one.",
@@ -214,6 +224,9 @@ CATALOGUE: Mapping[str, FactKind] = {
     "foreign-prefix": FactKind(
         "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
     ),
+    "wrapper-left": FactKind(
+        "Tensors have the names that a wrapper gives them in training.", ("wrapper", "segments", "tensors", "meant")
+    ),
     "renamed-module": FactKind(
         "A module of one layer has a longer name than in the other layers.", ("module", "meant")
     ),
@@ -235,7 +248,7 @@ CATALOGUE: Mapping[str, FactKind] = {
         "The embedding is tied, and a copy of it is stored as output head.", ("embedding", "bytes")
     ),
     "config-dimension": FactKind(
-        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape")
+        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape", "wrong")
     ),
     "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
     "duplicate-tensor-overridden": FactKind(
@@ -260,6 +273,10 @@ CATALOGUE: Mapping[str, FactKind] = {
     "fused-scales-differ": FactKind(
         "Modules that runtimes merge have different scales per tensor.",
         ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+    "scale-out-of-line": FactKind(
+        "A scale is far larger than those of the other modules.",
+        ("module", "part", "largest", "usual", "ratio", "others"),
     ),
     "fused-inputs-differ": FactKind(
         "Modules that read the same input have different activation scales.",

@@ -7,8 +7,8 @@ Facts: huggingface_hub and transformers write and need `metadata` and `weight_ma
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
@@ -17,6 +17,7 @@ from typing import Any
 from .facts import Fact
 from .header import Header
 from .jsontext import JsonError, Pairs, parse
+from .sniff import what_else
 from .sources.interface import File
 
 SUFFIX = ".safetensors.index.json"
@@ -51,58 +52,86 @@ class Index:
             for t in header.tensors:
                 holders.setdefault(t.name, name)
         intact = True
+        lost: list[tuple[str, str]] = []  # (tensor, the shard that should hold it)
         for file, tensors in sorted(by_file.items()):
             path = folder + file
             if escapes(file):
                 intact = False
-                yield Fact(
-                    "path-escape",
-                    self.file,
-                    tensors[0],
-                    values={"shard": file[:200], "tensors": len(tensors)},
-                )
+                values = {"shard": file[:200], "tensors": len(tensors)}
+                yield Fact("path-escape", self.file, tensors[0], values=values)
             elif path not in present:
                 intact = False
-                values = {"shard": file, "tensors": len(tensors), "of": len(self.weight_map)}
+                held = _held(holders.get(t, "")[len(folder) :] for t in tensors)
+                values = {"shard": file, "tensors": len(tensors), "of": len(self.weight_map), "held": held}
                 yield Fact("missing-shard", self.file, tensors[0], values=values)
             elif path not in shards or not shards[path].readable:
                 intact = False
             else:
                 header = shards[path]
-                held = {t.name for t in header.tensors} | header.unusable
-                for tensor in tensors:
-                    if tensor in held:
-                        continue
+                own = {t.name for t in header.tensors} | header.unusable
+                for tensor in (t for t in tensors if t not in own):
                     if tensor in holders:
                         values = {"shard": file, "holder": holders[tensor][len(folder) :]}
                         yield Fact("wrong-shard", self.file, tensor, values=values)
                     else:
-                        yield Fact("missing-tensor", self.file, tensor, values={"shard": file})
-        yield from self._unlisted(folder, shards)
+                        lost.append((tensor, file))
+        yield from self._strangers(lost, folder, shards)
         yield from self._total(folder, shards, intact)
 
-    def _unlisted(self, folder: str, shards: Mapping[str, Header]) -> Iterator[Fact]:
+    def _strangers(self, lost: list[tuple[str, str]], folder: str, shards: Mapping[str, Header]) -> Iterator[Fact]:
+        """Tensors that only the index has, and tensors and shards that it does not have."""
+        away = {t for t, file in self.weight_map.items() if escapes(file) or folder + file not in shards}
+        unlisted: list[tuple[str, str]] = []
         for name, header in shards.items():
             base = name[len(folder) :]
-            if base not in self.files:
+            names = [t.name for t in header.tensors]
+            if base in self.files:
+                unlisted.extend((t, base) for t in names if t not in self.weight_map)
+            elif away.isdisjoint(names):  # else it is what the index looks for elsewhere
                 size = sum(t.nbytes for t in header.tensors)
-                values = {"shard": base, "tensors": len(header.tensors), "bytes": size, "index": self.file}
+                values = {"shard": base, "tensors": len(names), "bytes": size, "index": self.file}
                 yield Fact("unlisted-shard", name, values=values)
-                continue
-            for t in header.tensors:
-                if t.name not in self.weight_map:
-                    yield Fact("unlisted-tensor", self.file, t.name, values={"shard": base})
+        if lost and unlisted:
+            counts = {"gone": len(lost), "new": len(unlisted)}
+            both = {**counts, "first_gone": lost[0][0], "first_new": unlisted[0][0]}
+            for tensor, _ in (*lost, *unlisted):
+                yield Fact("stale-index", self.file, tensor, values=both)
+            return
+        for tensor, file in lost:
+            instead = _copy_of(folder + file, shards)
+            text = f"; {file} holds the tensors of {instead[len(folder) :]}" if instead else ""
+            yield Fact("missing-tensor", self.file, tensor, values={"shard": file, "instead": text})
+        for tensor, base in unlisted:
+            yield Fact("unlisted-tensor", self.file, tensor, values={"shard": base})
 
     def _total(self, folder: str, shards: Mapping[str, Header], intact: bool) -> Iterator[Fact]:
         stated = self.metadata.get("total_size")
         if not intact or not isinstance(stated, (int, float)) or isinstance(stated, bool):
             return
-        listed = {(file, tensor) for tensor, file in self.weight_map.items()}
-        sizes = {(name[len(folder) :], t.name): t.nbytes for name, header in shards.items() for t in header.tensors}
-        actual = sum(size for key, size in sizes.items() if key in listed)
-        every = {tensor for _, tensor in sizes} == set(self.weight_map)
-        if every and stated != actual:
+        sizes: dict[str, int] = {}
+        for name, header in shards.items():
+            for t in header.tensors:
+                if t.name not in sizes or self.weight_map.get(t.name) == name[len(folder) :]:
+                    sizes[t.name] = t.nbytes
+        actual = sum(sizes.values())
+        if sizes.keys() == self.weight_map.keys() and stated != actual:
             yield Fact("total-size", self.file, values={"stated": int(stated), "actual": actual})
+
+
+def _held(holders: Iterable[str]) -> str:
+    """Where the tensors of a shard that is not there are instead, as the end of a sentence."""
+    found = Counter(h for h in holders if h)
+    if not found:
+        return ""
+    (most, _), *more = found.most_common()
+    who = f"{most} and {len(more)} other shards hold" if more else f"{most} holds"
+    return f"; {who} {sum(found.values())} of them"
+
+
+def _copy_of(name: str, shards: Mapping[str, Header]) -> str:
+    """An earlier shard that has all tensors of this one, if any."""
+    own = {t.name for t in shards[name].tensors}
+    return next((n for n, h in shards.items() if n != name and own and own <= {t.name for t in h.tensors}), "")
 
 
 def escapes(file: str) -> bool:
@@ -130,6 +159,9 @@ def read_index(file: File) -> Index:
     if not file.size:
         return broken("it is empty")
     raw = file.read(0, file.size)
+    other = what_else(raw[:1024])
+    if other:
+        return broken(f"it is {other}")
     try:
         top = parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

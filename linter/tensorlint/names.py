@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
@@ -27,6 +27,13 @@ def canonical(module: str) -> str:
     while parts and parts[0] in ("model", "language_model", "base_model", "module", "_orig_mod"):
         parts.pop(0)
     return ".".join(parts)
+
+
+def lineage(name: str) -> Iterator[str]:
+    """A name and what it stands in: `a.b.c`, `a.b`, `a`."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 def _numbers(values: set[int]) -> str:

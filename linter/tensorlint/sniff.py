@@ -31,6 +31,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x08\x07\x06\x05\x04\x03\x02\x01", "a TensorFlow checkpoint"),
 )
 _PICKLE = re.compile(rb"\A\x80[\x02-\x05][\x80-\xff}c(K].", re.DOTALL)
+_PAGE = "an HTML or XML page, such as a server's error message"
 _TEXT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(<!doctype html|<html|<\?xml|<!DOCTYPE|<error)", re.IGNORECASE)
 
 
@@ -53,10 +54,7 @@ def sniff(head: bytes, size: int) -> Fact | None:
         if head.startswith(magic):
             return fact("wrong-file-type", {"what": what, "start": start})
     if _TEXT.match(head):
-        return fact(
-            "wrong-file-type",
-            {"what": "an HTML or XML page, such as a server's error message", "start": start},
-        )
+        return fact("wrong-file-type", {"what": _PAGE, "start": start})
     if _PICKLE.match(head):
         return fact("wrong-file-type", {"what": "a pickle file", "start": start})
     if size >= 16 and len(head) >= 16 and not any(head[:16]):
@@ -69,3 +67,15 @@ def sniff(head: bytes, size: int) -> Fact | None:
         text = head[:40].decode("latin-1").splitlines()[0]
         return fact("wrong-file-type", {"what": f"text that begins with {text!r}", "start": start})
     return None
+
+
+def what_else(head: bytes) -> str:
+    """What the first bytes of a JSON file are where they are no JSON at all, in words; else nothing."""
+    pointer = _POINTER.match(head)
+    if pointer:
+        return f"a Git-LFS pointer (sha256 {pointer.group(1).decode()[:12]}...), not the file it stands for"
+    if _TEXT.match(head):
+        return _PAGE
+    if head and not any(head):
+        return "nothing but zero bytes"
+    return next((what for magic, what in _MAGIC if head.startswith(magic)), "")

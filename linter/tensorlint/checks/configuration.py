@@ -9,6 +9,7 @@ from ..facts import Fact
 from ..names import canonical
 from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
+from ..schemes.model import Scheme
 from ..schemes.module import Module
 from ..schemes.shapes import fits
 from ..view import View
@@ -37,12 +38,14 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if main is None:
         yield from _undeclared(view)
         return
-    for module in view.quantized:
-        yield from _module(view, main, module)
+    modules = [fact for module in view.quantized for fact in _module(view, main, module)]
+    yield from modules
+    wrong = any(fact.kind == "scheme-mismatch" for fact in modules)
     for other in view.declared.all[1:]:
-        differences = list(_differences(main, other))
+        # Where the tensors tell which method is wrong, that the files differ in it says nothing more.
+        differences = [] if wrong and main.method != other.method else list(_differences(main, other))
         yield from differences
-        if not differences:
+        if not differences and main.method == other.method:
             yield from _beside(view, main, other)
     yield from _foreign_key(view, main)
     yield from _one_sided(view, main)
@@ -121,7 +124,12 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     scheme = module.scheme
     if scheme.self_declared:
         return
-    values: dict[str, Any] = {"module": module.name, "scheme": scheme.name, "where": main.where}
+    values: dict[str, Any] = {
+        "module": module.name,
+        "scheme": scheme.name,
+        "where": main.where,
+        "meant": _meant(scheme),
+    }
     if expected.quantized is False and expected.entry:
         yield Fact("ignored-but-quantized", main.file, place, values={**values, "entry": expected.entry})
         return
@@ -148,6 +156,12 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     if not expected.quantized or module.problems:
         return
     yield from _compare(module, expected, main, values, place)
+
+
+def _meant(scheme: Scheme) -> str:
+    """What a declaration would say of a scheme, in words."""
+    known = scheme.declared[0] if scheme.declared else {}
+    return say({field: values[0] for field, values in known.items() if values})
 
 
 _SIZES = {"group_size", "bits", "block_rows", "block_cols"}

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact
+from ..names import lineage
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
@@ -21,6 +23,7 @@ STATES = (
     "unknown-scheme",
     "ambiguous-scheme",
     "unknown-part",
+    "second-weight",
     "leaked-state",
     "missing-companion",
 )
@@ -30,15 +33,21 @@ _INPUT_SCALES = ("input_scale", "input_tensor_scale")
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about every module of a quantized scheme, its siblings giving the measure of what is needed."""
     known = view.checkpoint.unreadable_names
+    cut = frozenset(p for name in known for p in lineage(name))
     for module in view.recognised.modules:
-        for problem in module.problems:
-            yield from _problem(view, module, problem, known)
+        for problem in module.problems if module.name not in cut else ():
+            if problem.kind != "missing" or module.name + module.scheme.parts[problem.part].suffix not in known:
+                yield from _problem(view, module, problem)
         if not module.scheme.quantized:
-            yield from _orphans(module)
+            yield from _orphans(module) if module.name not in cut else ()
         else:
             for tensor in module.left_over:
                 values = {"module": module.name, "scheme": module.scheme.name}
-                yield Fact("unknown-part", tensor.shard, tensor.name, values=values)
+                plain = tensor.name == f"{module.name}.weight" and tensor.dtype in PLAIN_FLOATS
+                if plain and len(tensor.shape) == 2 and "weight" in module.parts:
+                    yield Fact("second-weight", tensor.shard, tensor.name, values={**values, "dtype": tensor.dtype})
+                else:
+                    yield Fact("unknown-part", tensor.shard, tensor.name, values=values)
         if module.rivals:
             named: dict[str, Any] = {
                 "scheme": module.scheme.name,
@@ -84,13 +93,11 @@ def _any_tensor(module: Module) -> str:
     return next(iter(module.parts.values())).name
 
 
-def _problem(view: View, module: Module, problem: Problem, known: frozenset[str]) -> Iterator[Fact]:
+def _problem(view: View, module: Module, problem: Problem) -> Iterator[Fact]:
     part = module.scheme.parts[problem.part]
     name = module.name + part.suffix
     values: dict[str, Any] = {"module": module.name, "part": part.name, "scheme": module.scheme.name}
     if problem.kind == "missing":
-        if name in known:
-            return
         siblings = view.siblings.get(module.pattern, ())
         have = sum(part.name in s.parts for s in siblings if s.scheme is module.scheme)
         values.update(suffix=part.suffix, have=have, of=len(siblings), declared="")

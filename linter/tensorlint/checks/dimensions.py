@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..facts import Fact
@@ -17,10 +18,18 @@ _STACKS = frozenset({"experts", "switch_mlp"})
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about dimensions that config.json states otherwise than the tensors have them."""
-    if view.layers:
-        yield from _embedding(view)
-        yield from _inside(view)
-        yield from _stacked(view)
+    if not view.layers:
+        return
+    found = [*_embedding(view), *_inside(view), *_stacked(view)]
+    config = view.checkpoint.model_config
+    hidden, heads = view.anatomy.count(config, "hidden"), view.anatomy.count(config, "head_size")
+    if hidden and not heads and any(fact.values["key"] == hidden[0] for fact in found):
+        # Without a size of their own, heads are a fraction of the hidden size, which is wrong.
+        counts = {c[0] for what in ("heads", "kv_heads") if (c := view.anatomy.count(config, what))}
+        found = [fact for fact in found if fact.values["key"] not in counts]
+    wrong = len({fact.values["key"] for fact in found})
+    for fact in found:
+        yield replace(fact, values={**fact.values, "wrong": wrong})
 
 
 def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from math import log
+from statistics import median
 
 from ..facts import Fact
+from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..names import short
@@ -82,27 +85,33 @@ def needs(view: View) -> Iterator[Need]:
 
 def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Groups whose scales per tensor, or activation scales, differ."""
+    groups: list[tuple[str, dict[str, tuple[float, TensorInfo]]]] = []
     for group in view.fused_groups:
         for part_name, rows in _scalar_parts(group):
             values = {}
             for module, need in rows:
                 found = measured.get((need.tensor.shard, need.tensor.name))
                 if found is not None and found.count:
-                    values[module.name] = (found.first[1], need)
-            numbers = [v for v, _ in values.values()]
+                    values[module.name] = (found.first[1], need.tensor)
             # Zero, negative and non-finite scales have rules of their own.
-            if len(numbers) < 2 or not all(0 < n < float("inf") for n in numbers):
-                continue
-            low, high = min(numbers), max(numbers)
-            if low == high:
-                continue
-            kind = "fused-inputs-differ" if part_name in _INPUTS else "fused-scales-differ"
-            odd = min(values.values(), key=lambda pair: pair[0])[1].tensor
-            said = {
-                "modules": short(values),
-                "part": part_name,
-                "ratio": high / low,
-                "smallest": low,
-                "largest": high,
-            }
-            yield Fact(kind, odd.shard, odd.name, odd.begin, said)
+            if len(values) > 1 and all(0 < v < float("inf") for v, _ in values.values()):
+                groups.append((part_name, values))
+    logs: dict[str, list[float]] = defaultdict(list)
+    for part_name, values in groups:
+        logs[part_name].extend(log(v) for v, _ in values.values())
+    usual = {part_name: median(row) for part_name, row in logs.items()}
+    for part_name, values in groups:
+        low, high = min(v for v, _ in values.values()), max(v for v, _ in values.values())
+        if low == high:
+            continue
+        kind = "fused-inputs-differ" if part_name in _INPUTS else "fused-scales-differ"
+        # The odd one is that which is farthest from all of its kind in the model.
+        odd = max(values.values(), key=lambda pair: (abs(log(pair[0]) - usual[part_name]), -pair[0]))[1]
+        said = {
+            "modules": short(values),
+            "part": part_name,
+            "ratio": high / low,
+            "smallest": low,
+            "largest": high,
+        }
+        yield Fact(kind, odd.shard, odd.name, odd.begin, said)

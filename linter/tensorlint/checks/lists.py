@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
 from ..facts import Fact
-from ..names import canonical
+from ..names import canonical, lineage
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
 from ..view import View
@@ -173,7 +173,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
         return
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
-    parents = dict.fromkeys(n for name in names for n in _parents(name))
+    parents = dict.fromkeys(n for name in names for n in lineage(name))
     for group in main.groups or ():
         # Names of classes cannot be looked up in a checkpoint; a target may be a block, such as the attention.
         told = group.targets.entries and not any(e.isidentifier() and e[0].isupper() for e in group.targets.entries)
@@ -219,9 +219,3 @@ def _mistake(view: View, main: Declaration, entry: str, names: Mapping[str, None
         if SequenceMatcher(None, leaf, last).ratio() >= _ALIKE:
             return f"{name} is not quantized, and no entry covers that"
     return ""
-
-
-def _parents(name: str) -> Iterable[str]:
-    while name:
-        yield name
-        name = name.rpartition(".")[0]

@@ -11,7 +11,7 @@ from ..names import canonical
 from ..view import View
 from .templates import counted_layers
 
-STATES = ("repeated-segment", "foreign-prefix", "renamed-module")
+STATES = ("repeated-segment", "foreign-prefix", "renamed-module", "wrapper-left")
 _REPEATED = re.compile(r"(?:^|\.)(model|language_model|layers|transformer|backbone)\.\1\.")
 _LAYERS = re.compile(r"(.*?\blayers)\.\d+\.")
 
@@ -36,6 +36,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield from _prefix(view, str(config.get("model_type") or ""))
     if checkpoint.whole:  # else the plain name may be in a shard that is not there
         yield from _renamed(view)
+    if "adapter_config.json" not in checkpoint.configs:
+        yield from _wrapped(view)
 
 
 def _prefix(view: View, model_type: str) -> Iterator[Fact]:
@@ -71,3 +73,19 @@ def _renamed(view: View) -> Iterator[Fact]:
                 first = next(iter(view.modules[module].parts.values()))
                 meant = canonical(module).rpartition(".")[0]
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})
+
+
+def _wrapped(view: View) -> Iterator[Fact]:
+    """Tensors saved under the names that a wrapper of training gave them, by the wrapper."""
+    wrappers = view.anatomy.wrappers
+    found: dict[str, list[tuple[str, str]]] = {}  # by wrapper: (tensor, part of its name)
+    for name in view.checkpoint.tensors:
+        segment = next((s for s in name.split(".") if s in wrappers), "")
+        if segment:
+            found.setdefault(wrappers[segment], []).append((name, segment))
+    for wrapper, names in found.items():
+        segments = list(dict.fromkeys(segment for _, segment in names))
+        for name, segment in names:
+            meant = ".".join(s for s in name.split(".") if s != segment)
+            values = {"wrapper": wrapper, "segments": segments, "tensors": len(names), "meant": meant}
+            yield Fact("wrapper-left", view.checkpoint.tensors[name].shard, name, values=values)

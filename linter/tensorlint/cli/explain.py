@@ -16,7 +16,7 @@ from ..rulebook.library import Book
 from ..rulebook.message import printable
 from ..rulebook.model import Rule
 from ..rulebook.place import nearest
-from ..rulebook.vocabulary import words
+from ..rulebook.vocabulary import ABOUT, words
 from ..schemes.describe import sections
 from ..schemes.model import Scheme
 from .common import book_with, rules_option
@@ -87,6 +87,9 @@ def _rule(rule: Rule) -> str:
     for title, text in (("Effect", rule.effect), ("Why", rule.why), ("What to do", rule.remedy)):
         if text:
             rows += ["", title, *(f"  {line}" for line in text.splitlines())]
+    if rule.unless:
+        rows += ["", "Said only where none of these says why"]
+        rows += [f"  {', '.join(rules)} (about {ABOUT[near]})" for near, rules in rule.unless.items()]
     if rule.params:
         rows += ["", "Parameters", *(f"  {k} = {v:g}" for k, v in rule.params.items())]
     rows += ["", "Says, for example"]

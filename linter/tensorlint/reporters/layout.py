@@ -28,7 +28,9 @@ def agreed(text: str) -> str:
     Messages are written for many, which is the rule; `1 bytes` and `1 modules fit` are mended too.
     """
     text = re.sub(r"(?<![\d,.])1 modules fit\b", "1 module fits", text)
-    text = re.sub(r"(?<![\d,.])(?<!of )1 (byte|tensor|module|shard|layer|expert|place|scale|rule)s\b", r"1 \1", text)
+    one = r"(?<![\d,.])(?<!of )1 (byte|tensor|module|shard|layer|expert|place|scale|rule|tensor name)s"
+    text = re.sub(rf"{one} (are|have)\b", lambda m: f"1 {m[1]} {'is' if m[2] == 'are' else 'has'}", text)
+    text = re.sub(rf"{one}\b", r"1 \1", text)
     text = re.sub(r"^1 of 1 ([\w ]*?)values are ", r"the only \1value is ", text)
     return re.sub(r"^(1 of [\d,]+ [\w ]*?values) are ", r"\1 is ", text)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 
 from ..producers import numbers
 from ..schemes.load import DECLARED_FIELDS
@@ -140,3 +141,13 @@ def check_producer(top: Item, rules: Collection[str]) -> None:
         for field in re.findall(r"\{[^{}]*\}", keys["says"].raw):
             if field != "{version}":
                 keys["says"].fail_at(field, f"`{field}` is not filled in here", "the only field is {version}")
+
+
+def check_unless(top: Item, rules: Collection[str]) -> None:
+    """Fail for causes that a rule names under `unless` and that are no rules."""
+    keys = top.mapping("the rule")
+    for causes in keys["unless"].mapping("`unless`").values() if "unless" in keys else ():
+        for cause in causes.one_or_more():
+            pattern = cause.glob("a rule")
+            if not any(fnmatchcase(rule, pattern) for rule in rules):
+                cause.fail(f"no rule matches `{pattern}`", suggest(pattern, rules))

@@ -29,6 +29,7 @@ DOES: Mapping[str, str] = {
 }
 _NOT_IN_LIMITS = {
     "params": ("a limit has no params", "write the number itself: it is a fact about the engine"),
+    "unless": ("a limit names no causes", "narrow it with `for` and `when`"),
     "severity": ("a limit is no error: the checkpoint is legal", "leave it out for a warning, or write note"),
 }
 # The keys of an engine file; the JSON Schema is made of them too.
@@ -88,8 +89,8 @@ def load_engine(
                 item.fail_key(
                     f"the limit `{limit}` has no `{key}`", "a limit says what the engine does, and where it is written"
                 )
-        for key in ("params", "severity"):
-            if key in fields and (key == "params" or fields[key].raw == "error"):
+        for key in _NOT_IN_LIMITS:
+            if key in fields and (key != "severity" or fields[key].raw == "error"):
                 fields[key].fail_key(*_NOT_IN_LIMITS[key])
         does = fields["does"].word("something that an engine does", DOES)
         since = keys["since"].string("`since`") if "since" in keys else ""

@@ -13,7 +13,7 @@ TELLING: Mapping[str, tuple[str, ...]] = {
     "scheme": ("parts", "symbols", "declared", "decode", "quantized", "weak", "companion", "everywhere",
                "self_declared", "written_by", "elements", "described"),
     "dialect": ("places", "fields", "matching", "lists", "trust_activations", "activations", "method"),
-    "family": ("roles", "model_types", "layers", "counts", "optional", "row_parallel"),
+    "family": ("roles", "model_types", "layers", "counts", "optional", "row_parallel", "wrappers"),
     "producer": ("defects", "producer"),
     "engine": ("engine", "limits", "version", "serves", "repository"),
 }  # fmt: skip

@@ -83,6 +83,7 @@ def load_rule(
         points_at=context.points_at,
         params=dict(params),
         why=keys["why"].string("`why`").strip() if "why" in keys else "",
+        unless=_unless(keys["unless"]) if "unless" in keys else {},
         see=keys["see"].strings("`see`") if "see" in keys else (),
         since=keys["since"].string("`since`") if "since" in keys else frame.given.get("since", ""),
         examples=partial(_examples, keys["bad"], keys["good"]),
@@ -122,6 +123,10 @@ def _params(keys: Mapping[str, Item], fact: str) -> dict[str, float]:
             item.fail_key(f"`{name}` already means something else", "give the param another name")
         params[name] = item.number(f"param `{name}`")
     return params
+
+
+def _unless(item: Item) -> dict[str, tuple[str, ...]]:
+    return {near: rules.strings(f"`{near}`") for near, rules in item.mapping("`unless`", v.NEAR).items()}
 
 
 def _line(keys: Mapping[str, Item], key: str) -> str:

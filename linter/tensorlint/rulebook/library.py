@@ -15,7 +15,7 @@ from ..schemes.dialect import Dialect, load_dialect
 from ..schemes.families import Family, load_family
 from ..schemes.load import load_scheme
 from ..schemes.model import Scheme
-from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file
+from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file, check_unless
 from .engines import Engine, load_engine
 from .kinds import kind_of
 from .language import load_rule
@@ -196,6 +196,8 @@ class _Loading:
         for name, f in self._files("engine"):
             engines[name], limits = load_engine(f.top, name, schemes, examples=not f.shipped)
             rules.update(limits)
+        for _, top in self._of("rule"):
+            check_unless(top, rules)
         unknown = [name for name in self.settings if name not in rules]
         if unknown:
             raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], rules))

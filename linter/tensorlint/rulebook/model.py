@@ -124,6 +124,7 @@ class Rule:
     effect: str = ""
     remedy: str = ""
     why: str = ""
+    unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # causes it does not repeat, by nearness
     see: tuple[str, ...] = ()
     since: str = ""
     engine: str = ""  # the engine whose limit it is; such a rule runs only when that engine is asked for

@@ -101,6 +101,7 @@ def _rule() -> Schema:
         "when": {"type": "object", "minProperties": 1},
         "require": table({word: _described(_condition(word), meaning) for word, meaning in v.REQUIRE.items()}),
         "why": _TEXT,
+        "unless": table({key: _described(some(_TEXT), meaning) for key, meaning in v.NEAR.items()}),
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip
     schema = _of(v.TOP, types, REQUIRED)
@@ -261,6 +262,7 @@ def _family() -> Schema:
         "layers": some(_TEXT),
         "optional": some(_GLOB),
         "roles": table({role: some(_GLOB) for role in families.ROLES}),
+        "wrappers": mapping(_TEXT),
         "counts": table({count: some(_TEXT) for count in families.COUNTS}),
         "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
     }

@@ -24,6 +24,7 @@ TOP: Mapping[str, str] = {
     "effect": "What happens when the model is served; {fields} are filled in.",
     "remedy": "What to do about it; {fields} are filled in.",
     "why": "Longer explanation, for `tensorlint explain`.",
+    "unless": "Rules that name its cause, by how near: it is not said where they are, and are no less severe.",
     "see": "Threads and sources.",
     "bad": "Examples with the defect: they are the rule's tests and part of its documentation.",
     "good": "Examples without it.",
@@ -45,6 +46,16 @@ SCOPE: Mapping[str, str] = {
     "not_module": "Globs over module names left out.",
     "quantized": "true for modules of quantized schemes, false for the others.",
     "dims": "Numbers of dimensions.",
+}
+ABOUT: Mapping[str, str] = {
+    "tensor": "the same tensor",
+    "module": "a tensor of the same module",
+    "siblings": "a module under the same parent, such as one of q, k and v",
+    "file": "the same file",
+    "checkpoint": "anything in the same checkpoint",
+}
+NEAR: Mapping[str, str] = {
+    near: f"Rules that name the cause where they are about {what}." for near, what in ABOUT.items()
 }
 BOUNDS: Mapping[str, str] = {
     "equals": "Exactly this number.",
@@ -92,5 +103,6 @@ def words() -> tuple[Word, ...]:
     found = [Word(k, "top level", v) for k, v in TOP.items()]
     found += [Word(k, "`for`", v) for k, v in SCOPE.items()]
     found += [Word(k, "`require`, `when`", v) for k, v in REQUIRE.items()]
+    found += [Word(k, "`unless`", v) for k, v in NEAR.items()]
     found += [Word(k, "bounds", v) for k, v in BOUNDS.items()]
     return tuple(found)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from ..dtypes import ENCODING_NAMES, encoding_of
 from ..rulebook.engines import about
@@ -52,6 +53,7 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
         Section("What the bytes do not tell", scheme.untold),
         *_declared(scheme, book.dialects),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
+        Section("Rules of its own", table=tuple(_own(scheme, book))),
         Section("Engines", table=tuple(_engines(scheme, book))),
         *_example(scheme),
         Section("Written by", (", ".join(scheme.written_by),) if scheme.written_by else ()),
@@ -65,7 +67,16 @@ def _engines(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
     yield "engine", "serves it", "limits"
     for engine in book.engines.values():
         limits = about(engine, scheme.name, book.rules)
-        yield engine.label, engine.says(scheme.name) or "not known", ", ".join(rule.id for rule in limits)
+        said = " ".join(f"{rule.id}: {rule.summary}" for rule in limits)
+        yield engine.label, engine.says(scheme.name) or "not known", said
+
+
+def _own(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
+    """The rules that name the scheme; those about engines are told with the engines."""
+    yield "rule", "severity", "what"
+    for rule in book.rules.values():
+        if not rule.engine and any(fnmatchcase(scheme.name, glob) for glob in rule.scope.schemes):
+            yield rule.id, rule.severity, rule.summary
 
 
 def _recognised(scheme: Scheme) -> Iterator[str]:
@@ -165,12 +176,18 @@ def _declared(scheme: Scheme, dialects: Mapping[str, Dialect]) -> Iterator[Secti
         for dialect in dialects.values():
             if dialect.method not in alternative["method"]:
                 continue
-            keys = [f"{k}: {' or '.join(map(str, v))}" for k, v in _keys(alternative, dialect)]
+            keys = [_stated(k, v) for k, v in _keys(alternative, dialect)]
             for place in dialect.places:
-                when = [f"{k}: {' or '.join(map(str, v))}" for k, v in place.when.items()]
+                when = [_stated(k, v) for k, v in place.when.items()]
                 where = f"{place.file}, {'.'.join(place.at)}" if place.at else place.file
                 rows.append((where, ", ".join((*when, *keys)) or "is there"))
     yield Section("Declared", table=tuple(dict.fromkeys(rows)))
+
+
+def _stated(key: str, values: Iterable[object]) -> str:
+    """A key with the values that it may have, as they stand in JSON."""
+    said = ("nothing" if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values)
+    return f"{key}: {' or '.join(said)}"
 
 
 def _keys(alternative: Mapping[str, tuple[object, ...]], dialect: Dialect) -> Iterator[tuple[str, tuple[object, ...]]]:

@@ -24,7 +24,8 @@ _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 _OF_NUMBERS = re.compile(r"[?\[]|(?<![A-Za-z_\d])\d+(?![A-Za-z_\d])")  # not the digit of a word such as `ln_1`
 # The keys of a family file, of which none has to be there; the JSON Schema is made of them too.
 KEYS = {
-    "summary", "model_types", "layers", "only_layers", "roles", "fused", "row_parallel", "counts", "optional", "see",
+    "summary", "model_types", "layers", "only_layers", "roles", "fused", "row_parallel", "counts", "optional",
+    "wrappers", "see",
 }  # fmt: skip
 
 
@@ -41,6 +42,9 @@ class Family:
     row_parallel: tuple[str, ...]
     counts: Mapping[str, tuple[str, ...]]
     optional: tuple[str, ...]
+    wrappers: Mapping[str, str] = field(
+        default_factory=dict
+    )  # parts of names -> what adds them while it trains or runs
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,11 @@ class Anatomy:
                     return key, value
         return None
 
+    @property
+    def wrappers(self) -> Mapping[str, str]:
+        """Parts of names that do not belong into a saved model, with what adds them; the first family decides."""
+        return next((family.wrappers for family in self.families if family.wrappers), {})
+
     def optional(self, tensor: str) -> bool:
         """Whether some layers of this family legitimately lack this tensor."""
         return any(fnmatchcase(tensor, g) for family in self.families for g in family.optional)
@@ -133,6 +142,10 @@ def load_family(top: Item, name: str) -> Family:
     if "counts" in keys:
         counts = {k: v.strings(f"`{k}`") for k, v in keys["counts"].mapping("`counts`", COUNTS).items()}
 
+    wrappers = {}
+    if "wrappers" in keys:
+        wrappers = {k: v.string(f"`{k}`") for k, v in keys["wrappers"].mapping("`wrappers`").items()}
+
     def strings(key: str) -> tuple[str, ...]:
         return keys[key].strings(f"`{key}`") if key in keys else ()
 
@@ -147,4 +160,5 @@ def load_family(top: Item, name: str) -> Family:
         strings("row_parallel"),
         counts,
         strings("optional"),
+        wrappers,
     )

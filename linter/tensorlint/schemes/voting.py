@@ -15,6 +15,7 @@ from .candidates import Match
 from .declared import Declaration, allows
 from .model import Scheme
 
+_MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
 # Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
 _ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
@@ -39,7 +40,7 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
                 total[best.scheme.name] += 1
         elif matches:
             undecided.append(name)
-    _reconsider(chosen, candidates, by_pattern)
+    _reconsider(chosen, candidates, by_pattern, total, declared)
     favourite = total.most_common(1)[0][0] if total else ""
     for name in undecided:
         votes = by_pattern.get(pattern_of(name), Counter())
@@ -65,22 +66,39 @@ def _reconsider(
     chosen: Chosen,
     candidates: Mapping[str, tuple[Match, ...]],
     by_pattern: Mapping[str, Counter[str]],
+    total: Counter[str],
+    declared: Declaration | None,
 ) -> None:
-    """A scale that damage reshaped, retyped or took away can leave another scheme: siblings know what it was."""
+    """A part that damage reshaped, retyped or took away can leave another scheme: siblings know what it was.
+
+    Where they are too few to know, the declaration decides, if it rules the found scheme out and promises the one that
+    most of the checkpoint has; or the rest of the checkpoint, of which no other module has the found scheme.
+    """
+    favourite = total.most_common(1)[0][0] if total else ""
     for name, (match, _) in list(chosen.items()):
         votes = by_pattern[pattern_of(name)]
         usual, count = votes.most_common(1)[0]
-        if usual == match.scheme.name or count < 2 or count <= votes[match.scheme.name]:
+        if usual != match.scheme.name and count > max(1, votes[match.scheme.name]):
+            other = next((m for m in candidates[name] if m.scheme.name == usual and _damaged_scale(m, match)), None)
+        elif match.scheme.quantized and match.scheme.name != favourite and not _promised(match.scheme, name, declared):
+            other = next((m for m in candidates[name] if m.scheme.name == favourite and _damaged(m)), None)
+            alone = total[match.scheme.name] == 1 and total[favourite] >= _MANY
+            if other and not (alone and _damaged_scale(other, match)) and not _promised(other.scheme, name, declared):
+                other = None
+        else:
             continue
-        for other in candidates[name]:
-            if other.scheme.name == usual and _damaged_scale(other, match):
-                chosen[name] = (other, ())
-                break
+        if other is not None:
+            chosen[name] = (other, ())
+
+
+def _damaged(match: Match) -> bool:
+    """Whether one damaged part is all that keeps a module from a scheme."""
+    return not match.left_over and len(match.problems) == 1
 
 
 def _damaged_scale(match: Match, instead: Match) -> bool:
-    """Whether one damaged part is all that keeps a module from a scheme, `instead` being the one that it fits now."""
-    if match.left_over or len(match.problems) != 1:
+    """Whether one damaged part, likely a scale, is what made a module of a scheme fit `instead`."""
+    if not _damaged(match):
         return False
     (problem,) = match.problems
     if problem.kind == "missing":

@@ -124,8 +124,6 @@ def _towers(view: View, main: Declaration) -> bool:
     if main.at != main.place.at:
         return False
     entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
-    if len(main.at) > 1:
-        return False  # it stands in the configuration of the language model
     return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from ..rulebook.place import Placed, Text
+from ..rulebook.place import Hint, Placed, Text
 from .locate import Node
 
 
@@ -45,7 +45,7 @@ class Value(Placed):
         """A list's values, or this single one alone."""
         return self.rows(what) if isinstance(self.data, list) else [self]
 
-    def string(self, what: str, *, hint: str = "") -> str:
+    def string(self, what: str, *, hint: Hint = "") -> str:
         """A text that is not empty; `hint` says what to write in the place of something else."""
         if not isinstance(self.data, str):
             quoted = f'put it in quotes: "{self.node.raw}"' if not isinstance(self.data, (list, dict)) else ""

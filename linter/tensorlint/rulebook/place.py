@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -41,6 +41,9 @@ class Text:
         raise RuleFileError("\n".join(rows), message, hint)
 
 
+Hint = str | Callable[[], str]  # what takes a while to put together is asked for when it is said
+
+
 class Placed(ABC):
     """A value with its place in a file, in whatever language the file is."""
 
@@ -51,12 +54,12 @@ class Placed(ABC):
         """Line, column (both from 0) and width of the value, or of the key that it stands under, if any."""
 
     @abstractmethod
-    def string(self, what: str, *, hint: str = "") -> str:
+    def string(self, what: str, *, hint: Hint = "") -> str:
         """A text that is not empty; `hint` says what to write in the place of something else."""
 
-    def fail(self, message: str, hint: str = "") -> NoReturn:
+    def fail(self, message: str, hint: Hint = "") -> NoReturn:
         """Raise RuleFileError that points at this value."""
-        self.text.fail(*self.place(), message, hint)
+        self.text.fail(*self.place(), message, hint if isinstance(hint, str) else hint())
 
     def fail_key(self, message: str, hint: str = "") -> NoReturn:
         """Raise RuleFileError that points at the key of this value."""
@@ -64,7 +67,7 @@ class Placed(ABC):
 
     def word(self, what: str, allowed: Collection[str]) -> str:
         """A text out of a closed list."""
-        value = self.string(what, hint=suggest("", allowed))
+        value = self.string(what, hint=lambda: suggest("", allowed))
         if value not in allowed:
             self.fail(f"`{value}` is not {what}", suggest(value, allowed))
         return value

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from .place import Placed, Text, suggest
+from .place import Hint, Placed, Text, suggest
 
 _STRING, _INT, _FLOAT, _BOOL, _NULL, _MERGE = (
     f"tag:yaml.org,2002:{t}" for t in ("str", "int", "float", "bool", "null", "merge")
@@ -122,7 +122,7 @@ class Item(Placed):
             self.fail("an empty list", "name at least one, or leave the key out")
         return [Item(n, self.text) for n in self.node.value]
 
-    def string(self, what: str, *, empty: bool = False, hint: str = "") -> str:
+    def string(self, what: str, *, empty: bool = False, hint: Hint = "") -> str:
         """A text value; words that YAML 1.1 reads as something else are refused with the quoted form as hint."""
         if not isinstance(self.node, yaml.ScalarNode):
             kind = "mapping" if self.is_map else "list"
@@ -199,7 +199,7 @@ class Item(Placed):
             return self.boolean("this")
         return self.number("this") if self.is_number else self.string("this", empty=True)
 
-    def _fail_kind(self, message: str, hint: str) -> NoReturn:
+    def _fail_kind(self, message: str, hint: Hint) -> NoReturn:
         """Fail for a value of another kind, or none at all."""
         nothing = self._nothing()
         self.fail(message + nothing, hint if hint or not nothing else "fill it in, or leave the key out")

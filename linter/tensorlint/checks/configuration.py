@@ -79,13 +79,13 @@ def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:
     """A key by which the declaration would be another method's: the stated method is wrong, or two were merged."""
     dialects = view.book.dialects.values()
     own = {key for d in dialects if d.method == main.method for key in d.marks}
-    marks: dict[str, str] = {}
-    for dialect in dialects:
-        for key in dialect.marks:
-            marks.setdefault(key, dialect.method)
+    marks: dict[str, list[str]] = {}
+    for method, keys in sorted((d.method, d.marks) for d in dialects):
+        for key in keys:
+            marks.setdefault(key, []).append(method)
     found = next((k for k, v in main.content.items() if v is not None and k in marks and k not in own), None)
     if found is not None:
-        values = {"method": main.method, "key": found, "other": marks[found], "where": main.where}
+        values = {"method": main.method, "key": found, "other": ", ".join(marks[found]), "where": main.where}
         yield Fact("foreign-key", main.file, values=values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -142,6 +143,15 @@ def test_any_other_error_in_a_thread_ends_the_scan(
         CpuScanner(jobs)(Failing({"s": bytes(6000)}), make_plan([need("x", "uint8", 0, 6000)]))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, which it does not in what a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_no_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanning, "PIECE", PIECE)
     before = threading.active_count()

@@ -134,6 +134,14 @@ class View:
             fit = "fits" if count == 1 else "fit"
             yield f"{plural(count, 'module')} {fit} no known scheme: only their container was checked"
 
+    def stored(self, tensor: TensorInfo, most: int) -> bytes:
+        """The first bytes of a tensor as they are in the file, at most so many; raises UnfinishedError."""
+        file = self.checkpoint.source.open(tensor.shard)
+        try:
+            return file.read(tensor.begin, min(tensor.nbytes, most))
+        finally:
+            file.close()
+
     @cached_property
     def units(self) -> tuple[TensorUnit, ...]:
         """Every readable tensor once, as a unit."""

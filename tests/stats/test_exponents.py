@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from tensorlint.cache import MeasureCache
-from tensorlint.measures import cached
+from tensorlint.measures import cached, scan
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources import local
 from tensorlint.sources.opening import opened
-from tensorlint.stats import exponents
 from tensorlint.stats.report import Contents, survey, with_values
 
 BOOK = load_book()
@@ -43,7 +42,7 @@ def read(folder: Path, jobs: int = 1, cache: MeasureCache | None = None) -> Cont
 @pytest.mark.parametrize("jobs", [2, 3, 8])
 def test_any_number_of_threads_gives_the_same(folder: Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(folder)
-    monkeypatch.setattr(exponents, "PIECE", 256)
+    monkeypatch.setattr(scan, "PIECE", 256)
     assert read(folder, jobs).values == whole.values
     assert len(whole.values) == 8
 

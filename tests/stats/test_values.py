@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tensorlint.measures import scan
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
-from tensorlint.stats import exponents as module
 from tensorlint.stats.report import survey, with_values
 from tensorlint.stats.values import Histogram, Values
 
@@ -56,7 +56,7 @@ def test_exponents_agree_with_numpy(data: bytes, kind: tuple[str, str, int]) -> 
 def test_small_pieces_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     data = np.arange(1, 4097, dtype="<f4").tobytes()
     whole = values_of("F32", (4096,), data)
-    monkeypatch.setattr(module, "PIECE", 256)
+    monkeypatch.setattr(scan, "PIECE", 256)
     assert values_of("F32", (4096,), data) == whole
 
 

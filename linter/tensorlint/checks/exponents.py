@@ -73,9 +73,5 @@ def _odd(view: View, scale: TensorInfo) -> tuple[int, int]:
     """How many of the first scales have bits below the exponent, and how many were looked at."""
     kind, mantissa = _MANTISSA[scale.dtype]
     width = np.dtype(kind).itemsize
-    file = view.checkpoint.source.open(scale.shard)
-    try:
-        bits = np.frombuffer(file.read(scale.begin, min(scale.nbytes, _MAX_BYTES) // width * width), kind)
-    finally:
-        file.close()
+    bits = np.frombuffer(view.stored(scale, _MAX_BYTES // width * width), kind)
     return int(np.count_nonzero(bits & mantissa)), bits.size

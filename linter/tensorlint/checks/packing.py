@@ -38,11 +38,7 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
 
 
 def _read(view: View, tensor: TensorInfo, dtype: str) -> npt.NDArray[Any]:
-    file = view.checkpoint.source.open(tensor.shard)
-    try:
-        return np.frombuffer(file.read(tensor.begin, tensor.nbytes), dtype)
-    finally:
-        file.close()
+    return np.frombuffer(view.stored(tensor, tensor.nbytes), dtype)
 
 
 def _group_index(view: View, module: Module) -> Iterator[Fact]:

@@ -47,8 +47,4 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
 
 
 def _bits(view: View, tensor: TensorInfo) -> npt.NDArray[np.unsignedinteger]:
-    file = view.checkpoint.source.open(tensor.shard)
-    try:
-        return np.frombuffer(file.read(tensor.begin, min(tensor.nbytes, _MAX_BYTES)), _WIDTHS[tensor.dtype])
-    finally:
-        file.close()
+    return np.frombuffer(view.stored(tensor, _MAX_BYTES), _WIDTHS[tensor.dtype])

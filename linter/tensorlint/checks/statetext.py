@@ -46,11 +46,7 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
 
 
 def _word(view: View, module: Module, part: Part, tensor: TensorInfo) -> Iterator[Fact]:
-    file = view.checkpoint.source.open(tensor.shard)
-    try:
-        text = file.read(tensor.begin, min(tensor.nbytes, _LONGEST)).decode("ascii", "backslashreplace")
-    finally:
-        file.close()
+    text = view.stored(tensor, _LONGEST).decode("ascii", "backslashreplace")
     if text not in part.texts or tensor.nbytes > _LONGEST:
         values = {"module": module.name, "part": part.name, "text": _short(text), "wanted": list(part.texts)}
         yield Fact("marker-text", tensor.shard, tensor.name, tensor.begin, values)
@@ -59,13 +55,10 @@ def _word(view: View, module: Module, part: Part, tensor: TensorInfo) -> Iterato
 def _problem(view: View, module: Module, tensor: TensorInfo, wanted: JsonText) -> str:
     if tensor.nbytes > _MAX_BYTES:
         return f"it has {tensor.nbytes:,} bytes"
-    file = view.checkpoint.source.open(tensor.shard)
     try:
-        text = json.loads(file.read(tensor.begin, tensor.nbytes))
+        text = json.loads(view.stored(tensor, _MAX_BYTES))
     except (ValueError, RecursionError):
         return "it is not JSON"
-    finally:
-        file.close()
     if not isinstance(text, dict):
         return "it is not a JSON object"
     for key, value in wanted.constants.items():

@@ -135,11 +135,7 @@ def _unpacked(view: View, zeros: _Zeros) -> npt.NDArray[np.uint8]:
 
 
 def _read(view: View, tensor: TensorInfo) -> npt.NDArray[np.uint8]:
-    file = view.checkpoint.source.open(tensor.shard)
-    try:
-        return np.frombuffer(file.read(tensor.begin, min(tensor.nbytes, _MAX_BYTES) // 4 * 4), np.uint8)
-    finally:
-        file.close()
+    return np.frombuffer(view.stored(tensor, _MAX_BYTES), np.uint8)
 
 
 def needs_shift(view: View) -> Iterator[Need]:

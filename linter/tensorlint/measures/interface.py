@@ -41,9 +41,7 @@ WORDS: dict[str, str] = {
 }
 COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "below_ceiling", "ceiling_runs", "floor")
 RUN = 4  # bytes of FP4 elements that `ceiling_runs` looks at together
-UNPLACED = frozenset(
-    {"ceiling", "below_ceiling", "ceiling_runs", "floor"}
-)  # they matter by their share and not by their place
+UNPLACED = frozenset({"ceiling", "below_ceiling", "ceiling_runs", "floor"})  # matter by their share, not their place
 CODES = "codes"  # asks for the histogram of bit patterns; not a word of the rule language
 
 
@@ -52,8 +50,8 @@ class Measures:
     """Everything measured about one tensor, or about a part of it.
 
     `positions` gives for each counted word with a count above zero the index of its first element, except for
-    those of UNPLACED; `codes` is the histogram of bit patterns
-    where it was asked for and the encoding has at most 8 bits. Where `all_zero` is wanted and `zero` is not, zeros may
+    those of UNPLACED; `codes` is the histogram of bit patterns where it was asked for and the encoding has at most 8
+    bits. Where `all_zero` is wanted and `zero` is not, zeros may
     be left out of the count in any block that has another element: the tensor is zero where all elements were counted.
     `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
     """

@@ -13,7 +13,7 @@ from ..errors import UnfinishedError
 from ..sources.interface import Source
 from .cores import available
 from .cpu import CpuKernel
-from .interface import Measures
+from .interface import Bytes, Measures
 from .plan import Plan
 from .reading import Part, Reader
 
@@ -40,19 +40,36 @@ class StoppedError(UnfinishedError):
 
 @dataclass(frozen=True)
 class CpuScanner:
-    """The scanner that needs nothing but numpy; `jobs` threads, 0 for one per processor."""
+    """The scanner that needs nothing but numpy; `jobs` threads, 0 for one per processor.
+
+    `also` is shown every part with its bytes, by several threads at a time; the bytes are overwritten afterwards.
+    """
 
     jobs: int = 0
+    also: Callable[[Part, Bytes], None] | None = None
 
     def __call__(self, source: Source, plan: Plan, progress: Progress | None = None) -> Mapping[Key, Measures]:
         """See Scanner. Memory is bounded by PIECE per thread, whatever the size of a tensor."""
         totals = Totals(progress)
         with Reader(source, plan, PIECE) as reader:
             try:
-                together(min(self.jobs or available(), 1 + plan.bytes // PIECE), reader, lambda: _work(reader, totals))
+                together(
+                    min(self.jobs or available(), 1 + plan.bytes // PIECE), reader, lambda: self._work(reader, totals)
+                )
             except UnfinishedError as error:
                 raise StoppedError(error, totals.whole) from error
         return totals.whole
+
+    def _work(self, reader: Reader, totals: Totals) -> None:
+        buffer, kernel = np.empty(PIECE, np.uint8), CpuKernel()
+        while (piece := reader.fill(buffer.data)) is not None:
+            found = []
+            for part in piece.parts:
+                need, data = part.need, buffer[part.at : part.at + part.size]
+                found.append((part, kernel.measure(data, need.encoding, need.words, part.start, part.offset)))
+                if self.also is not None:
+                    self.also(part, data)
+            totals.add(found)
 
 
 class Totals:
@@ -115,22 +132,6 @@ def together(threads: int, reader: Reader, work: Callable[[], None]) -> None:
 
 
 _PATIENCE = 0.5  # seconds; a wait without an end cannot be interrupted on Windows
-
-
-def _work(reader: Reader, totals: Totals) -> None:
-    buffer = np.empty(PIECE, np.uint8)
-    kernel = CpuKernel()
-    while (piece := reader.fill(buffer.data)) is not None:
-        totals.add(
-            [
-                (
-                    part,
-                    kernel.measure(buffer[part.at : part.at + part.size], n.encoding, n.words, part.start, part.offset),
-                )
-                for part in piece.parts
-                for n in (part.need,)
-            ]
-        )
 
 
 on_cpu: Scanner = CpuScanner()

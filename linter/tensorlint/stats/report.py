@@ -11,13 +11,13 @@ from ..checkpoint import find_checkpoints
 from ..errors import NoCheckpointError, UsageError
 from ..measures.cached import CachedScanner, key_of
 from ..measures.plan import DEPTHS, make_plan
-from ..measures.scan import Progress
+from ..measures.scan import CpuScanner, Progress
 from ..rulebook.library import Book
 from ..rulebook.place import nearest
 from ..schemes.recognise import recogniser_for
 from ..sources.interface import RemoteSource, Source
 from ..view import View
-from .exponents import ExponentScanner
+from .exponents import Exponents
 from .survey import Row, rows
 from .values import Values, need_of, values_of
 
@@ -118,11 +118,14 @@ def with_values(
         if progress is not None:
             progress(amount)
 
-    host = ExponentScanner(jobs)
+    exponents = Exponents()
+    host = CpuScanner(jobs, exponents.add)
     scanner = host if cache is None else CachedScanner(host, cache)
     measured = scanner(source, plan, advance)
     values = {
-        key: values_of(need, measured[key], host.exponents.get(key)) for need in plan.needs() for key in (key_of(need),)
+        key: values_of(need, measured[key], exponents.found.get(key))
+        for need in plan.needs()
+        for key in (key_of(need),)
     }
     return replace(
         contents,

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import ENCODINGS
 from tensorlint.errors import UsageError
-from tensorlint.header import TensorInfo
 from tensorlint.measures.device.choice import checked, scanner_for
 from tensorlint.measures.plan import Need, make_plan
 from tensorlint.measures.scan import CpuScanner, Scanner

@@ -20,10 +20,10 @@ from scheme_pages import scheme_pages
 
 from tensorlint.cli import cli
 from tensorlint.cli.schema import KINDS, dumped
-from tensorlint.configuration.keys import EXTEND, KEYS
 from tensorlint.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
+from tensorlint.settings.keys import EXTEND, KEYS
 
 DOCS = Path(__file__).resolve().parent
 GENERATED = ("rules", "commands", "schemes", "engines")  # folders that hold nothing else

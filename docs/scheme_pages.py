@@ -9,8 +9,8 @@ from itertools import product
 
 from marks import cell as escaped
 
+from tensorlint.rulebook.describe import Section, sections
 from tensorlint.rulebook.library import Book
-from tensorlint.schemes.describe import Section, sections
 from tensorlint.schemes.model import Scheme
 
 _LIMIT = re.compile(r" ?engine/([a-z0-9]+)/([a-z0-9-]+):")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tensorlint import cache as module
-from tensorlint.cache import MeasureCache, folder
+from tensorlint.measures import cache as module
+from tensorlint.measures.cache import MeasureCache, folder
 
 ROW = {(0, 10, "e4m3"): {"count": 10, "nan": [0, None]}}
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from tensorlint.apply import Draft
-from tensorlint.causes import without_consequences
-from tensorlint.engine import check
 from tensorlint.errors import RuleFileError
-from tensorlint.findings import Location
+from tensorlint.report.findings import Location
 from tensorlint.rulebook.crosscheck import check_unless
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.language import load_rule
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.model import Rule
-from tensorlint.rulebook.yamlread import read
+from tensorlint.run.causes import without_consequences
+from tensorlint.run.engine import check
+from tensorlint.run.subjects import Draft
 from tensorlint.sources.memory import MemorySource
+from tensorlint.text.yamlread import read
 
 BOOK = load_book()
 

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorlint
-from tensorlint.baseline import load_baseline
-from tensorlint.configuration.files import configuration_from
-from tensorlint.configuration.toml import parse_toml
-from tensorlint.counting import Counting
-from tensorlint.engine import check
 from tensorlint.errors import UsageError
-from tensorlint.findings import MAX_LOCATIONS, Report, fingerprint
-from tensorlint.reporters.json import as_dict
+from tensorlint.report.findings import MAX_LOCATIONS, Report, fingerprint
+from tensorlint.report.json import as_dict
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.settings import settings_for
+from tensorlint.run.baseline import load_baseline
+from tensorlint.run.counting import Counting
+from tensorlint.run.engine import check
+from tensorlint.run.suppress import Ignores, Suppressor
+from tensorlint.settings.files import configuration_from
+from tensorlint.settings.settings import settings_for
 from tensorlint.sources.memory import MemorySource
-from tensorlint.suppress import Ignores, Suppressor
+from tensorlint.text.toml import parse_toml
 
 TODAY = date(2027, 3, 1)
 FP8 = bytes(range(0x30, 0x40)) * 4

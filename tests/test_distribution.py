@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorlint.distribution import distribution
+from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import ENCODINGS, code_table, encoding_of
-from tensorlint.findings import Distribution
-from tensorlint.header import TensorInfo
 from tensorlint.measures.cpu import CpuKernel
 from tensorlint.measures.interface import COUNTED
-from tensorlint.reporters.chart import chart
+from tensorlint.report.chart import chart
+from tensorlint.report.findings import Distribution
+from tensorlint.run.distribution import distribution
 from tensorlint.sources.memory import MemorySource
 
 NARROW = ("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F16", "BF16")
@@ -99,7 +99,7 @@ def test_a_file_that_shrank_has_none():
 
 
 def test_of_a_large_tensor_the_first_bytes_are_read(monkeypatch):
-    monkeypatch.setattr("tensorlint.distribution._READ", 8)
+    monkeypatch.setattr("tensorlint.run.distribution._READ", 8)
     found = spread(b"\x38" * 8 + b"\x7f" * 8, "F8_E4M3")
     assert (found.elements, found.of) == (8, 16)
     assert labels(found) == [("2^0", 8, 0)]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import tensorlint
-from tensorlint.engine import check, prepare
 from tensorlint.errors import NoCheckpointError, UnfinishedError, UsageError
-from tensorlint.findings import Report
+from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check, prepare
 from tensorlint.sources.interface import File
 from tensorlint.sources.memory import MemoryFile, MemorySource
 

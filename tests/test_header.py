@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from attacks import U8, entry, shard
-from tensorlint import header as header_module
-from tensorlint import sniff as sniff_module
+from tensorlint.container import header as header_module
+from tensorlint.container import sniff as sniff_module
+from tensorlint.container.header import HEADER_CAP, Header, TensorInfo, read_header
+from tensorlint.container.jsontext import BadInteger, JsonError, Pairs, nesting, parse
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.facts import CATALOGUE, Fact
-from tensorlint.header import HEADER_CAP, Header, TensorInfo, read_header
-from tensorlint.jsontext import BadInteger, JsonError, Pairs, nesting, parse
 from tensorlint.sources.local import LocalSource
 from tensorlint.sources.memory import MemoryFile
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from attacks import entry, shard
-from tensorlint import index as index_module
-from tensorlint.checkpoint import find_checkpoints
+from tensorlint.container import index as index_module
+from tensorlint.container.checkpoint import find_checkpoints
+from tensorlint.container.index import MAX_INDEX, escapes, read_index
 from tensorlint.facts import CATALOGUE, Fact
-from tensorlint.index import MAX_INDEX, escapes, read_index
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
 INDEX = "model.safetensors.index.json"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import build
 import sample_reports
-from tensorlint.findings import Finding
-from tensorlint.lines import _config_line, key_lines, places
+from tensorlint.container.lines import _config_line, key_lines, places
+from tensorlint.report.findings import Finding
 
 NAMES = st.text(st.sampled_from('abc.{}[]:,"\\ \u00e9\n'), min_size=1, max_size=4)
 VALUES = st.recursive(

@@ -34,7 +34,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_address_that_reports_give_for_a_rule_is_its_page():
-    from tensorlint.reporters.words import HOME, help_page
+    from tensorlint.report.words import HOME, help_page
     from tensorlint.rulebook.shipped import rule_names
 
     start = f"{HOME}/blob/v{tensorlint.__version__}/"

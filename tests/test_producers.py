@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tensorlint.engine import check
-from tensorlint.producers import numbers
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check
+from tensorlint.schemes.producers import numbers
 from tensorlint.sources.memory import MemorySource
 from test_engine import NAN_SCALE, nvfp4
 

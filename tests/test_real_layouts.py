@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tensorlint.dtypes import DTYPE_BITS
-from tensorlint.engine import check
-from tensorlint.findings import Report
+from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from tensorlint.rulebook.library import load_book
-from tensorlint.rulebook.run_examples import messages, scheme_failures
 from tensorlint.rulebook.shipped import shipped_folder
+from tensorlint.run.examples import messages, scheme_failures
 
 BOOK = load_book()
 RULES = list(BOOK.rules.values())

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from tensorlint.findings import Finding, Location
 from tensorlint.names import Place, place_of, short
-from tensorlint.reporters.grid import grid
-from tensorlint.spread import OTHER, spread, spread_of
+from tensorlint.report.findings import Finding, Location
+from tensorlint.report.grid import grid
+from tensorlint.report.spread import OTHER, spread, spread_of
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from torch import nn
 
 import tensorlint
 from tensorlint.errors import NoCheckpointError, UsageError
-from tensorlint.findings import Report
 from tensorlint.measures.device import resident
+from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import load_book
-from tensorlint.statedict import source_of
+from tensorlint.run.memory import source_of
 
 EXAMPLE = Path(__file__).parents[1] / "examples/llama-nvfp4-nan"
 

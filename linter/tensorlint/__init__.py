@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .findings import Report
+    from .report.findings import Report
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "check", "check_state_dict"]
@@ -48,11 +48,11 @@ def check(
     raise: the report's `stopped` says so.
     """
     from .errors import UsageError
-    from .linting import prepared
     from .measures.plan import DEPTHS
-    from .reach import final_ignores
-    from .suppress import Suppressor
-    from .tasks import task_for, wanted
+    from .run.linting import prepared
+    from .run.reach import final_ignores
+    from .run.suppress import Suppressor
+    from .settings.tasks import task_for, wanted
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
@@ -90,6 +90,6 @@ def check_state_dict(
     from .measures.device.choice import need_torch
 
     need_torch()
-    from .statedict import check_tensors
+    from .run.memory import check_tensors
 
     return check_tensors(state, config, depth, select, ignore, rules)

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tensorlint.checks import parallel
-from tensorlint.engine import prepare
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import prepare
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

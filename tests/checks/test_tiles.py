@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorlint.checks.tiles import Order, orders
-from tensorlint.header import TensorInfo
+from tensorlint.container.header import TensorInfo
 
 
 def tensor(name: str, dtype: str, *shape: int) -> TensorInfo:

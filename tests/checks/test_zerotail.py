@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tensorlint.checks import zerotail
-from tensorlint.engine import prepare
 from tensorlint.facts import Fact
 from tensorlint.measures.interface import PAGE
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import prepare
 from tensorlint.sources.memory import MemorySource
 
 ONES, ZEROS = b"\1", b"\0"

@@ -124,9 +124,9 @@ def test_numbers_of_rules(repo, tmp_path, capsys):
 
 
 def test_show_settings_is_toml_that_says_where_each_comes_from(repo, capsys):
-    from tensorlint.configuration.files import configuration_from
-    from tensorlint.configuration.toml import parse_toml
-    from tensorlint.settings import settings_for
+    from tensorlint.settings.files import configuration_from
+    from tensorlint.settings.settings import settings_for
+    from tensorlint.text.toml import parse_toml
 
     text = (
         'ignore = ["weights", {rule = "scales/nan", tensor = "a.*", reason = "q \\"x\\" \\\\ é", until = 2027-03-01}]\n'

@@ -134,7 +134,7 @@ def test_hooks_path(tmp_path, where):
 
 
 def test_a_python_that_is_gone_stops_the_push_and_says_how_to_go_on(clone):
-    from tensorlint.githook.install import script
+    from tensorlint.gate.git.install import script
 
     clone.hook.write_text(script("/nowhere/it's gone/python"))
     checkpoint(clone.root)

@@ -11,7 +11,7 @@ import yaml
 
 from tensorlint import __version__
 from tensorlint.cli import main
-from tensorlint.configuration.files import load
+from tensorlint.settings.files import load
 
 from .conftest import checkpoint
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitclone import HAS_LFS, Clone, make_clone
-from tensorlint.findings import Finding, Location
-from tensorlint.githook.advice import ignore_entries
+from tensorlint.gate.git.advice import ignore_entries
+from tensorlint.report.findings import Finding, Location
 
 from .conftest import checkpoint
 

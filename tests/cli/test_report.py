@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tensorlint.reporters import REPORTERS
+from tensorlint.report import REPORTERS
 
 
 @pytest.mark.parametrize("format_", REPORTERS)

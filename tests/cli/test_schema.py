@@ -11,10 +11,10 @@ import pytest
 
 from tensorlint.cli import main
 from tensorlint.cli.schema import KINDS
-from tensorlint.configuration.files import configuration_from
-from tensorlint.configuration.toml import parse_toml
-from tensorlint.ruleset import ruleset
-from tensorlint.settings import settings_for
+from tensorlint.settings.files import configuration_from
+from tensorlint.settings.ruleset import ruleset
+from tensorlint.settings.settings import settings_for
+from tensorlint.text.toml import parse_toml
 
 ROOT = Path(__file__).parents[2]
 

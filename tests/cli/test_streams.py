@@ -111,7 +111,7 @@ def test_ctrl_c_is_one_line(tmp_path):
     folder.mkdir()
     # A FIFO that nobody writes to stands for a disk that does not answer.
     script = (
-        "import signal, sys, tensorlint.linting as c\n"
+        "import signal, sys, tensorlint.run.linting as c\n"
         # Background jobs of a shell start with SIGINT ignored, and Python then has no handler of its own.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*a, **k):\n    print('ready', flush=True)\n    import time; time.sleep(30)\n"
@@ -130,7 +130,8 @@ def test_ctrl_c_is_one_line(tmp_path):
 
 
 def test_a_mistake_of_ours_is_no_traceback(monkeypatch, capsys, clean):
-    import tensorlint.linting as module
+    import tensorlint.run.linting as module
+
     from tensorlint.cli import main
 
     def fail(*args, **kwargs):

@@ -9,14 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tensorlint.configuration.files import Configuration, configuration_from, load
-from tensorlint.configuration.keys import KEYS
-from tensorlint.configuration.schema import schema
-from tensorlint.configuration.toml import parse_toml
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.library import load_book
-from tensorlint.ruleset import ruleset
-from tensorlint.settings import settings_for
+from tensorlint.settings.files import Configuration, configuration_from, load
+from tensorlint.settings.keys import KEYS
+from tensorlint.settings.ruleset import ruleset
+from tensorlint.settings.schema import schema
+from tensorlint.settings.settings import settings_for
+from tensorlint.text.toml import parse_toml
 
 GOOD = {
     "select": 'select = ["scales", "index/*"]',

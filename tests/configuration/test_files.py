@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tensorlint.configuration.files import discover, load
-from tensorlint.configuration.toml import parse_toml
 from tensorlint.errors import RuleFileError, UsageError
-from tensorlint.settings import Settings, settings_for
+from tensorlint.settings.files import discover, load
+from tensorlint.settings.settings import Settings, settings_for
+from tensorlint.text.toml import parse_toml
 
 
 def put(path: Path, text: str) -> Path:

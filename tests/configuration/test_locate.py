@@ -7,7 +7,7 @@ import sys
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tensorlint.configuration.locate import Node, locate
+from tensorlint.text.locate import Node, locate
 
 if sys.version_info >= (3, 11):
     import tomllib

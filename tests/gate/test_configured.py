@@ -140,7 +140,7 @@ def test_the_linter_in_another_interpreter_passes_reasons_on(model: Path) -> Non
         "repo": REPO, "revision": "main", "endpoint": "", "headers": {}, "deletions": [], "unseen": [], "remote": False,
         "additions": [{"name": NAME, "path": str(model / NAME), "approved": False}],
     }  # fmt: skip
-    call = "import sys; from tensorlint.gate.worker import main; sys.exit(main())"
+    call = "import sys; from tensorlint.gate.hub.worker import main; sys.exit(main())"
     done = subprocess.run([sys.executable, "-c", call], input=json.dumps(asked), capture_output=True, text=True)
     said = json.loads(done.stdout)["findings"]
     assert [(f[0], f[1], f[3].partition(" (")[0]) for f in said if f[1] == "error"] == [

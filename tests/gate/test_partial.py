@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tensorlint.gate import judge as judging
-from tensorlint.gate.base import Base
-from tensorlint.gate.change import Addition, Change
-from tensorlint.gate.names import gated
-from tensorlint.header import read_header
+from tensorlint.container.header import read_header
+from tensorlint.gate.hub import judge as judging
+from tensorlint.gate.hub.base import Base
+from tensorlint.gate.hub.change import Addition, Change
+from tensorlint.gate.hub.names import gated
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.sources.memory import MemoryFile, MemorySource
 from test_real_layouts import LAYOUTS, rebuilt

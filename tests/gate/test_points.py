@@ -7,8 +7,9 @@ import importlib
 import huggingface_hub
 import pytest
 
-from tensorlint.gate import GateError, arming, guard, points, wire
-from tensorlint.gate.points import Point
+from tensorlint.gate import GateError, guard
+from tensorlint.gate.hub import arming, points, wire
+from tensorlint.gate.hub.points import Point
 
 
 @pytest.mark.parametrize("version", ["0.33.5", "3.0.0", "strange"])

@@ -11,7 +11,7 @@ from huggingface_hub import CommitOperationAdd, CommitScheduler, HfApi
 
 from hubserver import Hub
 from tensorlint.gate import GateError, UploadBlocked, guard, history
-from tensorlint.gate.policy import Cover, Policy, accepted, covering, from_environment, policy_for
+from tensorlint.gate.hub.policy import Cover, Policy, accepted, covering, from_environment, policy_for
 
 from .conftest import REPO
 from .material import CONFIG, shard

@@ -11,9 +11,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub import _commit_api as commit_api
 
 from hubserver import Fault, Hub
-from tensorlint.checkpoint import CONFIG_FILES
-from tensorlint.gate import UploadBlocked, guard, review
-from tensorlint.gate.names import CONFIGS
+from tensorlint.container.checkpoint import CONFIG_FILES
+from tensorlint.gate import UploadBlocked, guard
+from tensorlint.gate.hub import review
+from tensorlint.gate.hub.names import CONFIGS
 
 from .conftest import REPO
 from .material import CONFIG, index, shard

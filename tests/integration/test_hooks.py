@@ -164,7 +164,7 @@ def test_the_pattern_names_what_a_check_reads():
 
     import yaml
 
-    from tensorlint.checkpoint import CONFIG_FILES
+    from tensorlint.container.checkpoint import CONFIG_FILES
     from tensorlint.sources.hub import is_read
 
     from .conftest import PROJECT

@@ -14,9 +14,9 @@ from slow_measures import EVERY, told
 from test_cpu_kernel import contents, each_encoding, measure
 from test_scan import need
 
-from tensorlint.cache import MeasureCache
 from tensorlint.dtypes import Encoding
 from tensorlint.measures import cached
+from tensorlint.measures.cache import MeasureCache
 from tensorlint.measures.cached import CachedScanner
 from tensorlint.measures.interface import CODES, WORDS, Measures
 from tensorlint.measures.plan import Need, Plan, make_plan

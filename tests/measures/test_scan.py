@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slow_measures import EVERY, longest_zero_run, slow, told
 
+from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import ENCODINGS
 from tensorlint.errors import UnfinishedError
-from tensorlint.header import TensorInfo
 from tensorlint.measures import scan as scanning
 from tensorlint.measures import zeropages
 from tensorlint.measures.plan import Need, make_plan

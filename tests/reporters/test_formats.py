@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import sample_reports
-from tensorlint.findings import Finding, Location, Report
-from tensorlint.reporters import REPORTERS
-from tensorlint.reporters.interface import Failure, Options, Outcome
+from tensorlint.report import REPORTERS
+from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.interface import Failure, Options, Outcome
 from tensorlint.rulebook.library import load_book
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots" / "formats"

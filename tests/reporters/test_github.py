@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import sample_reports
-from tensorlint.findings import Finding, Line, Location, Report
-from tensorlint.reporters import github
-from tensorlint.reporters.interface import Failure, Options
+from tensorlint.report import github
+from tensorlint.report.findings import Finding, Line, Location, Report
+from tensorlint.report.interface import Failure, Options
 
 
 def commands(*outcomes: object) -> list[str]:

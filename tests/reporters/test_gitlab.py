@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 
 import sample_reports
-from tensorlint.reporters import gitlab
-from tensorlint.reporters.interface import Failure, Options
+from tensorlint.report import gitlab
+from tensorlint.report.interface import Failure, Options
 
 
 def issues(*outcomes: object) -> list[dict]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tensorlint.findings import Evidence, Finding, Location, Report
-from tensorlint.reporters.interface import Failure, Options
-from tensorlint.reporters.json import render
+from tensorlint.report.findings import Evidence, Finding, Location, Report
+from tensorlint.report.interface import Failure, Options
+from tensorlint.report.json import render
 
 FINDING = Finding(
     "scales/nan", "error", "4 are NaN", "effect", "remedy", ("a/b#1",), 2,

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 import sample_reports
-from tensorlint.reporters import junit
-from tensorlint.reporters.interface import Failure, Options
+from tensorlint.report import junit
+from tensorlint.report.interface import Failure, Options
 
 
 def parsed(*outcomes: object) -> ElementTree.Element:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import sample_reports
 from tensorlint.errors import UsageError
-from tensorlint.findings import (
+from tensorlint.measures.plan import DEPTHS
+from tensorlint.report import REPORTERS
+from tensorlint.report.findings import (
     SEVERITIES,
     Bin,
     Distribution,
@@ -24,11 +26,9 @@ from tensorlint.findings import (
     Spread,
     Suppression,
 )
-from tensorlint.measures.plan import DEPTHS
-from tensorlint.reporters import REPORTERS
-from tensorlint.reporters.interface import Failure, Options
-from tensorlint.reporters.json import render
-from tensorlint.reporters.reading import read_report
+from tensorlint.report.interface import Failure, Options
+from tensorlint.report.json import render
+from tensorlint.report.reading import read_report
 
 text = st.text(max_size=8)
 count = st.integers(0, 2**63)

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 import sample_reports
-from tensorlint.findings import Finding, Location, Report
-from tensorlint.reporters import sarif
-from tensorlint.reporters.interface import Failure, Options
+from tensorlint.report import sarif
+from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.interface import Failure, Options
 from tensorlint.rulebook.library import load_book
 
 SCHEMA = Path(__file__).parent.parent / "fixtures" / "sarif-2.1.0-rtm.5.json.xz"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tensorlint.engine import check
-from tensorlint.findings import Finding, Location, Report
-from tensorlint.reporters import REPORTERS
-from tensorlint.reporters.interface import Options
+from tensorlint.report import REPORTERS
+from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.interface import Options
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book
-from tensorlint.rulebook.yamlread import read
+from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
+from tensorlint.text.yamlread import read
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 NVFP4 = {

@@ -12,7 +12,7 @@ from build import Model, fp8_block, gpt_oss, gptq, nvfp4, plain, write
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.engines import DOES, load_engine
 from tensorlint.rulebook.library import load_book
-from tensorlint.rulebook.yamlread import read
+from tensorlint.text.yamlread import read
 
 BOOK = load_book()
 ENGINES = BOOK.engines.values()

@@ -11,7 +11,7 @@ from tensorlint.errors import RuleFileError
 from tensorlint.rulebook.kinds import kind_of
 from tensorlint.rulebook.language import load_rule
 from tensorlint.rulebook.library import dialect_from, family_from, load_book, producer_from, scheme_from
-from tensorlint.rulebook.yamlread import read
+from tensorlint.text.yamlread import read
 
 TENSOR_RULE = {
     "summary": "summary: Some scales are NaN.",

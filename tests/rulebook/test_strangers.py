@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tensorlint.cli import main
-from tensorlint.engine import check
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book
-from tensorlint.rulebook.run_examples import failures
-from tensorlint.rulebook.yamlread import read
+from tensorlint.run.engine import check
+from tensorlint.run.examples import failures
 from tensorlint.sources.memory import MemorySource
+from tensorlint.text.yamlread import read
 
 SCHEME = """
 summary: "ACME 4-bit: two codes in a byte, an E8M0 scale per 64."

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tensorlint.rulebook.shipped import shipped_folder
-from tensorlint.rulebook.yamlread import read
+from tensorlint.text.yamlread import read
 
 _FILES = sorted(shipped_folder().rglob("*.yaml"))
 _ODD = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tensorlint.checkpoint import find_checkpoints
+from tensorlint.container.checkpoint import find_checkpoints
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.declared import Declared, read_declared

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tensorlint.engine import check
-from tensorlint.findings import Report
+from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

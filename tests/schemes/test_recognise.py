@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tensorlint.header import TensorInfo
+from tensorlint.container.header import TensorInfo
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.module import Module, Recognised
 from tensorlint.schemes.recognise import Recogniser

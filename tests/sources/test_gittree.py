@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gitclone import Clone, make_clone
-from tensorlint.engine import check
 from tensorlint.errors import UnfinishedError, UsageError
-from tensorlint.git import Repo, repo_at
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check
 from tensorlint.sources import gittree
+from tensorlint.sources.git import Repo, repo_at
 from tensorlint.sources.gittree import GitTree
 from tensorlint.sources.interface import ListedSource
 

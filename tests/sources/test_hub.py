@@ -13,8 +13,8 @@ import pytest
 from hubserver import Fault, Hub
 from remote_models import QUICK, Opener, sharded
 from tensorlint.errors import AccessError, NoCheckpointError, UnfinishedError
-from tensorlint.findings import Finding, Report
 from tensorlint.measures.interface import PAGE
+from tensorlint.report.findings import Finding, Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.sources.interface import RemoteSource
 from tensorlint.sources.memory import MemorySource

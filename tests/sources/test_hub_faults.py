@@ -11,7 +11,7 @@ import pytest
 from hubserver import Fault, Hub
 from remote_models import QUICK, Opener, sharded
 from tensorlint.errors import UnfinishedError
-from tensorlint.findings import Report
+from tensorlint.report.findings import Report
 from tensorlint.sources import client as client_module
 
 Run = Callable[..., Report]

@@ -12,10 +12,10 @@ import pytest
 
 import tensorlint
 from tensorlint.cli import main
-from tensorlint.engine import check, prepare
 from tensorlint.errors import UnfinishedError
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.engine import check, prepare
 from tensorlint.sources import local
 from tensorlint.sources.local import LocalSource
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from tensorlint.container.header import read_header
 from tensorlint.errors import UnfinishedError
-from tensorlint.header import read_header
 from tensorlint.sources.tensors import DTYPES, FILE, TensorSource, stored_shape, stretch
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorlint.cache import MeasureCache
 from tensorlint.measures import cached, scan
+from tensorlint.measures.cache import MeasureCache
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources import local

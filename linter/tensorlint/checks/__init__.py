@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..facts import Fact
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import View
+from ..schemes.view import View
 from . import (
     codes,
     completeness,

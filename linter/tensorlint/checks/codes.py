@@ -11,7 +11,7 @@ from ..facts import Fact
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("half-codes",)
 _LEAST = 16 << 10  # bytes below which codes may be missing by chance

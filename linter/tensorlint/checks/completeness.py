@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact
-from ..view import Layer, View
+from ..schemes.view import Layer, View
 from .templates import counted_layers
 
 STATES = (

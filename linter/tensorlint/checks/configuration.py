@@ -7,12 +7,12 @@ from typing import Any
 
 from ..facts import Fact
 from ..names import canonical
-from ..producers import numbers
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.model import Scheme
 from ..schemes.module import Module
+from ..schemes.producers import numbers
 from ..schemes.shapes import fits
-from ..view import View
+from ..schemes.view import View
 
 STATES = (
     "declaration-missing",

@@ -12,7 +12,7 @@ from ..names import lineage
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
-from ..view import View
+from ..schemes.view import View
 
 STATES = (
     "missing-part",

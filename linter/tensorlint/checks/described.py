@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..container.header import Header
+from ..container.jsontext import JsonError, Pairs, parse
 from ..facts import Fact
-from ..header import Header
-from ..jsontext import JsonError, Pairs, parse
 from ..schemes.model import Description
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("undescribed-module",)
 _LONGEST = 1 << 16  # characters of one entry

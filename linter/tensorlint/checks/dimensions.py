@@ -9,7 +9,7 @@ from typing import Any
 from ..facts import Fact
 from ..schemes.amount import logical
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("config-dimension",)
 _MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import Layer, View
+from ..schemes.view import Layer, View
 
 LAYER_STATES = ("copied-layer",)
 STATES = ("duplicate-tensor", "duplicate-tensor-differs", "duplicate-tensor-overridden")

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("not-power-of-two", "power-of-two-undeclared")
 _EXPONENTS_ONLY = "ue8m0"  # the word of scale_fmt (deepseek-ai/DeepSeek-V3.1 config.json)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import log
 from statistics import median
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..names import short
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("fused-schemes-differ", "fused-partly-quantized")
 VALUE_STATES = ("fused-scales-differ", "fused-inputs-differ")

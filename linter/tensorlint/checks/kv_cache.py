@@ -10,11 +10,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import Layer, View
+from ..schemes.view import Layer, View
 
 STATES = ("kv-without-scales", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
 VALUE_STATES = ("kv-all-one",)

@@ -11,7 +11,7 @@ from ..facts import Fact
 from ..names import canonical, lineage
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 from .configuration import say
 
 STATES = (

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("scale-out-of-line",)
 _LEAST = 5  # modules whose scales tell what is usual

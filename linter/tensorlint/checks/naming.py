@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..facts import Fact
 from ..names import canonical
-from ..view import View
+from ..schemes.view import View
 from .templates import counted_layers
 
 STATES = ("repeated-segment", "foreign-prefix", "renamed-module", "wrapper-left")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("group-index", "logical-shape")
 _MAX_BYTES = 64 << 20  # larger indices are not looked at

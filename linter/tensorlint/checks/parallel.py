@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ..facts import Fact
 from ..schemes.module import Module
 from ..schemes.shapes import Env, Shape
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("tensor-parallel",)
 _SIZES = (2, 4, 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..facts import Fact
-from ..view import View
+from ..schemes.view import View
 from . import completeness, templates
 
 STATES = ("shard-gap",)

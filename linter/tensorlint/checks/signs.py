@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("same-sign",)
 _MAX_BYTES = 1 << 20  # looked at per tensor

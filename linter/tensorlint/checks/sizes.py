@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..facts import Fact
 from ..names import pattern_of
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("size-contradiction",)
 _READS = frozenset({

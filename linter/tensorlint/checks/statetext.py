@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.model import JsonText, Part
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("state-text", "marker-text")
 _MAX_BYTES = 64 << 10

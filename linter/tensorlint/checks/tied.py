@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
-from ..view import View
+from ..schemes.view import View
 from .duplicates import same_bytes
 
 STATES = ("tied-head-differs", "tied-head-copy")

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ..header import TensorInfo
+from ..container.header import TensorInfo
 
 _LABEL = "tiles"  # of such a shape in a scheme
 _ROWS, _COLUMNS, _STEP = 128, 4, 32

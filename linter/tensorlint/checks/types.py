@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from ..container.header import TensorInfo
 from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact
-from ..header import TensorInfo
 from ..names import pattern_of
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("odd-type", "odd-part-type", "config-dtype")
 _FLOATING = frozenset({"norm", "final_norm", "embedding", "head", "attention", "mlp", "router", "adapter"})

@@ -15,13 +15,13 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.model import Codes
 from ..schemes.module import Module
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("zero-point-convention", "zero-points-vary", "zero-points-constant")
 SHIFT_STATES = ("zero-points-shifted",)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ..container.header import TensorInfo
 from ..facts import Fact
-from ..header import TensorInfo
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
-from ..view import TensorUnit, View
+from ..schemes.view import TensorUnit, View
 from .tiles import Order, orders
 
 FILLED_STATES = ("zero-filled",)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..checkpoint import Shard
+from ..container.checkpoint import Shard
 from ..facts import Fact
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
-from ..view import View
+from ..schemes.view import View
 
 STATES = ("zero-tail",)
 _CHUNK = 1 << 20

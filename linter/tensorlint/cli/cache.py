@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import UnfinishedError, UsageError
-from ..rulebook.message import printable, size
+from ..text.wording import printable, size
 from .measures import user_cache
 
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
-from ..configuration.keys import Ignore
-from ..engine import Job
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
-from ..findings import Report
-from ..linting import prepared
-from ..reach import final_ignores
-from ..reporters.interface import Failure, Options
-from ..rulebook.message import printable, size
+from ..report.findings import Report
+from ..report.interface import Failure, Options
 from ..rulebook.model import Rule
-from ..ruleset import ruleset
-from ..settings import shown
-from ..suppress import Suppressor
-from ..tasks import Task, Wanted, tasks_for
+from ..run.engine import Job
+from ..run.linting import prepared
+from ..run.reach import final_ignores
+from ..run.suppress import Suppressor
+from ..settings.keys import Ignore
+from ..settings.ruleset import ruleset
+from ..settings.settings import shown
+from ..settings.tasks import Task, Wanted, tasks_for
+from ..text.wording import printable, size
 from .common import color_option, progress_option
 from .complain import colored, complain
 from .completing import offer_paths

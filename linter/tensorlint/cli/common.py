@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ..configuration.files import discover
 from ..rulebook.library import Book, load_book
-from ..settings import settings_for
+from ..settings.files import discover
+from ..settings.settings import settings_for
 
 rules_option: Callable[[Any], Any] = click.option(
     "--rules",

@@ -19,7 +19,7 @@ def colored(wanted: str, stream: TextIO) -> bool:
 
 def complain(message: str, hint: str) -> None:
     """Write one error; names in it may come from strangers."""
-    from ..rulebook.message import printable
+    from ..text.wording import printable
 
     styled = click.style("error", fg="red", bold=True) if colored("auto", sys.stderr) else "error"
     lines = [printable(line) for line in message.split("\n")]

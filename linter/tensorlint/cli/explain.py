@@ -11,14 +11,14 @@ import click
 
 from ..errors import UsageError
 from ..facts import catalogue
+from ..rulebook.describe import sections
 from ..rulebook.engines import Engine
 from ..rulebook.library import Book
-from ..rulebook.message import printable
 from ..rulebook.model import Rule
-from ..rulebook.place import nearest
 from ..rulebook.vocabulary import ABOUT, words
-from ..schemes.describe import sections
 from ..schemes.model import Scheme
+from ..text.place import nearest
+from ..text.wording import printable
 from .common import book_with, rules_option
 from .completing import offer_names
 

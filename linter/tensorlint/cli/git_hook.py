@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 
 from ..errors import TensorlintError, UsageError
-from ..findings import Report
-from ..gate.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
-from ..git import repo_at
-from ..githook.install import install, uninstall
-from ..githook.push import changes, lint, updates
-from ..reporters.interface import Options
-from ..reporters.text import render
-from ..rulebook.message import printable
+from ..gate.git.install import install, uninstall
+from ..gate.git.push import changes, lint, updates
+from ..gate.hub.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
+from ..report.findings import Report
+from ..report.interface import Options
+from ..report.text import render
+from ..sources.git import repo_at
+from ..text.wording import printable
 from .complain import colored, complain
 from .progress import bar
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from ..rulebook.message import printable
-from ..starting import Step, checkpoints, repository, steps
+from ..text.wording import printable
+from .starting import Step, checkpoints, repository, steps
 
 
 @click.command("init", short_help="Write a configuration, a hook and a workflow for this repository.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..cache import MeasureCache
+    from ..measures.cache import MeasureCache
 
 cache_option: Callable[[Any], Any] = click.option(
     "--no-cache",
@@ -22,6 +22,6 @@ cache_option: Callable[[Any], Any] = click.option(
 @cache
 def user_cache() -> MeasureCache | None:
     """The user's cache of measures; what is wrong with it is said once, on stderr."""
-    from ..cache import MeasureCache  # sqlite3 is needed for large checkpoints only
+    from ..measures.cache import MeasureCache  # sqlite3 is needed for large checkpoints only
 
     return MeasureCache.of_user(lambda text: click.echo(f"note: {text}", err=True))

@@ -14,11 +14,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..errors import UnfinishedError, UsageError
-from ..reporters import REPORTERS
-from ..reporters.github import guarded
-from ..reporters.interface import Failure, Format, Options, Outcome
-from ..reporters.text import verdict
-from ..rulebook.message import printable
+from ..report import REPORTERS
+from ..report.github import guarded
+from ..report.interface import Failure, Format, Options, Outcome
+from ..report.text import verdict
+from ..text.wording import printable
 
 _FILE_WIDTH = 120  # columns of text in a file
 _WEIGHTS = (".safetensors", ".safetensors.index.json")

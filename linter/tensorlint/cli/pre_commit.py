@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from ..errors import NoCheckpointError, UnfinishedError
-from ..findings import SEVERITIES, Finding, Report
-from ..git import repo_at
+from ..report.findings import SEVERITIES, Finding, Report
+from ..sources.git import repo_at
 from .complain import colored, complain
 from .progress import bar
 from .settings import asked_for, settings_options
@@ -44,7 +44,7 @@ def command(
     tensorlint pre-commit --all --depth full       every byte of every checkpoint of the repository
     SKIP=tensorlint git commit                     commit without this hook, once
     """
-    from ..githook.commit import lint, staged
+    from ..gate.git.commit import lint, staged
 
     asked = asked_for(**settings)
     begin, end = (os.environ.get(f"PRE_COMMIT_{name}_REF", "") for name in ("FROM", "TO"))
@@ -63,7 +63,7 @@ def command(
             worst = max(worst, found.exit_code(found.fail_on))
             blocking += _blocking(found)
     if blocking:
-        from ..githook.advice import advice
+        from ..gate.git.advice import advice
 
         click.echo("\n".join(["", *advice(blocking, "tensorlint-full" if everything else "tensorlint")]))
     return worst
@@ -74,8 +74,8 @@ def _watch(total: int, label: str) -> AbstractContextManager[Any]:
 
 
 def _show(report: Report) -> None:
-    from ..reporters.interface import Options
-    from ..reporters.text import render
+    from ..report.interface import Options
+    from ..report.text import render
 
     columns = shutil.get_terminal_size((120, 24)).columns or 120
     options = Options(colored("auto", sys.stdout), width=columns, notes=False)

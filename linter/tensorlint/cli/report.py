@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from ..reporters.interface import Options
-from ..reporters.reading import load_report
+from ..report.interface import Options
+from ..report.reading import load_report
 from ..rulebook.library import load_book
 from .complain import colored
 from .outputs import Output, Writer, format_option

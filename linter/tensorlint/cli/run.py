@@ -10,8 +10,8 @@ import sys
 import click
 
 from ..errors import UsageError
-from ..gate.launch import environment
-from ..gate.policy import Policy, from_environment
+from ..gate.hub.launch import environment
+from ..gate.hub.policy import Policy, from_environment
 
 
 @click.command(

@@ -6,9 +6,9 @@ import json
 
 import click
 
-from ..configuration.schema import schema
 from ..rulebook.library import load_book
 from ..rulebook.schema import schemas
+from ..settings.schema import schema
 
 KINDS = ("config", "rule", "scheme", "dialect", "family", "producer", "engine")
 

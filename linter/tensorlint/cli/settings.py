@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from ..configuration.keys import FAIL_ON, Param, Selector
 from ..errors import UsageError
 from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
 from ..rulebook.shipped import engine_names
-from ..tasks import Wanted, wanted
+from ..settings.keys import FAIL_ON, Param, Selector
+from ..settings.tasks import Wanted, wanted
 from .common import jobs_option, rules_option
 from .completing import offer_engines, offer_rules
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from ..configuration.files import discover, written_in
 from ..errors import UsageError
 from ..rulebook.library import load_book
-from ..rulebook.message import printable
-from ..rulebook.run_examples import failures, scheme_failures
-from ..ruleset import ruleset
-from ..settings import settings_for
+from ..run.examples import failures, scheme_failures
+from ..settings.files import discover, written_in
+from ..settings.ruleset import ruleset
+from ..settings.settings import settings_for
+from ..text.wording import printable
 from .common import book_with, rules_option
 from .completing import offer_rules
 

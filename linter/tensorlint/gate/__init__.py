@@ -14,8 +14,8 @@ worker.py and pushed.py runs on the standard library alone, also in environments
 
 from __future__ import annotations
 
-from .arming import guard, install
-from .errors import GateError, UploadBlocked
-from .review import history
+from .hub.arming import guard, install
+from .hub.errors import GateError, UploadBlocked
+from .hub.review import history
 
 __all__ = ["GateError", "UploadBlocked", "guard", "history", "install"]

@@ -13,7 +13,7 @@ from .saved import Saved, missing, restore, save
 from .scan import Key, Progress, Scanner, StoppedError
 
 if TYPE_CHECKING:
-    from ..cache import MeasureCache, Place
+    from .cache import MeasureCache, Place
 
 SMALL = 64 << 20  # bytes; fewer of a local checkpoint are read faster than looked up
 BATCH = 8 << 30  # bytes; what was measured is stored at least this often, so that a run that is ended loses no more

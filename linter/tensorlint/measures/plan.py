@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ..container.header import TensorInfo
 from ..dtypes import Encoding
-from ..header import TensorInfo
 
 DEPTHS = ("headers", "scales", "full")
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..measures.interface import COUNTED
+from ..text.place import suggest
+from ..text.yamltext import Item
 from . import vocabulary as v
 from .model import Test
-from .place import suggest
-from .yamltext import Item
 
 _ORDER: Mapping[str, Callable[[Any, float], bool]] = {
     "at_least": lambda x, n: x >= n,

@@ -10,13 +10,13 @@ from ..schemes.families import ROLES
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS
 from ..schemes.shapes import Dim, Shape, ShapeError, dim, fits
+from ..text.place import suggest
+from ..text.yamltext import Item
 from . import vocabulary as v
 from .bounds import Comparer
 from .context import Context
 from .expression import ExpressionError, compile_expression
 from .model import Lookup, Test
-from .place import suggest
-from .yamltext import Item
 
 # The words that may stand under `when` and `require`, by what the rule looks at.
 WORDS_OF: Mapping[str, tuple[str, ...]] = {

@@ -11,11 +11,11 @@ from ..facts import catalogue
 from ..measures.interface import COUNTED, UNPLACED
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, Scheme
+from ..text.place import suggest
+from ..text.yamltext import Item
 from . import vocabulary as v
 from .expression import ExpressionError, Field
 from .model import Scope
-from .place import suggest
-from .yamltext import Item
 
 
 @dataclass

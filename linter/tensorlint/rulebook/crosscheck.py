@@ -9,11 +9,11 @@ import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
-from ..producers import numbers
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, STORED, Scheme
-from .place import nearest, suggest
-from .yamltext import Item
+from ..schemes.producers import numbers
+from ..text.place import nearest, suggest
+from ..text.yamltext import Item
 
 LABELS = ("tensor", "channel", "group", "block", "tiles")
 ACTIVATIONS = ("static", "dynamic", "none")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ..schemes.model import Scheme
+from ..text.place import nearest, suggest
+from ..text.yamltext import Item
 from .language import Frame, load_rule
 from .model import Lookup, Rule, Scope
-from .place import nearest, suggest
-from .yamltext import Item
 
 FOLDER = "engine"
 # What an engine does with a checkpoint -> what follows from it, where the limit says nothing more exact.

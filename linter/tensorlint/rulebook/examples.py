@@ -23,10 +23,10 @@ from collections.abc import Collection, Mapping
 from itertools import product
 from typing import Any
 
+from ..text.place import suggest
+from ..text.yamltext import Item
 from .model import Example
-from .place import suggest
 from .tensortext import MAX_BYTES, Tensor, read_tensor
-from .yamltext import Item
 
 MAX_LIST_BYTES = 4 << 20  # of all files of one list of examples
 MAX_LENGTH = (1 << 64) - 1

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ..text.place import suggest
 from .model import Lookup
-from .place import suggest
 
 MAX_LENGTH = 400
 MAX_DEPTH = 32

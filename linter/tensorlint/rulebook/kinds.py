@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .place import nearest
-from .yamltext import Item
+from ..text.place import nearest
+from ..text.yamltext import Item
 
 TELLING: Mapping[str, tuple[str, ...]] = {
     "rule": ("severity", "message", "effect", "remedy", "require", "fact", "each", "for", "when", "params", "why",

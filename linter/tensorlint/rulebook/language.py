@@ -9,15 +9,15 @@ from functools import partial
 
 from ..facts import catalogue
 from ..schemes.model import Scheme
+from ..text.place import suggest
+from ..text.yamltext import Item
 from . import vocabulary as v
 from .conditions import Conditions
 from .context import Context
 from .examples import read_examples
 from .message import fields
 from .model import EACH, SEVERITIES, Examples, Rule, Scope
-from .place import suggest
 from .scope import read_scope
-from .yamltext import Item
 
 REQUIRED = ("summary", "severity", "message", "bad", "good")
 _RESERVED = {"config", "declared", *v.TENSOR_WORDS, *v.TENSOR_FIELDS, *v.MODULE_FIELDS, *v.PART_FIELDS}

@@ -10,21 +10,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UsageError
-from ..producers import Producer, load_producer
 from ..schemes.dialect import Dialect, load_dialect
 from ..schemes.families import Family, load_family
 from ..schemes.load import load_scheme
 from ..schemes.model import Scheme
+from ..schemes.producers import Producer, load_producer
+from ..text.place import nearest, suggest
+from ..text.yamlread import MAX_BYTES, read
+from ..text.yamltext import Item
 from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file, check_unless
 from .engines import Engine, load_engine
 from .kinds import kind_of
 from .language import load_rule
 from .model import Rule
-from .place import nearest, suggest
 from .shipped import shipped_folder
 from .variants import scheme_examples
-from .yamlread import MAX_BYTES, read
-from .yamltext import Item
 
 MAX_USER_FILES = 2000
 _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .. import producers
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..facts import catalogue
-from ..schemes import dialect, families, load
+from ..schemes import dialect, families, load, producers
 from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
 from . import engines
 from . import vocabulary as v

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..schemes.families import ROLES
 from ..schemes.model import CONVENTIONS, KINDS, SIGNS, Scheme
+from ..text.place import nearest, suggest
+from ..text.yamltext import Item
 from . import vocabulary as v
 from .context import Context
 from .model import Scope
-from .place import nearest, suggest
-from .yamltext import Item
 
 # What each kind of unit can be told by.
 KEYS_OF: Mapping[str, tuple[str, ...]] = {

@@ -8,8 +8,8 @@ import struct
 from typing import NoReturn
 
 from ..dtypes import DTYPE_BITS
-from .place import suggest
-from .yamltext import Item
+from ..text.place import suggest
+from ..text.yamltext import Item
 
 Tensor = tuple[str, tuple[int, ...], bytes]  # dtype, shape, bytes
 

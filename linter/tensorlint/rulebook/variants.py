@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..schemes.model import Scheme
+from ..text.place import suggest
+from ..text.yamltext import Item
 from .examples import expanded, read_example, read_metadata, read_tensors, write_shard
 from .model import Example
-from .place import suggest
 from .tensortext import Tensor, read_tensor
-from .yamltext import Item
 
 
 def scheme_examples(scheme: Scheme) -> tuple[tuple[Example, ...], tuple[Example, ...]]:

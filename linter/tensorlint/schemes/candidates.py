@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..container.header import TensorInfo
 from ..dtypes import PLAIN_FLOATS
-from ..header import TensorInfo
 from .declared import Declaration
 from .grouping import Group, is_telling
 from .model import Scheme

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..checkpoint import Checkpoint
+from ..container.checkpoint import Checkpoint
 from .dialect import Dialect, Place
 from .matching import Matcher, matcher
 from .model import Scheme

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..rulebook.yamltext import Item
+from ..text.yamltext import Item
 
 FIELDS = (
     "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",

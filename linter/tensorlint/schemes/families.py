@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ..names import canonical
-from ..rulebook.yamltext import Item, text_of
+from ..text.yamltext import Item, text_of
 
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from ..header import TensorInfo
+from ..container.header import TensorInfo
 
 Group = dict[str, TensorInfo]  # suffix -> tensor
 

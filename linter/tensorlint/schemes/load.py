@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
-from ..rulebook.yamltext import Item
+from ..text.yamltext import Item
 from .model import (
     CONVENTIONS,
     KINDS,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..header import TensorInfo
+from ..container.header import TensorInfo
 from ..names import pattern_of
 from .model import Scheme
 from .shapes import Env

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from ..header import TensorInfo
+from ..container.header import TensorInfo
 from .candidates import Candidates, match, problems_of
 from .declared import Declaration
 from .grouping import Group, Grouping, describe, looks_quantized

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..container.sniff import sniff
 from ..errors import UnfinishedError
 from ..facts import Fact
-from ..git import Repo
-from ..sniff import sniff
+from .git import Repo
 from .hub import is_read
 from .interface import File
 from .local import LocalFile

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..checkpoint import CONFIG_FILES
+from ..container.checkpoint import CONFIG_FILES
+from ..container.header import HEADER_CAP
+from ..container.index import SUFFIX as INDEX_SUFFIX
 from ..errors import NoCheckpointError, UnfinishedError
 from ..facts import Fact
-from ..header import HEADER_CAP
-from ..index import SUFFIX as INDEX_SUFFIX
 from .blob import Blob
 from .client import Client, Patience
 from .ranges import Range, Span, Window, join

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from ..container.sniff import sniff
 from ..facts import Fact
-from ..git import Repo
-from ..sniff import sniff
+from .git import Repo
 from .gittree import POINTER, Blob, GitTree
 from .hub import is_read
 from .interface import File

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ..checkpoint import find_checkpoints
+from ..container.checkpoint import find_checkpoints
 from ..errors import NoCheckpointError, UsageError
 from ..measures.cached import CachedScanner, key_of
 from ..measures.plan import DEPTHS, make_plan
 from ..measures.scan import CpuScanner, Progress
 from ..rulebook.library import Book
-from ..rulebook.place import nearest
 from ..schemes.recognise import recogniser_for
+from ..schemes.view import View
 from ..sources.interface import RemoteSource, Source
-from ..view import View
+from ..text.place import nearest
 from .exponents import Exponents
 from .survey import Row, rows
 from .values import Values, need_of, values_of
 
 if TYPE_CHECKING:
-    from ..cache import MeasureCache
+    from ..measures.cache import MeasureCache
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..container.header import TensorInfo
 from ..dtypes import PLAIN_FLOATS
-from ..header import TensorInfo
 from ..schemes.amount import logical
 from ..schemes.module import Module
-from ..view import TensorUnit, View
+from ..schemes.view import TensorUnit, View
 
 _LAYER = re.compile(r"(.*?\.\d+)(?=\.|$)", re.DOTALL)
 # What a module is called when it plays several roles: the most telling one.

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from ..rulebook.message import printable
+from ..text.wording import printable
 
 _LEAST = 12  # columns that a cut name keeps
 Cell = str | Text

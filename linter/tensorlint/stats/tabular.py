@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..measures.interface import COUNTED
-from ..rulebook.message import printable
+from ..text.wording import printable
 from .report import Contents
 from .survey import Row, Sum, by, summed
 from .values import Values

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..names import pattern_of, short
-from ..rulebook.message import plural, printable, size
+from ..text.wording import plural, printable, size
 from .bars import ASCII_BARS, BARS
 from .report import Contents
 from .survey import Row, Sum, by, summed

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..dtypes import encoding_of
 from ..names import pattern_of, short
-from ..rulebook.message import plural, printable
+from ..text.wording import plural, printable
 from .bars import bars_of
 from .report import Contents
 from .survey import Row

@@ -1,0 +1,1 @@
+"""Reading a safetensors checkpoint: everything that meets hostile bytes."""

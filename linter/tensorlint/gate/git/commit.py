@@ -1,0 +1,104 @@
+"""What a commit would hold: the checkpoints whose files it changes, checked as they are staged."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ...container.index import SUFFIX as INDEX_SUFFIX
+from ...errors import NoCheckpointError
+from ...report.findings import Report
+from ...run.linting import prepared
+from ...run.suppress import Suppressor
+from ...settings.settings import settings_for
+from ...settings.tasks import Task, Wanted
+from ...sources.git import Repo
+from ...sources.gittree import GitTree
+from ...sources.hub import is_read
+from ...sources.staged import StagedFolder
+from .parts import NOT_HERE, folder_of, left_out, touched
+from .push import Watch
+
+DEPTH = "scales"  # where neither the command line nor a configuration says another
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The index as a tree; names that changed, by folder ("" or with a slash at its end), None where all count."""
+
+    tree: str
+    folders: Mapping[str, frozenset[str] | None]
+
+
+def staged(repo: Repo, named: Iterable[str], everything: bool, between: tuple[str, str] | None) -> Staged:
+    """What is to be checked: files named from the current folder, and those that the change deletes or moves away.
+
+    A hook is told of no deleted files, so git is asked: about the commit to be made, or the change `between` two
+    commits. `everything` is every checkpoint of the repository. Raises UnfinishedError when git refuses, as for an
+    index with conflicts.
+    """
+    tree = os.fsdecode(repo.run("write-tree")).strip()
+    prefix = repo.ask("rev-parse", "--show-prefix") or ""
+    if everything:
+        names = [n for n in GitTree(repo, tree, "").blobs if is_read(n) and n.startswith(prefix)]
+        return Staged(tree, {folder_of(name): None for name in names})
+    names = [posixpath.normpath(posixpath.join(prefix, name.replace(os.sep, "/"))) for name in named]
+    names += [name for name in _deleted(repo, between) if name.startswith(prefix)]
+    found: dict[str, set[str]] = {}
+    for name in names:
+        if is_read(name) and not name.startswith(("../", "/")):
+            folder = folder_of(name)
+            found.setdefault(folder, set()).add(name[len(folder) :])
+    return Staged(tree, {folder: frozenset(found[folder]) for folder in sorted(found)})
+
+
+def _deleted(repo: Repo, between: tuple[str, str] | None) -> list[str]:
+    how = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--diff-filter=D", "-z")
+    if between is None:
+        said = repo.ask(*how, "--cached")
+    else:
+        begin, end = between
+        said = repo.ask(*how, f"{begin}...{end}") or repo.ask(*how, f"{begin}..{end}")
+    return [name for name in (said or "").split("\0") if name]
+
+
+def lint(
+    repo: Repo, what: Staged, folder: str, wanted: Wanted, watch: Watch, require_content: bool = False
+) -> Report | None:
+    """The report on the checkpoints of one folder that the change touches, under its settings; None for none.
+
+    Files of which only the pointer is here are a gap, with `require_content` findings. Raises UnfinishedError when git
+    or the disk gives an error, UsageError for settings that are wrong.
+    """
+    names = what.folders[folder]
+    source = StagedFolder(repo, what.tree, folder, names or ())
+    if not any(name.endswith((".safetensors", INDEX_SUFFIX)) for name in (*source.files(), *source.broken_links())):
+        return None
+    task = _task(source, wanted)
+    try:
+        with prepared(task, source) as ready:
+            jobs = list(touched(ready.jobs, names))
+            if not jobs:
+                return None
+            ready = replace(ready, jobs=jobs)
+            with watch(ready.bytes, source.target) as advance:
+                report = ready.run(Suppressor(), progress=advance)
+    except NoCheckpointError:
+        return None
+    finally:
+        source.close()
+    if not require_content:
+        shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
+        absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
+        report = left_out(report, absent, NOT_HERE)
+    return report
+
+
+def _task(source: StagedFolder, wanted: Wanted) -> Task:
+    """The folder under its settings; it may be in the index alone, where a target would have to exist."""
+    configuration = wanted.configuration(source.folder)
+    settings = settings_for(str(source.folder), configuration, wanted.command_line)
+    settings = replace(settings, depth=settings.depth or DEPTH)
+    return Task(source.target, str(source.folder), settings, configuration)

@@ -1,0 +1,180 @@
+"""The linter's view of an upload: the repository as it will be, and which findings are this upload's fault."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from ...cli.progress import bar
+from ...errors import NoCheckpointError, TensorlintError, UnfinishedError, UsageError
+from ...measures.plan import Plan
+from ...report.findings import Finding, Report
+from ...report.interface import Options
+from ...report.text import render
+from ...run.engine import Job, check, prepare
+from ...run.linting import counting_for, told
+from ...settings.files import discover
+from ...settings.ruleset import Ruleset, ruleset
+from ...settings.settings import settings_for
+from ...settings.tasks import apart
+from ...sources.interface import Source
+from ...sources.part import PartOf
+from .base import Base, base_of
+from .change import Change, Said, Verdict
+from .overlay import OverlaySource
+
+# People upload shard by shard: what a later upload can still complete is no reason to block this one.
+_COMPLETED_LATER = frozenset({"index/missing-shard", "index/shard-gap", "index/no-index"})
+_SHOWS_GAP = frozenset({"index/missing-shard", "index/shard-gap"})
+# Rules about several tensors or about the configuration: with a part of the tensors, a module can look like another
+# scheme's, or broken. Those about bytes of one tensor or file (container, scales, weights) hold for every shard.
+_NEEDS_NEIGHBOURS = ("config/", "contract/", "fused/", "kv-cache/", "model/", "moe/")
+_SHOWN = 20  # findings
+
+
+def judge(change: Change) -> Verdict:
+    """Lint the repository as it will be after the change.
+
+    All bytes are read of additions that are not approved, headers of everything else. Folders that are configured apart
+    are checked apart. Errors that a later upload can complete, and those that the repository had before, come back as
+    warnings.
+    """
+    fresh = {a.name for a in change.additions if not a.approved}
+    with base_of(change) as base:
+        try:
+            reports = list(_reports(change, base, fresh))
+        except UsageError as error:  # a configuration that cannot be followed
+            return Verdict(stopped=error.message)
+        except UnfinishedError as error:
+            return _without_remote(change, error) if base.stays else Verdict(stopped=error.message)
+        stopped = next((report.stopped for report in reports if report.stopped), "")
+        if stopped and base.stays:
+            return _without_remote(change, UnfinishedError(stopped))
+    if not reports:
+        return Verdict()
+    gaps = list(reports[-1].gaps)
+    if base.trouble:
+        gaps.append(f"what is in {change.repo} already ({base.trouble})")
+    if change.unseen:
+        gaps.append(f"{len(change.unseen)} files whose content is not here")
+    reports[-1] = replace(reports[-1], gaps=tuple(gaps))
+    counted = (f for report in reports for f in report.findings if f.severity != "note")
+    findings = tuple(_said(f) for f in counted if f.active or f.suppression)
+    options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
+    worth = stopped or any(not said.accepted for said in findings)
+    return Verdict(findings, render(reports, options) if worth else "", stopped)
+
+
+def _said(f: Finding) -> Said:
+    why = f"{f.suppression.reason} ({f.suppression.where})" if f.suppression else ""
+    return Said(f.rule, f.severity, f.message, why)
+
+
+def _without_remote(change: Change, error: TensorlintError) -> Verdict:
+    """The verdict on the additions alone, where the repository could not be read."""
+    verdict = judge(replace(change, remote=False))
+    note = f"only the files of this upload were checked: {error.message}"
+    return replace(verdict, text=f"{verdict.text}{note}\n" if verdict.text else "")
+
+
+def _folder(change: Change) -> Path | None:
+    """The folder on this machine that an upload comes from: where a file of it lies, less its path in the upload."""
+    for addition in change.additions:
+        if isinstance(addition.content, str):
+            path = Path(addition.content).absolute()
+            return (
+                Path(str(path)[: -len(addition.name)]) if path.as_posix().endswith("/" + addition.name) else path.parent
+            )
+    return None
+
+
+def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[Report]:
+    """Reports on the folders that are configured apart, where there are checkpoints in them."""
+    source = OverlaySource(change.repo, {a.name: a.content for a in change.additions}, base.stays)
+    folder = _folder(change)
+    configuration = discover(folder) if folder else None
+    for inside, without in apart(configuration, folder, source.files()):
+        settings = settings_for(str(folder / inside) if folder else "", configuration)
+        chosen = ruleset(settings, configuration)
+        before = PartOf(base.before, without, inside) if base.before else None
+        try:
+            report = _report(change, source, PartOf(source, without, inside), before, chosen, folder, fresh)
+        except NoCheckpointError:
+            continue
+        yield told(report, replace(settings, fail_on_coverage=False))
+
+
+def _report(
+    change: Change,
+    source: OverlaySource,
+    part: Source,
+    earlier: Source | None,
+    chosen: Ruleset,
+    folder: Path | None,
+    fresh: set[str],
+) -> Report:
+    """The report on a part of the upload; `earlier` is the same part of the repository as it is."""
+    book, rules = chosen.book, chosen.rules
+    jobs, skipped = prepare(part, book, rules, "full")
+    kept = [_reading(job, source, fresh) for job in jobs]
+    with bar(sum(job.plan.bytes for job in kept), change.repo, None) as advance:
+        report = check(part, book, rules, "full", advance, (kept, skipped), counting=counting_for(chosen, folder))
+    shards = {name for job in jobs for name in job.view.checkpoint.shards}
+    staying = sum(not source.is_local(name) for name in shards)
+    gaps = list(report.gaps)
+    if staying:
+        gaps.append(f"the values in {staying} shard{'s' if staying > 1 else ''} that {change.repo} holds already")
+    before = _once(lambda: _places(earlier, chosen))
+    findings = tuple(_weighed(report.findings, source, before))
+    return replace(report, findings=findings, gaps=tuple(gaps))
+
+
+def _reading(job: Job, source: OverlaySource, fresh: set[str]) -> Job:
+    """The job with only the fresh files to read.
+
+    Checks that compare bytes on their own, without a plan, are left out where shards of the repository take part.
+    """
+    plan = Plan({shard: needs for shard, needs in job.plan.by_shard.items() if shard in fresh})
+    if all(source.is_local(name) for name in job.view.checkpoint.shards):
+        return replace(job, plan=plan)
+    checks = tuple(c for c in job.checks if c.needs is None or any(True for _ in c.needs(job.view)))
+    return replace(job, plan=plan, checks=checks)
+
+
+def _weighed(
+    findings: tuple[Finding, ...],
+    source: OverlaySource,
+    before: Callable[[], set[tuple[str, str, str]]],
+) -> Iterator[Finding]:
+    """Findings with the severity they have for this upload."""
+    gaps = {f.checkpoint for f in findings if f.rule in _SHOWS_GAP}
+    for finding in findings:
+        why = ""
+        if finding.severity == "error" and finding.active:
+            if finding.rule in _COMPLETED_LATER:
+                why = "a later upload may complete it"
+            elif finding.rule.startswith(_NEEDS_NEIGHBOURS) and finding.checkpoint in gaps:
+                why = "shards are still to come"
+            elif finding.locations and not any(source.is_local(loc.file) for loc in finding.locations):
+                known = before()
+                if all((finding.rule, loc.file, loc.tensor) in known for loc in finding.locations):
+                    why = "the repository has it already"
+        yield replace(finding, severity="warning", note=f"does not block: {why}") if why else finding
+
+
+def _once(make: Callable[[], set[tuple[str, str, str]]]) -> Callable[[], set[tuple[str, str, str]]]:
+    return cache(make)
+
+
+def _places(source: Source | None, chosen: Ruleset) -> set[tuple[str, str, str]]:
+    """(rule, file, tensor) of everything that headers tell about the repository as it is."""
+    if source is None:
+        return set()
+    try:
+        report = check(source, chosen.book, chosen.rules, "headers")
+    except TensorlintError:
+        return set()
+    return {(f.rule, loc.file, loc.tensor) for f in report.findings for loc in f.locations}

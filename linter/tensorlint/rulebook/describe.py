@@ -1,0 +1,229 @@
+"""A scheme in words: the sections of its page and of `tensorlint explain`, all taken from its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ..dtypes import ENCODING_NAMES, encoding_of
+from ..schemes.dialect import Dialect
+from ..schemes.model import Part, Scheme
+from ..schemes.shapes import show
+from .engines import about
+from .library import Book
+from .variants import changes, scheme_examples
+
+_NEEDED = {"always": "always", "together": "all or none", "set": "a set", "never": "optional"}
+_SIGNS = {
+    "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
+    "any": "of any sign",
+}  # fmt: skip
+_ORDERS = {
+    "low-first": "two in a byte, the first in the low half",
+    "high-first": "two in a byte, the first in the high half",
+    "row pairs": "two rows in a byte, the first in the low half",
+}
+_COVERS = {"tensor": "the whole tensor", "channel": "a row", "group": "columns of a row", "block": "a rectangle"}
+_SYMBOLS = {
+    "N": "rows (outputs)", "K": "columns (inputs)", "E": "experts", "b": "bits", "g": "values per group",
+    "R": "rows per block", "C": "columns per block", "G": "groups", "r": "rank",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled piece: sentences, a table (its first row holds the titles), and text to be shown as written."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: tuple[tuple[str, ...], ...] = ()
+    literal: str = ""
+
+
+def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
+    """Everything that is known of a scheme, in reading order; sections without content are left out."""
+    found = (
+        Section("Recognised by", tuple(_recognised(scheme))),
+        Section("Parts", table=tuple(_parts(scheme))),
+        Section("Sizes", tuple(_sizes(scheme))),
+        Section("Values", table=tuple(_values(scheme))),
+        Section("Decoding", literal=scheme.decode),
+        Section("What the bytes do not tell", scheme.untold),
+        *_declared(scheme, book.dialects),
+        Section("What goes wrong", table=tuple(_wrong(scheme, book))),
+        Section("Rules of its own", table=tuple(_own(scheme, book))),
+        Section("Engines", table=tuple(_engines(scheme, book))),
+        *_example(scheme),
+        Section("Written by", (", ".join(scheme.written_by),) if scheme.written_by else ()),
+        Section("Sources", scheme.see),
+    )
+    return tuple(s for s in found if s.lines or len(s.table) > 1 or s.literal)
+
+
+def _engines(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
+    """What engines do with it, as far as their files say."""
+    yield "engine", "serves it", "limits"
+    for engine in book.engines.values():
+        limits = about(engine, scheme.name, book.rules)
+        said = " ".join(f"{rule.id}: {rule.summary}" for rule in limits)
+        yield engine.label, engine.says(scheme.name) or "not known", said
+
+
+def _own(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
+    """The rules that name the scheme; those about engines are told with the engines."""
+    yield "rule", "severity", "what"
+    for rule in book.rules.values():
+        if not rule.engine and any(fnmatchcase(scheme.name, glob) for glob in rule.scope.schemes):
+            yield rule.id, rule.severity, rule.summary
+
+
+def _recognised(scheme: Scheme) -> Iterator[str]:
+    needed = [p for p in scheme.parts.values() if p.needed == "always"] or list(scheme.parts.values())
+    named = [f"`{_name(p)}` ({' or '.join(p.dtypes)})" for p in needed]
+    yield "Tensors " + ", ".join(named) + " that fit together."
+    if any(p.needed == "together" for p in scheme.parts.values()):
+        yield "`all or none`: all modules of a kind (the same projection in every layer) have the part, or none has."
+    if any(p.needed == "set" for p in scheme.parts.values()):
+        yield "`a set`: a module has all of these parts or none of them."
+    if scheme.weak:
+        yield "This tells little: any other scheme comes first, unless the configuration promises this one."
+    if scheme.companion:
+        yield "They stand beside the tensors of another scheme."
+    if scheme.beside:
+        yield f"Readers know it by the tensor of `{scheme.beside}` beside its modules."
+    if scheme.quantized and not scheme.companion:
+        if scheme.everywhere:
+            yield "Embeddings, heads and routers may be stored like this too."
+        if not scheme.fused:
+            yield "Runtimes do not merge such modules (q/k/v, gate/up), so their scales need not agree."
+        if scheme.described:
+            d = scheme.described
+            wanted = " or ".join(d.values)
+            yield f"The header's metadata must hold `module{d.suffix}`: JSON whose `{d.field}` is {wanted}."
+        if scheme.self_declared:
+            yield "It needs no declaration in a configuration file."
+
+
+def _name(part: Part) -> str:
+    return f"module{part.suffix}"
+
+
+def _parts(scheme: Scheme) -> Iterator[tuple[str, ...]]:
+    yield "part", "tensor", "dtype", "shape", "needed"
+    for part in scheme.parts.values():
+        yield part.name, _name(part), ", ".join(part.dtypes), _shapes(part), _NEEDED[part.needed]
+
+
+def _shapes(part: Part) -> str:
+    if not any(part.labels):
+        return " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any"
+    labelled: dict[str, list[str]] = {}
+    for shape, label in zip(part.shapes, part.labels, strict=True):
+        labelled.setdefault(label, []).append(show(shape))
+    return "; ".join(f"{label} {' or '.join(rows)}" for label, rows in labelled.items())
+
+
+def _sizes(scheme: Scheme) -> Iterator[str]:
+    labels = dict.fromkeys(label for p in scheme.parts.values() for label in p.labels if label in _COVERS)
+    if labels:
+        yield "One scale covers " + ", ".join(f"{_COVERS[label]} ({label})" for label in labels)
+    used = {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
+    for name in sorted(used, key=lambda s: (list(_SYMBOLS).index(s) if s in _SYMBOLS else 99, s)):
+        symbol = scheme.symbols.get(name)
+        meaning = _SYMBOLS.get(name, "")
+        if symbol is None and not meaning:
+            continue
+        text = f"`{name}`: {meaning or 'a free size'}"
+        if symbol is not None and symbol.usual:
+            text += f", usually {', '.join(map(str, symbol.usual))}"
+        if symbol is not None and symbol.uniform:
+            text += "; the same in all modules"
+        yield text
+    if scheme.elements is not None:
+        yield f"Weights in a module: `{scheme.elements.text}`"
+
+
+def _values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
+    yield "part", "holds", "must be"
+    for part in scheme.parts.values():
+        held = dict.fromkeys(_held(part, dtype) for dtype in part.dtypes)
+        rules = []
+        if part.kind == "scale":
+            rules = ["finite", _SIGNS[part.sign]] if part.finite else [_SIGNS[part.sign]]
+        if part.convention:
+            rules.append(f"a {part.convention}")
+        if part.opposes:
+            rules.append(f"of the other sign than {part.opposes}")
+        if part.scales:
+            rules.append(f"scales {part.scales}")
+        yield part.name, "; ".join(held), ", ".join(rules)
+
+
+def _held(part: Part, dtype: str) -> str:
+    e = part.encoding(dtype)
+    text = ENCODING_NAMES.get(e.name, e.name.upper())
+    if e is not encoding_of(dtype) and len(part.dtypes) > 1:
+        text = f"{dtype}: {text}"
+    return f"{text}, {_ORDERS[part.order]}" if part.order else text
+
+
+def _declared(scheme: Scheme, dialects: Mapping[str, Dialect]) -> Iterator[Section]:
+    """How configuration files say it: the keys of the dialects that know the declared methods."""
+    rows: list[tuple[str, ...]] = [("where", "what")]
+    for alternative in scheme.declared:
+        for dialect in dialects.values():
+            if dialect.method not in alternative["method"]:
+                continue
+            keys = [_stated(k, v) for k, v in _keys(alternative, dialect)]
+            for place in dialect.places:
+                when = [_stated(k, v) for k, v in place.when.items()]
+                where = f"{place.file}, {'.'.join(place.at)}" if place.at else place.file
+                rows.append((where, ", ".join((*when, *keys)) or "is there"))
+    yield Section("Declared", table=tuple(dict.fromkeys(rows)))
+
+
+def _stated(key: str, values: Iterable[object]) -> str:
+    """A key with the values that it may have, as they stand in JSON."""
+    said = ("nothing" if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values)
+    return f"{key}: {' or '.join(said)}"
+
+
+def _keys(alternative: Mapping[str, tuple[object, ...]], dialect: Dialect) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Declared fields under the names that a dialect gives them."""
+    for field, values in alternative.items():
+        if field == "method":
+            continue
+        names = dialect.fields.get(field, ())
+        groups = dialect.fields.get("groups", ())
+        if names:
+            yield names[0], values
+        elif groups:  # as compressed-tensors nests it, which others took over
+            yield f"{groups[0]}.*.weights.{'num_bits' if field == 'bits' else field}", values
+
+
+def _wrong(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
+    """The examples of damage, with the rules that find it and what happens when it is served."""
+    yield "damage", "rule", "effect"
+    for item, example in zip(scheme.bad, scheme_examples(scheme)[0], strict=True):
+        rule = book.rules.get(example.rule)
+        for name, form in changes(item).items():
+            said = "missing" if form == "dropped" else form
+            yield f"{name}: {said}", example.rule, rule.effect if rule else ""
+
+
+def _example(scheme: Scheme) -> Iterator[Section]:
+    """The first sound example as it stands in the file, its configuration as JSON."""
+    keys = scheme.good[0].mapping("an example")
+    rows: list[str] = []
+    for file, content in keys.items():
+        if file.endswith(".json"):
+            rows.append(f"{file}  {json.dumps(content.plain())}")
+            continue
+        rows.append(file)
+        form = content.mapping("a shard", empty=True)
+        tensors = form["tensors"].mapping("tensors", empty=True) if "tensors" in form else form
+        width = max((len(name) for name in tensors), default=0)
+        rows += [f"  {name:<{width}}  {value.raw}" for name, value in tensors.items()]
+    yield Section("Example", literal="\n".join(rows))

@@ -1,0 +1,1 @@
+"""The run: from a target under its settings to a report."""

@@ -1,0 +1,90 @@
+"""Run the examples of rule and scheme files through the same engine that checks real checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import NoCheckpointError
+from ..report.findings import Report
+from ..rulebook.library import Book
+from ..rulebook.model import Example, Rule
+from ..rulebook.variants import scheme_examples
+from ..schemes.model import Scheme
+from ..settings.files import NAME, configuration_from
+from ..settings.settings import settings_for
+from ..sources.memory import MemorySource
+from ..text.toml import parse_toml
+from .counting import Counting
+from .engine import check, prepare
+from .suppress import Ignores, Suppressor
+
+
+def failures(rule: Rule, book: Book) -> Iterator[str]:
+    """One sentence for every example that does not do what it is there for."""
+    for example in rule.bad:
+        said = messages(rule, book, example)
+        if not said:
+            yield f"{example.place}: a bad example, but nothing is said"
+        elif not any(example.says in text for text in said):
+            yield f"{example.place}: wanted {example.says!r}, said {said[0]!r}"
+    for example in rule.good:
+        said = messages(rule, book, example)
+        if said:
+            yield f"{example.place}: a good example, but it is said: {said[0]!r}"
+
+
+def messages(rule: Rule, book: Book, example: Example) -> list[str]:
+    """What one rule says about an example."""
+    configured = NAME in example.files
+    report = _report(book, tuple(book.rules.values()) if configured else (rule,), example)
+    return [f.message for f in report.findings if f.rule == rule.id] if report else []
+
+
+def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
+    """One sentence for every example that is not recognised as the scheme, or about which the wrong thing is said."""
+    bad, good = scheme_examples(scheme)
+    rules = book.select((), ())
+    for example in bad:
+        report = _report(book, rules, example)
+        findings = report.findings if report else ()
+        if example.rule:
+            if not any(f.rule == example.rule and f.severity != "note" for f in findings):
+                said = ", ".join(f"{f.rule} ({f.message})" for f in findings)
+                yield f"{example.place}: wanted {example.rule}, found {said or 'nothing'}"
+        elif not any(example.says in f.message for f in findings):
+            yield f"{example.place}: wanted {example.says!r}, said {[f.message for f in findings] or 'nothing'}"
+    for example in good:
+        report = _report(book, rules, example)
+        found = _recognised(book, example)
+        if scheme.name not in found:
+            yield f"{example.place}: a good example, but it is recognised as {', '.join(found) or 'nothing'}"
+        for finding in report.findings if report else ():
+            if finding.severity != "note":
+                yield f"{example.place}: a good example, but {finding.rule} says: {finding.message!r}"
+
+
+def _recognised(book: Book, example: Example) -> list[str]:
+    """The schemes of an example's modules."""
+    try:
+        jobs, _ = prepare(MemorySource(example.files, stated=example.stated), book, (), "headers")
+    except NoCheckpointError:
+        return []
+    return sorted({module.scheme.name for job in jobs for module in job.view.recognised.modules})
+
+
+def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:
+    try:
+        counting = _counting(book, example)
+        return check(MemorySource(example.files, stated=example.stated), book, rules, counting=counting)
+    except NoCheckpointError:
+        return None
+
+
+def _counting(book: Book, example: Example) -> Counting | None:
+    """The ignores of the example's own tensorlint.toml."""
+    raw = example.files.get(NAME)
+    if raw is None:
+        return None
+    ignores = settings_for("/", configuration_from(parse_toml(raw, NAME), "/")).ignores
+    suppressor = Suppressor()
+    return Counting(Ignores(suppressor, suppressor.entries(ignores, book), "", ignores))

@@ -1,0 +1,241 @@
+"""A checkpoint as rules and checks see it: its tensors with their roles and parts, its modules, layers and groups."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..container.checkpoint import Checkpoint
+from ..container.header import TensorInfo
+from ..dtypes import Encoding, encoding_of
+from ..names import pattern_of
+from ..rulebook.library import Book
+from ..text.wording import plural
+from .declared import Declaration, Declared, read_declared
+from .families import Anatomy, anatomy
+from .model import SCALE_LIKE, Part
+from .module import Module, Recognised
+from .recognise import Recogniser
+
+
+@dataclass(frozen=True)
+class TensorUnit:
+    """One tensor with what is known about it; `module` and `part` are None for tensors outside any scheme."""
+
+    tensor: TensorInfo
+    module: Module | None
+    part: Part | None
+    encoding: Encoding
+    roles: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """The part's kind; a tensor outside any scheme is `other`."""
+        return self.part.kind if self.part else "other"
+
+    @property
+    def scale_like(self) -> bool:
+        """Whether the tensor is read at depth `scales`."""
+        quantized = self.module is not None and (self.module.scheme.quantized or self.module.scheme.companion)
+        return quantized and self.kind in SCALE_LIKE
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Equal for units whose scopes differ in nothing but names; the rest of a scope follows from these."""
+        module, part = self.module, self.part
+        if module is None or part is None:
+            return self.tensor.dtype, self.roles, len(self.tensor.shape)
+        label = module.labels.get(part.name, "")
+        return self.tensor.dtype, self.roles, len(self.tensor.shape), module.scheme.name, part.name, label
+
+    @property
+    def scope(self) -> dict[str, object]:
+        """The properties that a rule's scope is matched against."""
+        module, part = self.module, self.part
+        return {
+            "scheme": module.scheme.name if module else "",
+            "part": part.name if part else "",
+            "kind": self.kind,
+            "roles": self.roles,
+            "dtype": self.tensor.dtype,
+            "holds": self.encoding.name,
+            "label": module.labels.get(part.name, "") if module and part else "",
+            "sign": part.sign if part else "any",
+            "convention": (part.convention or "") if part else "",
+            "tensor": self.tensor.name,
+            "module": module.name if module else self.tensor.name.rpartition(".")[0],
+            "quantized": bool(module and module.scheme.quantized),
+            "dims": len(self.tensor.shape),
+        }
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One decoder layer: its number and its tensors by name relative to the layer."""
+
+    prefix: str
+    number: int
+    tensors: Mapping[str, TensorInfo]
+
+
+class View:
+    """One checkpoint, recognised."""
+
+    def __init__(self, checkpoint: Checkpoint, book: Book, recogniser: Recogniser) -> None:
+        self.checkpoint = checkpoint
+        self.book = book
+        self.declared: Declared = read_declared(checkpoint, book.dialects.values())
+        self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
+        model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get("model_type")
+        self.anatomy: Anatomy = anatomy(book.families.values(), str(model_type or ""))
+        self._expected: dict[str, Mapping[str, Any]] = {}
+
+    @cached_property
+    def modules(self) -> Mapping[str, Module]:
+        """Modules by name, companions left out."""
+        return {m.name: m for m in self.recognised.modules if not m.scheme.companion}
+
+    @cached_property
+    def quantized(self) -> tuple[Module, ...]:
+        """Modules of quantized schemes."""
+        return tuple(m for m in self.modules.values() if m.scheme.quantized)
+
+    @cached_property
+    def companions(self) -> tuple[Module, ...]:
+        """Companion modules (KV-cache scales)."""
+        return tuple(m for m in self.recognised.modules if m.scheme.companion)
+
+    @cached_property
+    def siblings(self) -> Mapping[str, tuple[Module, ...]]:
+        """Modules by name pattern: the same role in other layers and experts."""
+        found: dict[str, list[Module]] = defaultdict(list)
+        for module in self.modules.values():
+            found[module.pattern].append(module)
+        return {pattern: tuple(modules) for pattern, modules in found.items()}
+
+    @property
+    def gaps(self) -> Iterator[str]:
+        """What could not be looked at, in sentences."""
+        checkpoint = self.checkpoint
+        if count := len(checkpoint.not_downloaded):
+            yield f"{plural(count, 'shard')} of the model {'was' if count == 1 else 'were'} not downloaded"
+        said = getattr(checkpoint.source, "gaps", ())  # a source that knows more than its headers
+        yield from said
+        for shard in checkpoint.shards.values():
+            if not shard.header.readable:
+                yield f"{shard.name} could not be read"
+            elif shard.header.unusable and not said:
+                yield f"{plural(len(shard.header.unusable), 'tensor')} of {shard.name} could not be read"
+        if count := len(self.recognised.unknown):
+            fit = "fits" if count == 1 else "fit"
+            yield f"{plural(count, 'module')} {fit} no known scheme: only their container was checked"
+
+    def stored(self, tensor: TensorInfo, most: int) -> bytes:
+        """The first bytes of a tensor as they are in the file, at most so many; raises UnfinishedError."""
+        file = self.checkpoint.source.open(tensor.shard)
+        try:
+            return file.read(tensor.begin, min(tensor.nbytes, most))
+        finally:
+            file.close()
+
+    @cached_property
+    def units(self) -> tuple[TensorUnit, ...]:
+        """Every readable tensor once, as a unit."""
+        found: list[TensorUnit] = []
+        for module in self.recognised.modules:
+            roles = self.anatomy.roles(module.name)
+            for name, tensor in module.parts.items():
+                part = module.scheme.parts[name]
+                found.append(TensorUnit(tensor, module, part, part.encoding(tensor.dtype), roles))
+        taken = {id(u.tensor) for u in found}
+        for tensor in self.checkpoint.tensors.values():
+            if id(tensor) not in taken:
+                found.append(
+                    TensorUnit(
+                        tensor,
+                        None,
+                        None,
+                        encoding_of(tensor.dtype),
+                        self.anatomy.roles(tensor.name.rpartition(".")[0]),
+                    )
+                )
+        return tuple(found)
+
+    @cached_property
+    def unit_of(self) -> Mapping[str, TensorUnit]:
+        """Units by tensor name."""
+        return {u.tensor.name: u for u in self.units}
+
+    @cached_property
+    def fused_groups(self) -> tuple[tuple[Module, ...], ...]:
+        """Sets of modules that runtimes merge, each with the members that exist (at least two)."""
+        by_parent: dict[str, dict[str, Module]] = defaultdict(dict)
+        for module in self.modules.values():
+            parent, _, leaf = module.name.rpartition(".")
+            by_parent[parent][leaf] = module
+        found = []
+        for children in by_parent.values():
+            for group in self.anatomy.fused:
+                members = tuple(children[leaf] for leaf in group if leaf in children)
+                if len(members) > 1 and all(m.scheme.fused for m in members):
+                    found.append(members)
+        return tuple(found)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The decoder's layers in order, for the first known prefix that has numbered layers."""
+        for prefix in self.anatomy.layers:
+            finder = re.compile(re.escape(prefix) + r"\.(\d{1,6})\.(.+)", re.DOTALL)
+            found: dict[int, dict[str, TensorInfo]] = defaultdict(dict)
+            for name, tensor in self.checkpoint.tensors.items():
+                hit = finder.fullmatch(name) if name.startswith(prefix) else None
+                if hit:
+                    found[int(hit[1])][hit[2]] = tensor
+            if found:
+                return tuple(Layer(prefix, n, found[n]) for n in sorted(found))
+        return ()
+
+    def is_linear(self, module: Module) -> bool:
+        """Whether a module is a projection that quantizers treat as a linear layer, by its role in the model."""
+        roles = self.anatomy.roles(module.name)
+        return bool(roles & {"attention", "mlp"}) and not roles & {
+            "norm",
+            "router",
+            "vision",
+            "embedding",
+            "adapter",
+        }
+
+    def expected(self, module: Module) -> Mapping[str, Any]:
+        """Normalized fields of what the main declaration says of a module; empty where there is none."""
+        found = self._expected.get(module.name)
+        if found is None:
+            main = self.declared.main
+            linear = module.scheme.quantized or self.is_linear(module)
+            found = self._expected[module.name] = main.expect(module.name, linear).values if main is not None else {}
+        return found
+
+    def settled(self, module: Module) -> bool:
+        """Whether nothing about a module's size is a guess: what the shape of its weight leaves open is stated."""
+        weight = module.scheme.weight
+        inside = {s for shape in weight.shapes for one in shape for s in one.symbols} if weight is not None else set()
+        symbols = module.scheme.symbols.values()
+        fields = {s.declared for s in symbols if s.usual and s.declared and s.name in inside & module.env.keys()}
+        main = self.declared.main
+        return not fields or (main is not None and fields <= main.expect(module.name).values.keys())
+
+    def declarations_with(self, field: str) -> Iterator[Declaration]:
+        """Declarations that state a field."""
+        return (d for d in self.declared.all if d.get(field) is not None)
+
+
+def by_pattern(modules: Iterable[Module]) -> Mapping[str, tuple[Module, ...]]:
+    """Modules grouped by name pattern."""
+    found: dict[str, list[Module]] = defaultdict(list)
+    for module in modules:
+        found[pattern_of(module.name)].append(module)
+    return {p: tuple(ms) for p, ms in found.items()}

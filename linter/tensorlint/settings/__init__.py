@@ -1,0 +1,1 @@
+"""Configuration files and the command line: this target under these rules."""

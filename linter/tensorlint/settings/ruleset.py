@@ -1,0 +1,113 @@
+"""Rules as settings make them: loaded, selected, with their severities and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import RuleFileError, UsageError
+from ..rulebook.library import Book, load_book
+from ..rulebook.model import Rule
+from ..text.place import suggest
+from .files import Configuration, Layer
+from .keys import KEYS, Ignore, Param, Selector, Severity
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """The rules that run, the book they are from, and the ignores of findings."""
+
+    book: Book
+    rules: tuple[Rule, ...]
+    ignores: tuple[Ignore, ...] = ()
+
+
+@lru_cache(maxsize=8)
+def _book(paths: tuple[str, ...]) -> Book:
+    return load_book(tuple(map(Path, paths)))
+
+
+def ruleset(settings: Settings, configuration: Configuration | None = None) -> Ruleset:
+    """What runs under some settings.
+
+    Every name in the configuration is checked, those for other targets too. Raises RuleFileError at the place of a rule
+    or param that does not exist, UsageError for those of the command line, and where no rule is left.
+    """
+    book = _book(tuple(dict.fromkeys(settings.rules)))
+    for layer, is_section in configuration.every_layer() if configuration else ():
+        own = layer.values.get("rules", ())
+        _check(layer, _book((*dict.fromkeys((*settings.rules, *own)),)) if is_section and own else book)
+    _check(Layer({k: getattr(settings, k) for k in ("select", "ignore", "params")}, {}), book)
+    book = _with_params(book, settings.params)
+    changed = dict(book.rules)
+    for severity in settings.severity:
+        for name in book.matching(severity.rules.pattern):
+            changed[name] = replace(changed[name], severity=severity.severity)
+    left_out = {n for s in settings.ignore for n in book.matching(s.pattern)} - settings.named
+    left_out |= {n for n, rule in changed.items() if rule.severity == "off"} - settings.named
+    wanted = {n for s in settings.select for n in book.matching(s.pattern)} if settings.select else set(changed)
+    engines = _engines(settings, book)
+    if not any(changed[name].engine for name in wanted & set(changed)):
+        wanted |= {name for name, rule in changed.items() if rule.engine in engines}
+    left = tuple(
+        replace(rule, severity=book.rules[name].severity) if rule.severity == "off" else rule
+        for name, rule in changed.items()
+        if name in wanted and name not in left_out and (not rule.engine or rule.engine in engines)
+    )
+    if not left and any(changed[name].engine for name in wanted - left_out):
+        raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(book.engines))
+    if not left:
+        raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")
+    return Ruleset(
+        replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings.ignores
+    )
+
+
+def _engines(settings: Settings, book: Book) -> frozenset[str]:
+    """The engines asked for; raises RuleFileError or UsageError for one that there is not."""
+    for engine in settings.engine:
+        if engine.pattern not in book.engines:
+            engine.fail(f"there is no engine `{engine.pattern}`", suggest(engine.pattern, book.engines))
+    return frozenset(engine.pattern for engine in settings.engine)
+
+
+def _selectors(layer: Layer) -> Iterator[Selector]:
+    yield from layer.values.get("select", ())
+    for entry in layer.values.get("ignore", ()):
+        yield entry.rule if isinstance(entry, Ignore) else entry
+    severities: tuple[Severity, ...] = layer.values.get("severity", ())
+    yield from (s.rules for s in severities)
+
+
+def _check(layer: Layer, book: Book) -> None:
+    for selector in _selectors(layer):
+        if not book.matching(selector.pattern):
+            hint = book.hint(selector.pattern)
+            if selector.pattern in (*KEYS, "extend", "target"):
+                hint = f"`{selector.pattern}` is a key of the whole file: write it above the first [table]"
+            selector.fail(f"no rule matches `{selector.pattern}`", hint)
+    for param in layer.values.get("params", ()):
+        rule = book.rules.get(param.rule.pattern)
+        if rule is None:
+            param.rule.fail(f"there is no rule `{param.rule.pattern}` to set a param of", book.hint(param.rule.pattern))
+        elif param.name not in rule.params:
+            hint = suggest(param.name, rule.params) or "`tensorlint explain` shows the params of a rule"
+            param.fail(f"rule {rule.id} has no param `{param.name}`", hint)
+
+
+def _with_params(book: Book, params: tuple[Param, ...]) -> Book:
+    """The book with params set; what a rule refuses is shown where it is written."""
+    numbers: dict[str, dict[str, float]] = {}
+    for param in params:
+        numbers.setdefault(param.rule.pattern, {})[param.name] = param.number
+    for rule, values in numbers.items():
+        try:
+            book = book.with_params({rule: values})
+        except RuleFileError as error:
+            mine = [p for p in params if p.rule.pattern == rule]
+            named = [p for p in mine if f"`{p.name}`" in error.problem]
+            (named or mine)[-1].fail(error.problem, error.advice)
+    return book

@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .text.about import VERSION as __version__
+
 if TYPE_CHECKING:
     from .report.findings import Report
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "check", "check_state_dict"]
 
 

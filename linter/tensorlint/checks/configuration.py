@@ -77,7 +77,7 @@ def _one_sided(view: View, main: Declaration) -> Iterator[Fact]:
 
 def _foreign_key(view: View, main: Declaration) -> Iterator[Fact]:
     """A key by which the declaration would be another method's: the stated method is wrong, or two were merged."""
-    dialects = view.book.dialects.values()
+    dialects = view.knowledge.dialects.values()
     own = {key for d in dialects if d.method == main.method for key in d.marks}
     marks: dict[str, list[str]] = {}
     for method, keys in sorted((d.method, d.marks) for d in dialects):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import __version__
 from ..errors import TensorlintError, UsageError
+from ..text.about import VERSION
 from .complain import complain, complain_about_usage
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _refuse_slip(word: str) -> None:
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, "-V", "--version", prog_name="tensorlint")
+@click.version_option(VERSION, "-V", "--version", prog_name="tensorlint")
 def cli() -> None:
     """Find what is wrong with a quantized safetensors checkpoint before it is published or served.
 

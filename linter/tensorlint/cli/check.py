@@ -14,6 +14,7 @@ import click
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..report.findings import Report
 from ..report.interface import Failure, Options
+from ..report.terminal import bar
 from ..rulebook.model import Rule
 from ..run.engine import Job
 from ..run.linting import prepared
@@ -29,7 +30,6 @@ from .complain import colored, complain
 from .completing import offer_paths
 from .measures import cache_option, user_cache
 from .outputs import Output, Writer, format_option
-from .progress import bar
 from .settings import asked_for, settings_options
 
 

@@ -15,11 +15,11 @@ from ..gate.git.push import changes, lint, updates
 from ..gate.hub.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
 from ..report.findings import Report
 from ..report.interface import Options
+from ..report.terminal import bar
 from ..report.text import render
 from ..sources.git import repo_at
 from ..text.wording import printable
 from .complain import colored, complain
-from .progress import bar
 
 _GO_ON = (
     "to go on: `TENSORLINT_GATE=off git push` skips this check (`warn` only prints), "

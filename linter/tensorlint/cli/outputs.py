@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..errors import UnfinishedError, UsageError
+from ..files import makes
 from ..report import REPORTERS
 from ..report.github import guarded
 from ..report.interface import Failure, Format, Options, Outcome
@@ -21,7 +22,6 @@ from ..report.text import verdict
 from ..text.wording import printable
 
 _FILE_WIDTH = 120  # columns of text in a file
-_WEIGHTS = (".safetensors", ".safetensors.index.json")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def parse(value: str) -> Output:
         raise UsageError(f"--format {value}: that is a folder", f"name a file in it: {name}={file / 'report'}")
     if not file.parent.is_dir():
         raise UsageError(f"--format {value}: there is no folder {file.parent}", f"mkdir -p {file.parent}")
-    if path.endswith(_WEIGHTS):
+    if makes(path):
         raise UsageError(f"--format {value}: that is the name of a part of a checkpoint", "name another file")
     return Output(name, file)
 

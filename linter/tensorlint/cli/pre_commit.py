@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from ..errors import NoCheckpointError, UnfinishedError
-from ..report.findings import SEVERITIES, Finding, Report
+from ..report.findings import Finding, Report
+from ..report.terminal import bar
+from ..rulebook.model import SEVERITIES
 from ..sources.git import repo_at
 from .complain import colored, complain
-from .progress import bar
 from .settings import asked_for, settings_options
 
 

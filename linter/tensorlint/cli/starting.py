@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from .. import __version__
 from ..errors import UsageError
+from ..files import SKIPPED, WEIGHTS
 from ..settings.files import NAME, discover
+from ..text.about import HOME, VERSION
 
-REPO = "https://github.com/tensorlint/tensorlint"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOW = ".github/workflows/tensorlint.yml"
 MAX_BYTES = 1 << 20
@@ -75,8 +75,8 @@ class Step:
 def entry(indent: str = "  ") -> str:
     """The lines of a pre-commit configuration that call the hooks."""
     rows = (
-        f"- repo: {REPO}",
-        f"  rev: v{__version__}",
+        f"- repo: {HOME}",
+        f"  rev: v{VERSION}",
         "  hooks:",
         "    - id: tensorlint",
         "    - id: tensorlint-full",
@@ -103,7 +103,7 @@ def steps(folder: Path, force: bool) -> Iterator[Step]:
     if os.path.lexists(path) and not force:
         yield Step(path, None, "is there already (--force replaces it)")
     else:
-        yield Step(path, _WORKFLOW.format(version=__version__), "checks every push and pull request")
+        yield Step(path, _WORKFLOW.format(version=VERSION), "checks every push and pull request")
 
 
 def _config(folder: Path, found: tuple[str, ...], force: bool) -> Step:
@@ -113,7 +113,7 @@ def _config(folder: Path, found: tuple[str, ...], force: bool) -> Step:
     above = None if os.path.lexists(path) else discover(folder)
     if above is not None and not force:
         return Step(above.path, None, "holds for this folder already (--force writes one of its own)")
-    schema = f"https://raw.githubusercontent.com/tensorlint/tensorlint/v{__version__}/docs/schema/config.json"
+    schema = f"https://raw.githubusercontent.com/tensorlint/tensorlint/v{VERSION}/docs/schema/config.json"
     targets = _TARGET.format(path=found[0]) if len(found) > 1 else ""
     return Step(str(path), _CONFIG.format(schema=schema, targets=targets), "what is checked, and what is let pass")
 
@@ -128,7 +128,7 @@ def _hooks(root: Path) -> Step:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
-    if REPO in text:
+    if HOME in text:
         return Step(str(path), None, "has the hooks already")
     longer = _extended(text)
     if longer is None:
@@ -172,9 +172,9 @@ def checkpoints(folder: Path) -> Iterator[str]:
     """Relative paths of the folders that hold .safetensors files, of the first entries that are found."""
     entries = 0
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in (".git", "node_modules", ".venv", "__pycache__", ".cache"))
+        folders[:] = sorted(f for f in folders if f not in SKIPPED)
         entries += len(folders) + len(files)
-        if any(f.endswith(".safetensors") for f in files):
+        if any(f.endswith(WEIGHTS) for f in files):
             yield Path(place).relative_to(folder).as_posix()
         if entries > MAX_ENTRIES:
             return

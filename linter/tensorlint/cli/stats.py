@@ -10,12 +10,12 @@ import click
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
+from ..report.terminal import bar
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
 from .common import book_with, color_option, jobs_option, progress_option, rules_option
 from .complain import colored
 from .measures import cache_option, user_cache
-from .progress import bar
 
 FORMATS = ("text", "json", "csv", "parquet")
 

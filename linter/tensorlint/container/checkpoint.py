@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from ..facts import Fact
+from ..files import CONFIGS, INDEX, WEIGHTS
 from ..sources.interface import ListedSource, Source
+from ..sources.sniff import what_else
 from .header import Header, TensorInfo, read_header
-from .index import SUFFIX as INDEX_SUFFIX
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
-from .sniff import what_else
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
 
 
-# Read from every checkpoint folder when present; anything else is only listed.
-CONFIG_FILES = (
-    "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",
-    "quanto_qmap.json", "quant_model_description.json", "adapter_config.json", "generation_config.json",
-    "tokenizer_config.json", "model_index.json",
-)  # fmt: skip
 _NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
 
 
@@ -136,23 +130,27 @@ class _Family:
     shards: list[str] = field(default_factory=list)
 
 
-def find_checkpoints(source: Source) -> Iterator[Checkpoint]:
-    """Every checkpoint below the source's root, one per folder and family of shards, in name order."""
+def find_checkpoints(source: Source, configs: Iterable[str] = CONFIGS) -> Iterator[Checkpoint]:
+    """Every checkpoint below the source's root, one per folder and family of shards, in name order.
+
+    `configs` names the JSON files that are read from every folder; anything else is only listed.
+    """
+    wanted = tuple(configs)
     by_folder: dict[str, list[str]] = defaultdict(list)
     for name in sorted([*source.files(), *source.broken_links()]):
         folder, slash, _ = name.rpartition("/")
         by_folder[folder + slash].append(name)
     single = getattr(source, "single", None)
     for folder, names in sorted(by_folder.items()):
-        shards = [n for n in names if n.endswith(".safetensors")]
-        indexes = [n for n in names if n.endswith(INDEX_SUFFIX)] if single is None else []
+        shards = [n for n in names if n.endswith(WEIGHTS)]
+        indexes = [n for n in names if n.endswith(INDEX)] if single is None else []
         if not shards and not indexes:
             continue
-        configs, texts, facts = _read_configs(source, folder, names)
+        found, texts, facts = _read_configs(source, folder, names, wanted)
         families = _families(folder, shards, indexes, source)
         built: list[Checkpoint] = []
         for family in sorted(families, key=_rank):
-            checkpoint = _build(source, folder, family, configs, texts, facts, single is not None, not built)
+            checkpoint = _build(source, folder, family, found, texts, facts, single is not None, not built)
             facts = ()
             copies = tuple(_copies(checkpoint, built[0])) if built else ()
             if copies:
@@ -195,7 +193,7 @@ def _families(folder: str, shards: list[str], indexes: list[str], source: Source
     families: dict[str, _Family] = {}
     claimed: set[str] = set()
     for name in indexes:
-        stem = name[len(folder) : -len(INDEX_SUFFIX)]
+        stem = name[len(folder) : -len(INDEX)]
         family = families.setdefault(stem, _Family(stem))
         file = source.open(name)
         try:
@@ -212,7 +210,7 @@ def _families(folder: str, shards: list[str], indexes: list[str], source: Source
             continue
         base = shard[len(folder) :]
         numbered = _NUMBERED.match(base)
-        stem = numbered["stem"] + (numbered["tail"] or "") if numbered else base[: -len(".safetensors")]
+        stem = numbered["stem"] + (numbered["tail"] or "") if numbered else base[: -len(WEIGHTS)]
         families.setdefault(stem, _Family(stem)).shards.append(shard)
     return [families[stem] for stem in sorted(families)]
 
@@ -291,12 +289,12 @@ def _numbering(folder: str, family: _Family) -> tuple[Fact, ...]:
 
 
 def _read_configs(
-    source: Source, folder: str, names: list[str]
+    source: Source, folder: str, names: list[str], wanted: Iterable[str]
 ) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], tuple[Fact, ...]]:
     configs: dict[str, Mapping[str, Any]] = {}
     texts: dict[str, str] = {}
     facts: list[Fact] = []
-    for base in CONFIG_FILES:
+    for base in wanted:
         name = folder + base
         if name not in names or name in set(source.broken_links()):
             continue

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from ..dtypes import DTYPE_BITS
 from ..facts import Fact
+from ..files import HEADER_CAP
 from ..sources.interface import File
+from ..sources.sniff import sniff
 from .entry import FIELDS, bits_of, nearest_dtype, problem_of, usual
 from .jsontext import MAX_DEPTH, JsonError, Pairs, json_type, nesting, parse
-from .sniff import sniff
 
-HEADER_CAP = 100_000_000  # bytes; the crate refuses more (tensor.rs, MAX_HEADER_SIZE)
 MAX_FACTS = 10_000  # per header
 _MAX_GUESSES = 100  # of dtypes that were meant; a header may hold a million different ones
 

@@ -16,11 +16,10 @@ from typing import Any
 
 from ..facts import Fact
 from ..sources.interface import File
+from ..sources.sniff import what_else
 from .header import Header
 from .jsontext import JsonError, Pairs, parse
-from .sniff import what_else
 
-SUFFIX = ".safetensors.index.json"
 MAX_INDEX = 256 << 20  # bytes
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UnfinishedError
-from ..report.findings import Line, Location
 from .checkpoint import Checkpoint
 from .index import MAX_INDEX
 
@@ -96,6 +95,14 @@ def _plain(literal: str) -> str:
         return literal[1:-1]
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line of a text file, counted from 1; `file` is relative to the target."""
+
+    file: str
+    number: int
+
+
 class Lines:
     """Finds lines in the JSON files of one checkpoint; each file is looked through when it is first asked about."""
 
@@ -104,26 +111,26 @@ class Lines:
         self._index: Mapping[str, int] | None = None
         self._configs: dict[str, Places] = {}
 
-    def of(self, location: Location, lookup: Lookup) -> Line | None:
-        """The line a person would look at, or None where there is none."""
+    def of(self, file: str, tensor: str, offset: int | None, lookup: Lookup) -> Line | None:
+        """The line a person would look at for a tensor or a byte of a file, or None where there is none."""
         checkpoint = self._checkpoint
-        base = location.file[len(checkpoint.folder) :]
+        base = file[len(checkpoint.folder) :]
         if base in checkpoint.texts:
             if base not in self._configs:
                 self._configs[base] = places(checkpoint.texts[base])
             number = _config_line(self._configs[base], lookup)
-            return Line(location.file, number) if number else None
-        if location.byte_offset is not None and location.file.endswith(".json"):
-            before = self._read(location.file, location.byte_offset)
-            return Line(location.file, 1 + before.count(b"\n"))
+            return Line(file, number) if number else None
+        if offset is not None and file.endswith(".json"):
+            before = self._read(file, offset)
+            return Line(file, 1 + before.count(b"\n"))
         index = checkpoint.index
         if index is None or not index.readable:
             return None
         if self._index is None:
             # It was read before, but its text, up to 256 MB, was not kept.
             self._index = key_lines(self._read(index.file, MAX_INDEX).decode("utf-8-sig", "replace"))
-        keys = [location.tensor] if location.tensor else []
-        if location.file == index.file:
+        keys = [tensor] if tensor else []
+        if file == index.file:
             keys += [str(lookup("key") or ""), "total_size" if lookup("stated") is not None else "metadata"]
         number = next((self._index[k] for k in keys if k in self._index), 0)
         return Line(index.file, number) if number else None

@@ -8,16 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SEVERITIES = ("error", "warning", "note")  # most severe first
+from ..container.lines import Line as Line
+from ..rulebook.model import SEVERITIES as SEVERITIES
+
 MAX_LOCATIONS = 10_000  # per finding in a report; `count` is always exact
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a text file, counted from 1; `file` is relative to the target."""
-
-    file: str
-    number: int
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..rulebook.model import SEVERITIES
 from ..text.wording import plural, printable
-from .findings import SEVERITIES
 from .interface import Failure, Options, Outcome
 from .places import Places, Spot
 from .text import coverage, verdict

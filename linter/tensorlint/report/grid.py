@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from .findings import SEVERITIES, Finding
+from ..rulebook.model import SEVERITIES
+from .findings import Finding
 from .markup import code, table
 from .spread import OTHER, spread_of
 from .words import cut

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
-from .. import __version__
+from ..text import about
 from .findings import Distribution, Evidence, Finding, Location, Report, Spread
 from .interface import Failure, Options, Outcome, exit_code
 
@@ -27,7 +27,7 @@ def render(outcomes: Sequence[Outcome], options: Options) -> str:
 def _failed(failure: Failure) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "tensorlint": __version__,
+        "tensorlint": about.VERSION,
         "target": failure.target,
         "complete": False,
         "exit_code": failure.exit_code,
@@ -59,7 +59,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     """The report as plain values."""
     return {
         "version": VERSION,
-        "tensorlint": __version__,
+        "tensorlint": about.VERSION,
         "target": report.target,
         "origin": report.origin or None,
         "baseline": report.baseline or None,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ..rulebook.model import SEVERITIES
 from ..text.wording import plural, printable
 from .evidence import rows
-from .findings import SEVERITIES, Finding, Report
+from .findings import Finding, Report
 from .interface import Failure, Options, Outcome
 from .places import Places
 from .spread import spread_of

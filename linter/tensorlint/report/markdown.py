@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..rulebook.model import SEVERITIES
 from ..text.wording import plural
 from .chart import chart
 from .evidence import rows as evidence_rows
-from .findings import SEVERITIES, Finding
+from .findings import Finding
 from .grid import MARKS, grid
 from .interface import Failure, Options, Outcome
 from .layout import agreed

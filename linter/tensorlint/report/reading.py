@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from .findings import SEVERITIES, Bin, Distribution, Evidence, Finding, Line, Location, Report, Spread, Suppression
+from ..rulebook.model import SEVERITIES
+from .findings import Bin, Distribution, Evidence, Finding, Line, Location, Report, Spread, Suppression
 from .interface import Failure, Outcome
 from .json import VERSION
 

@@ -12,16 +12,16 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import __version__
-from ..rulebook.model import Rule
+from ..rulebook.model import SEVERITIES, Rule
+from ..text.about import HOME, VERSION
 from ..text.wording import plural, printable
 from .evidence import rows as evidence_rows
-from .findings import SEVERITIES, Finding, Location, Report
+from .findings import Finding, Location, Report
 from .interface import Failure, Options, Outcome
 from .markup import fenced, plain
 from .places import Places, Spot
 from .text import coverage, why_not
-from .words import HOME, NAME, cut, headline, help_page, paragraphs
+from .words import NAME, cut, headline, help_page, paragraphs
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -83,7 +83,7 @@ def _run(outcomes: Sequence[Outcome], options: Options, locations: int) -> Objec
         "tool": {
             "driver": {
                 "name": "tensorlint",
-                "semanticVersion": __version__,
+                "semanticVersion": VERSION,
                 "informationUri": HOME,
                 "rules": [_rule(rule, options.rules.get(rule), first[rule]) for rule in rules],
             }

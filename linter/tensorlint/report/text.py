@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from ..rulebook.model import SEVERITIES
 from ..text.wording import plural, size
 from ..text.wording import printable as clean
 from .evidence import rows as evidence_rows
-from .findings import SEVERITIES, Finding, Location, Report
+from .findings import Finding, Location, Report
 from .interface import Failure, Options, Outcome
 from .layout import Ink, agreed, wrapped
 from .spread import spread_of

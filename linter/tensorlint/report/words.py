@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from functools import cache
 from urllib.parse import quote
 
-from .. import __version__
 from ..rulebook.shipped import shipped_folder
+from ..text.about import HOME, VERSION
 from ..text.wording import plural, printable
 from .findings import Finding, Report
 from .layout import agreed
 from .spread import spread_of
 
-HOME = "https://github.com/tensorlint/tensorlint"
 NAME = 200  # characters of a name
 SENTENCE = 1_000  # characters of a message
 _PATTERNS = 4
@@ -65,4 +64,4 @@ def help_page(rule: str) -> str:
     """The address of the page of a shipped rule, at this version; empty for rules of the user's own."""
     if "/" not in rule or ".." in rule or rule.startswith("/") or not (shipped_folder() / f"{rule}.yaml").is_file():
         return ""
-    return f"{HOME}/blob/v{__version__}/docs/rules/{quote(rule)}.md"
+    return f"{HOME}/blob/v{VERSION}/docs/rules/{quote(rule)}.md"

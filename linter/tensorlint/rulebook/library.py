@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..schemes.dialect import Dialect, load_dialect
 from ..schemes.families import Family, load_family
+from ..schemes.knowledge import Knowledge
 from ..schemes.load import load_scheme
 from ..schemes.model import Scheme
 from ..schemes.producers import Producer, load_producer
@@ -31,14 +32,10 @@ _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Book:
+class Book(Knowledge):
     """Everything that was loaded, by kind and name; `replaced` names shipped files that a user's took the place of."""
 
     rules: Mapping[str, Rule]
-    schemes: Mapping[str, Scheme]
-    dialects: Mapping[str, Dialect]
-    families: Mapping[str, Family]
-    producers: Mapping[str, Producer]
     engines: Mapping[str, Engine] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
@@ -207,7 +204,7 @@ class _Loading:
         # Families that name model types come before the general one wherever both speak.
         ordered = dict(sorted(families.items(), key=lambda kv: not kv[1].model_types))
         paths = {name: file.path for (kind, name), file in self.files.items() if kind == "rule"}
-        return Book(rules, schemes, dialects, ordered, producers, engines, tuple(self.replaced), paths)
+        return Book(schemes, dialects, ordered, producers, rules, engines, tuple(self.replaced), paths)
 
 
 def scheme_from(top: Item, name: str, examples: bool = True) -> Scheme:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-SEVERITIES = ("error", "warning", "note")
+SEVERITIES = ("error", "warning", "note")  # most severe first
 EACH = ("tensor", "module", "checkpoint", "fact")
 
 

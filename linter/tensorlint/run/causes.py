@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from ..report.findings import SEVERITIES
+from ..rulebook.model import SEVERITIES
 from ..rulebook.vocabulary import NEAR
 from .subjects import Draft
 

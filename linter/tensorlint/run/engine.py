@@ -14,9 +14,9 @@ from ..facts import Fact
 from ..measures.interface import Measures
 from ..measures.plan import DEPTHS, Need, Plan, make_plan
 from ..measures.scan import Progress, Scanner, StoppedError, on_cpu
-from ..report.findings import SEVERITIES, Finding, Report
+from ..report.findings import Finding, Report
 from ..rulebook.library import Book
-from ..rulebook.model import Rule
+from ..rulebook.model import SEVERITIES, Rule
 from ..schemes.recognise import recogniser_for
 from ..schemes.view import TensorUnit, View
 from ..sources.interface import RemoteSource, Source

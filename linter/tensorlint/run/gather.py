@@ -77,7 +77,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         values=values,
         locations=tuple(_placed(d, lines) for d in group[:MAX_LOCATIONS]),
         evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
-        note=known_defect(first.view.declared, first.view.book.producers.values(), rule.id) if first.view else "",
+        note=known_defect(first.view.declared, first.view.knowledge.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
         fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
         distribution=_distribution(first, source),
@@ -88,7 +88,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
 def _placed(draft: Draft, lines: Lines | None) -> Location:
     """The location with the line of text that stands for it."""
     location = draft.location
-    line = lines.of(location, draft.lookup) if lines and location.line is None else None
+    line = lines.of(location.file, location.tensor, location.byte_offset, draft.lookup) if lines and location.line is None else None
     return replace(location, line=line) if line else location
 
 

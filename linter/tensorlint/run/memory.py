@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from ..container.checkpoint import CONFIG_FILES, MAX_JSON
+from ..container.checkpoint import MAX_JSON
 from ..errors import UsageError
+from ..files import CONFIGS
 from ..measures.device.resident import where_they_are
 from ..measures.plan import DEPTHS
 from ..report.findings import Report
@@ -115,7 +116,7 @@ def _configs(config: Any) -> Iterator[tuple[str, bytes]]:
         return
     if isinstance(config, str | Path):
         path = Path(config)
-        folder, names = (path, CONFIG_FILES) if path.is_dir() else (path.parent, (path.name,))
+        folder, names = (path, CONFIGS) if path.is_dir() else (path.parent, (path.name,))
         if not path.exists():
             raise UsageError(f"there is no config at {path}")
         for name in names:

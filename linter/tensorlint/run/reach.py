@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..files import SKIPPED, WEIGHTS
 from ..settings.files import Configuration
 from ..settings.keys import Ignore
 from ..settings.tasks import Task, Wanted
@@ -62,10 +63,10 @@ def _checkpoints(root: str) -> tuple[str, ...] | None:
     """Folders below one that hold .safetensors files, or None for more than MAX_ENTRIES entries."""
     found, entries = [], 0
     for folder, folders, files in os.walk(root):
-        folders[:] = [f for f in folders if f not in (".git", "node_modules", ".venv", "__pycache__", ".cache")]
+        folders[:] = [f for f in folders if f not in SKIPPED]
         entries += len(folders) + len(files)
         if entries > MAX_ENTRIES:
             return None
-        if any(f.endswith(".safetensors") for f in files):
+        if any(f.endswith(WEIGHTS) for f in files):
             found.append(folder)
     return tuple(found)

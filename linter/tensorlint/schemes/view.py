@@ -13,10 +13,10 @@ from ..container.checkpoint import Checkpoint
 from ..container.header import TensorInfo
 from ..dtypes import Encoding, encoding_of
 from ..names import pattern_of
-from ..rulebook.library import Book
 from ..text.wording import plural
 from .declared import Declaration, Declared, read_declared
 from .families import Anatomy, anatomy
+from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
 from .recognise import Recogniser
@@ -85,13 +85,13 @@ class Layer:
 class View:
     """One checkpoint, recognised."""
 
-    def __init__(self, checkpoint: Checkpoint, book: Book, recogniser: Recogniser) -> None:
+    def __init__(self, checkpoint: Checkpoint, knowledge: Knowledge, recogniser: Recogniser) -> None:
         self.checkpoint = checkpoint
-        self.book = book
-        self.declared: Declared = read_declared(checkpoint, book.dialects.values())
+        self.knowledge = knowledge
+        self.declared: Declared = read_declared(checkpoint, knowledge.dialects.values())
         self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
         model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get("model_type")
-        self.anatomy: Anatomy = anatomy(book.families.values(), str(model_type or ""))
+        self.anatomy: Anatomy = anatomy(knowledge.families.values(), str(model_type or ""))
         self._expected: dict[str, Mapping[str, Any]] = {}
 
     @cached_property

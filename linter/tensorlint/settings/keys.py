@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from ..report.findings import SEVERITIES
+from ..rulebook.model import SEVERITIES
 from ..text.value import Value
 
 FAIL_ON = (*SEVERITIES, "never")

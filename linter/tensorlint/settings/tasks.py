@@ -8,13 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import UsageError
+from ..files import makes
 from ..sources.local import LocalSource
 from ..sources.targets import RemoteTarget, choose
 from .files import Configuration, Layer, Section, discover, load
 from .keys import Selector
 from .settings import NOTHING, Settings, settings_for
-
-_CHECKPOINT = (".safetensors", ".safetensors.index.json")
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def apart(
     if root is None or not _sections(configuration):
         yield "", ()
         return
-    folders = {PurePosixPath(n).parent for n in files if n.endswith(_CHECKPOINT)}
+    folders = {PurePosixPath(n).parent for n in files if makes(n)}
     said = _Said(configuration, root)
     others = sorted({said.highest(folder) for folder in folders} - {PurePosixPath()})
     rest = any(not any(f.is_relative_to(a) for a in others) for f in folders)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..container.sniff import sniff
 from ..errors import UnfinishedError
 from ..facts import Fact
+from ..files import belongs
 from .git import Repo
-from .hub import is_read
 from .interface import File
 from .local import LocalFile
 from .memory import MemoryFile
+from .sniff import sniff
 
 SMALL = 1 << 20  # bytes; a larger blob is unpacked into a temporary file, as git cannot read parts of one
 POINTER = (
@@ -112,7 +112,7 @@ class GitTree:
         for name, start in self.blobs.items():
             path, blob = name, start
             for _ in range(_LINKS):
-                if blob.mode != _LINK or not is_read(name):
+                if blob.mode != _LINK or not belongs(name):
                     found[name] = blob
                     break
                 leads = os.fsdecode(self._repo.run("cat-file", "blob", blob.sha))
@@ -125,7 +125,7 @@ class GitTree:
     @cached_property
     def _pointers(self) -> dict[str, Stored | None]:
         """LFS pointers among the files that a check reads, with their objects; None where that is not here."""
-        small = {n: b for n, b in self._plain.items() if b.size < POINTER and is_read(n)}
+        small = {n: b for n, b in self._plain.items() if b.size < POINTER and belongs(n)}
         contents = self._contents({b.sha for b in small.values()})
         stores = self._repo.stores() if small else ()
         found: dict[str, Stored | None] = {}

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..container.checkpoint import CONFIG_FILES
-from ..container.header import HEADER_CAP
-from ..container.index import SUFFIX as INDEX_SUFFIX
 from ..errors import NoCheckpointError, UnfinishedError
 from ..facts import Fact
+from ..files import HEADER_CAP, WEIGHTS, belongs
+from ..text.about import VERSION
 from .blob import Blob
 from .client import Client, Patience
 from .ranges import Range, Span, Window, join
@@ -63,10 +62,8 @@ def connect(
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined,unused-ignore]
 
-    from .. import __version__
-
     if client is None:
-        headers = build_hf_headers(library_name="tensorlint", library_version=__version__)
+        headers = build_hf_headers(library_name="tensorlint", library_version=VERSION)
         client = Client(constants.ENDPOINT, headers, patience)
     client.subject = where.repo + ("" if where.revision == "main" else f"@{where.revision}")
     api = f"{client.endpoint}/api/models/{where.repo}"
@@ -108,11 +105,6 @@ def in_scope(where: RemoteTarget, listing: Listing) -> tuple[str, str | None, di
     if not inside:
         raise NoCheckpointError(f"there is nothing at {where}", f"hf://{where.repo} stands for the whole model")
     return prefix, single, inside
-
-
-def is_read(name: str) -> bool:
-    """Whether a check reads a file: shards, indexes, and the configurations that are known."""
-    return name.endswith((".safetensors", INDEX_SUFFIX)) or name.rpartition("/")[2] in CONFIG_FILES
 
 
 class HubFile:
@@ -157,7 +149,7 @@ class HubSource:
         self._blobs = {n: Blob(client, base + quote(prefix + n), n) for n in self._entries}
         self._pool = ThreadPoolExecutor(THREADS, "tensorlint-hub")
         self._lock = threading.Lock()
-        self._waiting = dict.fromkeys(n for n in sorted(self._entries, key=_reading_order) if is_read(n))
+        self._waiting = dict.fromkeys(n for n in sorted(self._entries, key=_reading_order) if belongs(n))
         self._heads: dict[str, Future[bytes]] = {}
         self._taken: set[str] = set()
         self._ahead = self._kept = 0
@@ -211,7 +203,7 @@ class HubSource:
 
     def size(self, name: str) -> int:
         """Size in bytes of the stored content; files that are checked are asked for it."""
-        if self._entries[name].content_size and is_read(name):
+        if self._entries[name].content_size and belongs(name):
             self._head(name)
         total = self._blobs[name].total
         return self._entries[name].content_size if total is None else total
@@ -245,7 +237,7 @@ class HubSource:
 
     def _head(self, name: str) -> bytes:
         """The first bytes of a file that is checked: a shard's header, a small JSON file; empty for other files."""
-        if not is_read(name):
+        if not belongs(name):
             return b""
         with self._lock:
             future = self._begin_head(name) if name in self._waiting else self._heads.get(name)
@@ -265,7 +257,7 @@ class HubSource:
 
     def _read_head(self, name: str) -> bytes:
         size, blob = self._entries[name].content_size, self._blobs[name]
-        shard = name.endswith(".safetensors")
+        shard = name.endswith(WEIGHTS)
         first = HEAD if shard or size > LONG_HEAD else max(size, 1)
         buffer = bytearray(first)
         head = bytes(buffer[: blob.read_into(0, memoryview(buffer), may_end=True)])
@@ -280,4 +272,4 @@ class HubSource:
 def _reading_order(name: str) -> tuple[str, bool, str]:
     """Roughly the order in which a check reads: by folder, configurations and indexes before shards."""
     folder, _, base = name.rpartition("/")
-    return folder, base.endswith(".safetensors"), base
+    return folder, base.endswith(WEIGHTS), base

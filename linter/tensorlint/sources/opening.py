@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import AccessError, TensorlintError
+from ..files import belongs
 from .interface import RemoteSource, Source
 from .local import LocalSource
 from .targets import RemoteTarget, bare_name, choose
@@ -40,7 +41,7 @@ def opened(target: str) -> Iterator[Source]:
 
 def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
     from .cached import any_snapshot, snapshot
-    from .hub import HubSource, connect, in_scope, is_read
+    from .hub import HubSource, connect, in_scope
 
     try:
         client, listing = connect(where)
@@ -53,7 +54,7 @@ def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
         raise
     revision = "" if where.revision == listing.commit else f", revision {where.revision}"
     prefix, _, files = in_scope(where, listing)
-    needed = {prefix + name: entry.content_size for name, entry in files.items() if is_read(name)}
+    needed = {prefix + name: entry.content_size for name, entry in files.items() if belongs(name)}
     folder = snapshot(where.repo, listing.commit, needed) if use_cache else None
     if folder is not None:
         client.stop()

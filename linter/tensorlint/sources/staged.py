@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from ..container.sniff import sniff
 from ..facts import Fact
+from ..files import belongs
 from .git import Repo
 from .gittree import POINTER, Blob, GitTree
-from .hub import is_read
 from .interface import File
 from .local import LocalFile
+from .sniff import sniff
 
 
 class StagedFolder(GitTree):
@@ -41,7 +41,7 @@ class StagedFolder(GitTree):
     def local(self) -> Mapping[str, tuple[Path, int]]:
         """Path and size in bytes of the files whose content is in the work tree."""
         found: dict[str, tuple[Path, int]] = {}
-        for name in filter(is_read, {*self.blobs, *self._more}):
+        for name in filter(belongs, {*self.blobs, *self._more}):
             path = self.folder / name
             try:
                 about = path.stat()

@@ -7,8 +7,8 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ...container.index import SUFFIX as INDEX_SUFFIX
 from ...errors import NoCheckpointError
+from ...files import WEIGHTS, belongs, folder_of, makes
 from ...report.findings import Report
 from ...run.linting import prepared
 from ...run.suppress import Suppressor
@@ -16,9 +16,8 @@ from ...settings.settings import settings_for
 from ...settings.tasks import Task, Wanted
 from ...sources.git import Repo
 from ...sources.gittree import GitTree
-from ...sources.hub import is_read
 from ...sources.staged import StagedFolder
-from .parts import NOT_HERE, folder_of, left_out, touched
+from .parts import NOT_HERE, left_out, touched
 from .push import Watch
 
 DEPTH = "scales"  # where neither the command line nor a configuration says another
@@ -42,13 +41,13 @@ def staged(repo: Repo, named: Iterable[str], everything: bool, between: tuple[st
     tree = os.fsdecode(repo.run("write-tree")).strip()
     prefix = repo.ask("rev-parse", "--show-prefix") or ""
     if everything:
-        names = [n for n in GitTree(repo, tree, "").blobs if is_read(n) and n.startswith(prefix)]
+        names = [n for n in GitTree(repo, tree, "").blobs if belongs(n) and n.startswith(prefix)]
         return Staged(tree, {folder_of(name): None for name in names})
     names = [posixpath.normpath(posixpath.join(prefix, name.replace(os.sep, "/"))) for name in named]
     names += [name for name in _deleted(repo, between) if name.startswith(prefix)]
     found: dict[str, set[str]] = {}
     for name in names:
-        if is_read(name) and not name.startswith(("../", "/")):
+        if belongs(name) and not name.startswith(("../", "/")):
             folder = folder_of(name)
             found.setdefault(folder, set()).add(name[len(folder) :])
     return Staged(tree, {folder: frozenset(found[folder]) for folder in sorted(found)})
@@ -74,7 +73,7 @@ def lint(
     """
     names = what.folders[folder]
     source = StagedFolder(repo, what.tree, folder, names or ())
-    if not any(name.endswith((".safetensors", INDEX_SUFFIX)) for name in (*source.files(), *source.broken_links())):
+    if not any(makes(name) for name in (*source.files(), *source.broken_links())):
         return None
     task = _task(source, wanted)
     try:
@@ -91,7 +90,7 @@ def lint(
         source.close()
     if not require_content:
         shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
-        absent = [name for name in source.absent if name in shards or not name.endswith(".safetensors")]
+        absent = [name for name in source.absent if name in shards or not name.endswith(WEIGHTS)]
         report = left_out(report, absent, NOT_HERE)
     return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from ...files import folder_of
 from ...report.findings import Report
 from ...run.engine import Job
 
@@ -36,9 +37,3 @@ def left_out(report: Report, files: Collection[str], why: str) -> Report:
             gone = len(finding.locations) - len(kept)
             findings.append(replace(finding, locations=kept, count=finding.count - gone) if gone else finding)
     return replace(report, findings=tuple(findings), gaps=tuple(gaps))
-
-
-def folder_of(name: str) -> str:
-    """The folder of a path in a repository: empty, or with a slash at its end."""
-    folder, slash, _ = name.rpartition("/")
-    return folder + slash

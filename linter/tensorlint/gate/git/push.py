@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import NoCheckpointError, UsageError
+from ...files import belongs, folder_of
 from ...measures.scan import Progress
 from ...report.findings import Report
 from ...run.engine import check, prepare
@@ -20,9 +21,8 @@ from ...settings.settings import Settings, settings_for
 from ...settings.tasks import apart
 from ...sources.git import Repo
 from ...sources.gittree import GitTree
-from ...sources.hub import is_read
 from ...sources.part import PartOf
-from .parts import NOT_HERE, folder_of, left_out, touched
+from .parts import NOT_HERE, left_out, touched
 
 Watch = Callable[[int, str], AbstractContextManager[Progress | None]]  # of the bytes ahead and a label
 
@@ -70,7 +70,7 @@ def changes(repo: Repo, remote: str, wanted: Iterable[Update]) -> Iterator[Chang
         files: frozenset[str] | None = None
         if base is not None:
             rows = repo.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, commit).split(b"\0")
-            files = frozenset(filter(is_read, map(os.fsdecode, rows)))
+            files = frozenset(filter(belongs, map(os.fsdecode, rows)))
         yield Change(update.remote_ref, commit, files, _new_blobs(repo, remote, base, commit))
 
 

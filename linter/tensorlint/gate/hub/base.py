@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ...errors import TensorlintError
+from ...files import belongs, folder_of
 from ...sources.client import Client
 from ...sources.hub import HubSource, Listing, connect
 from ...sources.targets import RemoteTarget
 from .change import Change
-from .names import folder_of, gated
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def base_of(change: Change) -> Iterator[Base]:
             yield Base(trouble=error.message)
             return
         folders = {folder_of(a.name) for a in change.additions}
-        near = {n: e for n, e in listing.files.items() if folder_of(n) in folders and gated(n)}
+        near = {n: e for n, e in listing.files.items() if folder_of(n) in folders and belongs(n)}
         added = {a.name for a in change.additions}
         staying = {n: e for n, e in near.items() if n not in added and not removed(change, n)}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .names import gated
+from ...files import belongs
 
 # A path on this machine, the content itself, or an open binary file with read, seek and tell.
 Content = Any
@@ -93,7 +93,7 @@ def contents(operations: Iterable[Any]) -> tuple[dict[str, Content], tuple[str, 
     gone: list[str] = []
     for operation in operations:
         name, content = operation.path_in_repo, operation.path_or_fileobj
-        if not gated(name):
+        if not belongs(name):
             continue
         if getattr(operation, "_is_uploaded", False) and content == b"" and operation.upload_info.size:
             gone.append(name)

@@ -12,10 +12,10 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
+from ...files import belongs
 from . import policy as policies
 from . import wire
 from .change import Change, Content, contents
-from .names import gated
 from .review import admit, entered
 
 Function = Callable[..., Any]
@@ -59,7 +59,7 @@ def commit(old: Function) -> Function:
             return self.run_as_future(create_commit, *call.args, **call.kwargs)
         operations = given["operations"] = list(given["operations"])
         adds = [o for o in operations if hasattr(o, "path_or_fileobj")]
-        copied = tuple(o.path_in_repo for o in operations if hasattr(o, "src_path_in_repo") and gated(o.path_in_repo))
+        copied = tuple(o.path_in_repo for o in operations if hasattr(o, "src_path_in_repo") and belongs(o.path_in_repo))
         deleted = tuple(o.path_in_repo for o in operations if hasattr(o, "is_folder"))
         files, gone = contents(adds)
         change = _change(self, given, deletions=deleted, unseen=copied)
@@ -133,7 +133,7 @@ def _listed(folder: Any, allow: Any, ignore: Any) -> dict[str, Content]:
     names = (p.relative_to(root).as_posix() for p in root.glob("**/*") if p.is_file())
     kept = filter_repo_objects(names, allow_patterns=allow, ignore_patterns=ignore)
     hidden = (".cache/huggingface/", ".git/")
-    return {name: str(root / name) for name in kept if gated(name) and not name.startswith(hidden)}
+    return {name: str(root / name) for name in kept if belongs(name) and not name.startswith(hidden)}
 
 
 def bucket(old: Function) -> Function:
@@ -149,7 +149,7 @@ def bucket(old: Function) -> Function:
             return old(*call.args, **call.kwargs)
         added = given["add"] = list(given.get("add") or ())
         pairs = [item if isinstance(item, tuple) else (item.source, item.destination) for item in added]
-        files = {name: c if isinstance(c, bytes) else str(c) for c, name in pairs if gated(name)}
+        files = {name: c if isinstance(c, bytes) else str(c) for c, name in pairs if belongs(name)}
         change = Change(repo, "main", given["self"].endpoint, remote=False)
         with entered(change, files):
             return old(*call.args, **call.kwargs)

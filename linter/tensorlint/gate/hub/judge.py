@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ...cli.progress import bar
 from ...errors import NoCheckpointError, TensorlintError, UnfinishedError, UsageError
 from ...measures.plan import Plan
 from ...report.findings import Finding, Report
 from ...report.interface import Options
+from ...report.terminal import bar
 from ...report.text import render
 from ...run.engine import Job, check, prepare
 from ...run.linting import counting_for, told

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ...files import belongs
 from . import policy as policies
 from .errors import GateError, blocked
-from .names import gated
 from .review import say
 
 _PREUPLOAD = re.compile(r"/api/models/(.+?)/preupload/")
@@ -37,7 +37,7 @@ def expecting(repo: str, additions: Iterable[Any]) -> Iterator[None]:
     keys = [
         (repo, o.path_in_repo, int(o.upload_info.size), base64.b64encode(o.upload_info.sample).decode("ascii"))
         for o in additions
-        if gated(o.path_in_repo)
+        if belongs(o.path_in_repo)
     ]
     with _lock:
         _expected.update(keys)
@@ -67,7 +67,7 @@ def examine(method: str, url: str, body: Callable[[], bytes | str | None]) -> No
     for key in files:
         with _lock:
             known = _expected[key] > 0 if key in _expected else False
-        if known or not gated(key[1]):
+        if known or not belongs(key[1]):
             continue
         message = f"upload to {repo} blocked: {key[1]} was not checked, and was not sent"
         say(f"tensorlint: {message}")

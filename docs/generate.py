@@ -20,7 +20,7 @@ from scheme_pages import scheme_pages
 
 from tensorlint.cli import cli
 from tensorlint.cli.schema import KINDS, dumped
-from tensorlint.facts import catalogue
+from tensorlint.rulebook.facts import catalogue
 from tensorlint.rulebook.library import Book, load_book
 from tensorlint.rulebook.vocabulary import words
 from tensorlint.settings.keys import EXTEND, KEYS

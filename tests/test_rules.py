@@ -49,6 +49,6 @@ def test_no_two_rules_say_the_same():
 
 
 def test_every_fact_has_a_rule():
-    from tensorlint.facts import catalogue
+    from tensorlint.rulebook.facts import catalogue
 
     assert set(catalogue()) <= {r.fact for r in RULES}

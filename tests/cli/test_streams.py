@@ -131,7 +131,6 @@ def test_ctrl_c_is_one_line(tmp_path):
 
 def test_a_mistake_of_ours_is_no_traceback(monkeypatch, capsys, clean):
     import tensorlint.run.linting as module
-
     from tensorlint.cli import main
 
     def fail(*args, **kwargs):

@@ -118,7 +118,7 @@ def test_quiet_leaves_notes_out_and_says_so(clean, capsys):
 
 
 def test_explain_of_every_name(capsys):
-    from tensorlint.facts import catalogue
+    from tensorlint.rulebook.facts import catalogue
     from tensorlint.rulebook.library import load_book
     from tensorlint.rulebook.vocabulary import words
 

@@ -164,8 +164,7 @@ def test_the_pattern_names_what_a_check_reads():
 
     import yaml
 
-    from tensorlint.container.checkpoint import CONFIG_FILES
-    from tensorlint.sources.hub import is_read
+    from tensorlint.files import CONFIGS, belongs
 
     from .conftest import PROJECT
 
@@ -179,5 +178,5 @@ def test_the_pattern_names_what_a_check_reads():
         "a.safetensors.bak",
         "x.json",
     ]
-    for name in [*names, *CONFIG_FILES, *(f"m/{c}" for c in CONFIG_FILES)]:
-        assert bool(pattern.search(name)) == is_read(name), name
+    for name in [*names, *CONFIGS, *(f"m/{c}" for c in CONFIGS)]:
+        assert bool(pattern.search(name)) == belongs(name), name

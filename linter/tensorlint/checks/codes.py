@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("half-codes",)
+STATES: Mapping[str, FactKind] = {
+    "half-codes": FactKind(
+        "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")
+    ),
+}
 _LEAST = 16 << 10  # bytes below which codes may be missing by chance
 
 
@@ -50,3 +55,6 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
                 "highest": found.highest_byte,
             }  # fmt: skip
             yield Fact("half-codes", need.tensor.shard, need.tensor.name, need.tensor.begin, values)
+
+
+CHECKS = (Check(STATES, run, "full", needs),)

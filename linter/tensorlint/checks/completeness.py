@@ -7,21 +7,32 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.view import Layer, View
+from .check import Check
 from .templates import counted_layers
 
-STATES = (
-    "missing-layer",
-    "extra-layer",
-    "missing-module",
-    "missing-experts",
-    "extra-experts",
-    "missing-embedding",
-    "missing-norm",
-    "missing-head",
-    "mtp-missing",
-)
+STATES: Mapping[str, FactKind] = {
+    "missing-layer": FactKind(
+        "A layer that the configuration counts is not there.", ("layers", "present", "count", "key")
+    ),
+    "extra-layer": FactKind(
+        "There are more layers than the configuration counts.", ("layers", "present", "count", "key")
+    ),
+    "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
+    "missing-experts": FactKind(
+        "Experts that the configuration counts are not there.", ("module", "experts", "present", "count", "key")
+    ),
+    "extra-experts": FactKind(
+        "There are more experts than the configuration counts.", ("module", "present", "count", "key")
+    ),
+    "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
+    "missing-norm": FactKind("There is no final norm.", ("layers",)),
+    "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),
+    "mtp-missing": FactKind(
+        "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")
+    ),
+}
 _EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
 
 
@@ -181,3 +192,6 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < 2:
         yield Fact("missing-head", where, "lm_head.weight", values={"key": "tie_word_embeddings"})
+
+
+CHECKS = (Check(STATES, run),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import canonical
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.model import Scheme
@@ -13,21 +13,45 @@ from ..schemes.module import Module
 from ..schemes.producers import numbers
 from ..schemes.shapes import fits
 from ..schemes.view import View
+from .check import Check
 
-STATES = (
-    "declaration-missing",
-    "declaration-unknown",
-    "scheme-mismatch",
-    "parameter-mismatch",
-    "activations-mismatch",
-    "ignored-but-quantized",
-    "quantized-not-declared",
-    "declarations-differ",
-    "foreign-key",
-    "frozen-status",
-    "format-contradiction",
-    "one-sided",
-)
+STATES: Mapping[str, FactKind] = {
+    "declaration-missing": FactKind("Modules are quantized, but no file says how.", ("schemes", "modules")),
+    "declaration-unknown": FactKind("A file declares a quantization method that is not known here.", ("method",)),
+    "scheme-mismatch": FactKind(
+        "A module is stored in another way than declared.", ("module", "scheme", "declared", "where", "entry", "meant")
+    ),
+    "parameter-mismatch": FactKind(
+        "A module's group or block size is not the declared one.",
+        ("module", "scheme", "parameter", "found", "declared", "where"),
+    ),
+    "activations-mismatch": FactKind(
+        "Activations are declared that do not go with the weights.", ("module", "scheme", "declared", "where")
+    ),
+    "ignored-but-quantized": FactKind(
+        "A module is in the ignore list, but quantized.", ("module", "scheme", "entry", "where")
+    ),
+    "quantized-not-declared": FactKind(
+        "A module is quantized, but the table of quantized layers does not name it.", ("module", "scheme", "where")
+    ),
+    "declarations-differ": FactKind(
+        "Two files declare different things.", ("field", "first", "second", "other", "where")
+    ),
+    "foreign-key": FactKind(
+        "A declaration has keys that only the exporters of another method write.", ("method", "key", "other", "where")
+    ),
+    "frozen-status": FactKind(
+        "The declaration says the weights are not compressed, but they are.", ("status", "where")
+    ),
+    "format-contradiction": FactKind(
+        "A group of a declaration states another format than the declaration itself.",
+        ("stated", "group", "found", "where"),
+    ),
+    "one-sided": FactKind(
+        "Only the second of two places that an exporter writes alike declares quantization.",
+        ("method", "found", "missing"),
+    ),
+}
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -315,3 +339,6 @@ def _brief(value: Any) -> str:
         ", ".join(map(str, value[:3])) + (" ..." if len(value) > 3 else "") if isinstance(value, list) else str(value)
     )
     return "nothing" if value is None else text[:160]
+
+
+CHECKS = (Check(STATES, run),)

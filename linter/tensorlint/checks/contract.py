@@ -7,26 +7,42 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..dtypes import PLAIN_FLOATS
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import lineage
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
 from ..schemes.view import View
+from .check import Check
 
-STATES = (
-    "missing-part",
-    "activations-undeclared",
-    "wrong-dtype",
-    "wrong-shape",
-    "orphan-part",
-    "unknown-scheme",
-    "ambiguous-scheme",
-    "unknown-part",
-    "second-weight",
-    "leaked-state",
-    "missing-companion",
-)
+STATES: Mapping[str, FactKind] = {
+    "missing-part": FactKind(
+        "A module lacks a part its scheme needs.", ("module", "part", "scheme", "suffix", "have", "of", "declared")
+    ),
+    "activations-undeclared": FactKind(
+        "Activation settings are declared, but no module has the scale for them.", ("part", "modules", "where")
+    ),
+    "wrong-dtype": FactKind(
+        "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
+    ),
+    "wrong-shape": FactKind(
+        "A part's shape does not fit the others.",
+        ("module", "part", "scheme", "found", "wanted", "other", "other_shape", "hint"),
+    ),
+    "orphan-part": FactKind(
+        "A scale or other part belongs to no quantized weight.", ("module", "part", "scheme", "weight_dtype")
+    ),
+    "unknown-scheme": FactKind("Modules look quantized but fit no known scheme.", ("signature", "module", "modules")),
+    "ambiguous-scheme": FactKind("Modules fit several schemes equally well.", ("scheme", "rivals", "module")),
+    "unknown-part": FactKind("A quantized module has a tensor that its scheme does not know.", ("module", "scheme")),
+    "second-weight": FactKind(
+        "A quantized module has a weight in plain floats as well.", ("module", "scheme", "dtype")
+    ),
+    "leaked-state": FactKind("State of a quantizer or observer was saved with the weights.", ("owner",)),
+    "missing-companion": FactKind(
+        "Modules are known by a tensor beside them all, and it is not there.", ("scheme", "beside", "modules")
+    ),
+}
 _INPUT_SCALES = ("input_scale", "input_tensor_scale")
 
 
@@ -291,3 +307,6 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
 def _first_alternative(module: Module, part_name: str) -> bool:
     """Whether this is the activation scale to expect when several names for it are possible."""
     return next(p for p in module.scheme.parts if p in _INPUT_SCALES) == part_name
+
+
+CHECKS = (Check(STATES, run),)

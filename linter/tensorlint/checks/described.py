@@ -10,11 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..container.header import Header
 from ..container.jsontext import JsonError, Pairs, parse
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.model import Description
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("undescribed-module",)
+STATES: Mapping[str, FactKind] = {
+    "undescribed-module": FactKind(
+        "The header's metadata does not say of a module what its readers need.", ("module", "scheme", "key", "problem")
+    ),
+}
 _LONGEST = 1 << 16  # characters of one entry
 _LONGEST_LIST = 1 << 24
 
@@ -74,3 +79,6 @@ def _names(key: str, headers: Sequence[Header]) -> frozenset[str]:
         if isinstance(content, list):
             found.update(name for name in content if isinstance(name, str))
     return frozenset(found)
+
+
+CHECKS = (Check(STATES, run),)

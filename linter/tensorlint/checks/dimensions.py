@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.amount import logical
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("config-dimension",)
+STATES: Mapping[str, FactKind] = {
+    "config-dimension": FactKind(
+        "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape", "wrong")
+    ),
+}
 _MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size
 _STACKS = frozenset({"experts", "switch_mlp"})
 
@@ -147,3 +152,6 @@ def _stacked(view: View) -> Iterator[Fact]:
                 }
                 yield Fact("config-dimension", view.checkpoint.path("config.json"), tensor.name, values=values)
                 return
+
+
+CHECKS = (Check(STATES, run),)

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.view import Layer, View
+from .check import Check
 
-LAYER_STATES = ("copied-layer",)
-STATES = ("duplicate-tensor", "duplicate-tensor-differs", "duplicate-tensor-overridden")
+LAYER_STATES: Mapping[str, FactKind] = {
+    "copied-layer": FactKind("A layer is a copy of another one.", ("layer", "other", "tensors", "bytes")),
+}
+STATES: Mapping[str, FactKind] = {
+    "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
+    "duplicate-tensor-differs": FactKind(
+        "Two shards hold the same tensor with different content.", ("shards", "shapes")
+    ),
+    "duplicate-tensor-overridden": FactKind(
+        "A shard overrides a tensor of another one, as the index says.", ("shards", "shapes", "overlay")
+    ),
+}
 _CHUNK = 4 << 20
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; copies are compared byte by byte."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -126,3 +132,9 @@ def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
 
 def _looks(found: Measures | None) -> tuple[float, ...]:
     return () if found is None else tuple(found.value(word) for word in sorted(_WORDS))
+
+
+CHECKS = (
+    Check(STATES, run, "full"),
+    Check(LAYER_STATES, run_layers, "full", needs_layers),
+)

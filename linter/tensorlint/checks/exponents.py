@@ -10,23 +10,25 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("not-power-of-two", "power-of-two-undeclared")
+STATES: Mapping[str, FactKind] = {
+    "not-power-of-two": FactKind(
+        "Scales are declared powers of two, but some are not.", ("module", "part", "dtype", "odd", "count", "where")
+    ),
+    "power-of-two-undeclared": FactKind(
+        "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
+    ),
+}
 _EXPONENTS_ONLY = "ue8m0"  # the word of scale_fmt (deepseek-ai/DeepSeek-V3.1 config.json)
 _MAX_BYTES = 1 << 20  # looked at per tensor
 _MODULES, _LEAST = 16, 64  # modules looked at, and scales needed, to say that all are powers of two
 _MANTISSA: Mapping[str, tuple[str, int]] = {"F32": ("<u4", 0x7FFFFF), "BF16": ("<u2", 0x7F), "F16": ("<u2", 0x3FF)}
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; scales are read as they are, where the dialect can declare their format."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -75,3 +77,6 @@ def _odd(view: View, scale: TensorInfo) -> tuple[int, int]:
     width = np.dtype(kind).itemsize
     bits = np.frombuffer(view.stored(scale, _MAX_BYTES // width * width), kind)
     return int(np.count_nonzero(bits & mantissa)), bits.size
+
+
+CHECKS = (Check(STATES, run, "scales"),)

@@ -8,15 +8,32 @@ from math import log
 from statistics import median
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..names import short
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("fused-schemes-differ", "fused-partly-quantized")
-VALUE_STATES = ("fused-scales-differ", "fused-inputs-differ")
+STATES: Mapping[str, FactKind] = {
+    "fused-schemes-differ": FactKind(
+        "Modules that runtimes merge are stored in different ways.", ("modules", "schemes")
+    ),
+    "fused-partly-quantized": FactKind(
+        "Of modules that runtimes merge, some are quantized and some are not.", ("modules", "plain", "scheme")
+    ),
+}
+VALUE_STATES: Mapping[str, FactKind] = {
+    "fused-scales-differ": FactKind(
+        "Modules that runtimes merge have different scales per tensor.",
+        ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+    "fused-inputs-differ": FactKind(
+        "Modules that read the same input have different activation scales.",
+        ("modules", "part", "ratio", "smallest", "largest"),
+    ),
+}
 _INPUTS = ("input_scale", "input_tensor_scale")
 
 
@@ -115,3 +132,9 @@ def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             "largest": high,
         }
         yield Fact(kind, odd.shard, odd.name, odd.begin, said)
+
+
+CHECKS = (
+    Check(STATES, run),
+    Check(VALUE_STATES, run_values, "scales", needs),
+)

@@ -11,13 +11,25 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.view import Layer, View
+from .check import Check
 
-STATES = ("kv-without-scales", "kv-undeclared", "kv-half-pair", "kv-layer-missing")
-VALUE_STATES = ("kv-all-one",)
+STATES: Mapping[str, FactKind] = {
+    "kv-without-scales": FactKind("KV-cache quantization is declared, but there are no scales.", ("declared", "where")),
+    "kv-undeclared": FactKind("There are KV-cache scales, but no file declares KV-cache quantization.", ("tensors",)),
+    "kv-half-pair": FactKind(
+        "An attention layer has a key scale without a value scale, or the reverse.", ("module", "has", "lacks")
+    ),
+    "kv-layer-missing": FactKind(
+        "Some attention layers have KV-cache scales, this one has none.", ("module", "have", "of")
+    ),
+}
+VALUE_STATES: Mapping[str, FactKind] = {
+    "kv-all-one": FactKind("Every KV-cache scale is exactly 1.", ("tensors",)),
+}
 _LAYER = re.compile(r"^(?P<layer>.*?\.\d+)\.")
 
 
@@ -126,3 +138,9 @@ def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
     found = [measured.get((t.shard, t.name)) for t in tensors]
     if len(tensors) >= 2 and all(m is not None and m.count and m.smallest == m.largest == 1.0 for m in found):
         yield Fact("kv-all-one", tensors[0].shard, tensors[0].name, values={"tensors": len(tensors)})
+
+
+CHECKS = (
+    Check(STATES, run),
+    Check(VALUE_STATES, run_values, "scales", needs),
+)

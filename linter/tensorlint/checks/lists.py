@@ -7,24 +7,38 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import canonical, lineage
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 from .configuration import say
 
-STATES = (
-    "declaration-left",
-    "unquantized-not-ignored",
-    "listed-but-unquantized",
-    "odd-one-out",
-    "head-not-ignored",
-    "dead-entry",
-    "mistaken-entry",
-    "dead-group",
-    "broken-pattern",
-)
+STATES: Mapping[str, FactKind] = {
+    "declaration-left": FactKind(
+        "A file declares quantization, but nothing is quantized.", ("method", "where", "algorithm")
+    ),
+    "unquantized-not-ignored": FactKind(
+        "A module is not quantized, but no ignore entry covers it.", ("module", "dtype", "scheme", "where", "siblings")
+    ),
+    "listed-but-unquantized": FactKind(
+        "The table of quantized layers names a module that is not quantized.", ("module", "dtype", "declared", "where")
+    ),
+    "odd-one-out": FactKind(
+        "One module is not quantized, but all others of its kind and of its layer are.",
+        ("module", "dtype", "scheme", "siblings"),
+    ),
+    "head-not-ignored": FactKind(
+        "The output head is not quantized, but no ignore entry covers it.", ("module", "dtype", "where")
+    ),
+    "dead-entry": FactKind("An ignore entry covers no module of the checkpoint.", ("entry", "where")),
+    "mistaken-entry": FactKind(
+        "An ignore entry covers no module, and it can be told what is wrong with it.", ("entry", "why", "where")
+    ),
+    "dead-group": FactKind("A group of a declaration covers no module.", ("group", "targets", "where")),
+    "broken-pattern": FactKind("A pattern in a list cannot be evaluated.", ("entry", "problem", "where")),
+}
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
 
 
@@ -219,3 +233,6 @@ def _mistake(view: View, main: Declaration, entry: str, names: Mapping[str, None
         if SequenceMatcher(None, leaf, last).ratio() >= _ALIKE:
             return f"{name} is not quantized, and no entry covers that"
     return ""
+
+
+CHECKS = (Check(STATES, run),)

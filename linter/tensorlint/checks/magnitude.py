@@ -7,13 +7,19 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("scale-out-of-line",)
+STATES: Mapping[str, FactKind] = {
+    "scale-out-of-line": FactKind(
+        "A scale is far larger than those of the other modules.",
+        ("module", "part", "largest", "usual", "ratio", "others"),
+    ),
+}
 _LEAST = 5  # modules whose scales tell what is usual
 _SCALES = ("weight_scale", "block_scale", "tensor_scale")
 _MANTISSA = 4  # bits: a format with fewer holds what is left after another scale was taken out
@@ -55,3 +61,6 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
                 values = {"module": module.name, "part": part, "largest": largest, "usual": usual}
                 values |= {"ratio": largest / usual, "others": len(rows) - 1}
                 yield Fact("scale-out-of-line", tensor.shard, tensor.name, tensor.begin, values)
+
+
+CHECKS = (Check(STATES, run, "scales", needs),)

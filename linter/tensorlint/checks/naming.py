@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import canonical
 from ..schemes.view import View
+from .check import Check
 from .templates import counted_layers
 
-STATES = ("repeated-segment", "foreign-prefix", "renamed-module", "wrapper-left")
+STATES: Mapping[str, FactKind] = {
+    "repeated-segment": FactKind("A part of tensor names stands there twice.", ("segment", "tensors")),
+    "foreign-prefix": FactKind(
+        "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
+    ),
+    "renamed-module": FactKind(
+        "A module of one layer has a longer name than in the other layers.", ("module", "meant")
+    ),
+    "wrapper-left": FactKind(
+        "Tensors have the names that a wrapper gives them in training.", ("wrapper", "segments", "tensors", "meant")
+    ),
+}
 _REPEATED = re.compile(r"(?:^|\.)(model|language_model|layers|transformer|backbone)\.\1\.")
 _LAYERS = re.compile(r"(.*?\blayers)\.\d+\.")
 
@@ -89,3 +101,6 @@ def _wrapped(view: View) -> Iterator[Fact]:
             meant = ".".join(s for s in name.split(".") if s != segment)
             values = {"wrapper": wrapper, "segments": segments, "tensors": len(names), "meant": meant}
             yield Fact("wrapper-left", view.checkpoint.tensors[name].shard, name, values=values)
+
+
+CHECKS = (Check(STATES, run),)

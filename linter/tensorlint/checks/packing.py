@@ -12,20 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("group-index", "logical-shape")
+STATES: Mapping[str, FactKind] = {
+    "group-index": FactKind(
+        "A group index does not assign the columns to the groups.", ("module", "problem", "groups", "columns")
+    ),
+    "logical-shape": FactKind(
+        "The stored logical shape is not that of the packed weight.", ("module", "stated", "found", "packed")
+    ),
+}
 _MAX_BYTES = 64 << 20  # larger indices are not looked at
 _INTEGERS: Mapping[str, str] = {"I32": "<i4", "I64": "<i8", "U8": "|u1"}
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; these small tensors are read as they are."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -86,3 +88,6 @@ def _logical_shape(view: View, module: Module) -> Iterator[Fact]:
         found = [*weight.shape[:-1], weight.shape[-1] * 32 // bits]
         values = {"module": module.name, "stated": stated, "found": found, "packed": list(weight.shape)}
         yield Fact("logical-shape", tensor.shard, tensor.name, values=values)
+
+
+CHECKS = (Check(STATES, run, "scales"),)

@@ -6,14 +6,20 @@ groups, blocks and packed words (vllm-project/vllm#16260, vllm-project/vllm#1756
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.module import Module
 from ..schemes.shapes import Env, Shape
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("tensor-parallel",)
+STATES: Mapping[str, FactKind] = {
+    "tensor-parallel": FactKind(
+        "The scales of a module do not let it be divided over 8 devices.",
+        ("module", "size", "part", "side", "length", "shape"),
+    ),
+}
 _SIZES = (2, 4, 8)
 _ROLES = frozenset({"mlp"})
 
@@ -89,3 +95,6 @@ def _cuts(shape: Shape, sizes: tuple[int, ...], env: Env, symbol: str, devices: 
             if piece is None or piece * devices != size:
                 return False
     return True
+
+
+CHECKS = (Check(STATES, run),)

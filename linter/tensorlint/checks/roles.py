@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("protected-role-quantized",)
+STATES: Mapping[str, FactKind] = {
+    "protected-role-quantized": FactKind(
+        "A module that engines load unquantized is quantized.", ("module", "role", "scheme")
+    ),
+}
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -23,3 +28,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         if role and weight is not None:
             values = {"module": module.name, "role": role, "scheme": module.scheme.name}
             yield Fact("protected-role-quantized", weight.shard, weight.name, values=values)
+
+
+CHECKS = (Check(STATES, run),)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..container.checkpoint import STATES
 from ..facts import Fact
 from ..schemes.view import View
 from . import completeness, templates
-
-STATES = ("shard-gap",)
+from .check import Check
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -24,3 +24,6 @@ def _signs(view: View) -> Iterator[bool]:
     yield isinstance(stated, int) and stated > sum(t.nbytes for t in checkpoint.tensors.values())
     yield any(p.kind == "missing" for m in view.recognised.modules for p in m.problems)
     yield any(fact.kind.startswith("missing-") for check in (completeness, templates) for fact in check.run(view))
+
+
+CHECKS = (Check({"shard-gap": STATES["shard-gap"]}, run),)

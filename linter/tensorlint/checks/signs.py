@@ -12,19 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("same-sign",)
+STATES: Mapping[str, FactKind] = {
+    "same-sign": FactKind(
+        "Values have the sign of the scales whose opposite they should have.",
+        ("module", "part", "other", "same", "checked"),
+    ),
+}
 _MAX_BYTES = 1 << 20  # looked at per tensor
 _WIDTHS: Mapping[str, str] = {"BF16": "<u2", "F16": "<u2", "F32": "<u4"}
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; these small tensors are read as they are."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -48,3 +48,6 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
 
 def _bits(view: View, tensor: TensorInfo) -> npt.NDArray[np.unsignedinteger]:
     return np.frombuffer(view.stored(tensor, _MAX_BYTES), _WIDTHS[tensor.dtype])
+
+
+CHECKS = (Check(STATES, run, "scales"),)

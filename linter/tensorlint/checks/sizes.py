@@ -10,12 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import pattern_of
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("size-contradiction",)
+STATES: Mapping[str, FactKind] = {
+    "size-contradiction": FactKind(
+        "A module's size does not fit the modules it is wired to.",
+        ("module", "side", "found", "expected", "why", "shape"),
+    ),
+}
 _READS = frozenset({
     "q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj", "w1", "w3", "q_a_proj",
     "kv_a_proj_with_mqa", "lm_head",
@@ -189,3 +195,6 @@ def _attention(view: View) -> Iterator[_Odd]:
                 odd, other = (one, two) if one.size not in elsewhere or two.size in elsewhere else (two, one)
                 expected = round(other.size * usual) if odd is one else round(other.size / usual)
                 yield odd, expected, f"{other.module.name.rpartition('.')[2]} has {other.size} {other.side}"
+
+
+CHECKS = (Check(STATES, run),)

@@ -11,23 +11,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
 from ..schemes.model import JsonText, Part
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("state-text", "marker-text")
+STATES: Mapping[str, FactKind] = {
+    "state-text": FactKind(
+        "JSON text that is stored beside a weight contradicts the tensors.", ("module", "scheme", "problem")
+    ),
+    "marker-text": FactKind(
+        "A text that is stored beside a weight is none of those its readers know.", ("module", "part", "text", "wanted")
+    ),
+}
 _MAX_BYTES = 64 << 10
 _MAX_SIZE = 1 << 48
 _MAX_DIMS = 8
 _LONGEST = 64  # bytes of a word
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; these small tensors are read as they are."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -105,3 +107,6 @@ def _positive(value: Any) -> int:
 
 def _short(value: Any) -> str:
     return "missing" if value is None else json.dumps(value)[:60]
+
+
+CHECKS = (Check(STATES, run, "scales"),)

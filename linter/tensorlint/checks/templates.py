@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..schemes.view import Layer, View
+from .check import Check
 
-STATES = ("missing-module",)
+STATES: Mapping[str, FactKind] = {
+    "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
+}
 _EXPERT = re.compile(r"\bexperts\.\d+\.")
 # Norms that dense and routed layers share.
 _COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
@@ -143,3 +146,6 @@ def _same_type(types: list[list[Any]], a: int, b: int) -> bool:
 
 def _shard_of(view: View, layer: Layer) -> str:
     return next(iter(layer.tensors.values())).shard
+
+
+CHECKS = (Check(STATES, run),)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
 from ..schemes.view import View
+from .check import Check
 from .duplicates import same_bytes
 
-STATES = ("tied-head-differs", "tied-head-copy")
+STATES: Mapping[str, FactKind] = {
+    "tied-head-differs": FactKind("The embedding is tied, but a different output head is stored.", ("embedding",)),
+    "tied-head-copy": FactKind(
+        "The embedding is tied, and a copy of it is stored as output head.", ("embedding", "bytes")
+    ),
+}
 
 
 def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
@@ -33,11 +38,6 @@ def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
     return (found["head"], found["embedding"]) if len(found) == 2 and len(set(ways.values())) == 1 else None
 
 
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; the two tensors are compared byte by byte."""
-    yield from ()
-
-
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Compare the stored head with the embedding it is tied to."""
     pair = _pair(view)
@@ -50,3 +50,6 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
         yield Fact("tied-head-copy", head.shard, head.name, values=values)
     else:
         yield Fact("tied-head-differs", head.shard, head.name, values={"embedding": embedding.name})
+
+
+CHECKS = (Check(STATES, run, "full"),)

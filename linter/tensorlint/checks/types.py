@@ -7,11 +7,22 @@ from collections.abc import Iterator, Mapping
 
 from ..container.header import TensorInfo
 from ..dtypes import PLAIN_FLOATS
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..names import pattern_of
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("odd-type", "odd-part-type", "config-dtype")
+STATES: Mapping[str, FactKind] = {
+    "odd-type": FactKind(
+        "A plain tensor has another kind of dtype than its role or its siblings have.", ("dtype", "wanted", "why")
+    ),
+    "odd-part-type": FactKind(
+        "A part has another dtype than the same part of the other layers.", ("dtype", "wanted", "part")
+    ),
+    "config-dtype": FactKind(
+        "config.json states another 16-bit dtype than the tensors have.", ("key", "stated", "found", "tensors")
+    ),
+}
 _FLOATING = frozenset({"norm", "final_norm", "embedding", "head", "attention", "mlp", "router", "adapter"})
 _HALVES = frozenset({"BF16", "F16"})
 
@@ -92,3 +103,6 @@ def _stated(view: View, overall: Counter[str]) -> Iterator[Fact]:
                 yield Fact("config-dtype", view.checkpoint.path("config.json"), values=values)
             if stated:
                 return
+
+
+CHECKS = (Check(STATES, run),)

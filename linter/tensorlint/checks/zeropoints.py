@@ -16,15 +16,34 @@ import numpy as np
 import numpy.typing as npt
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..measures.plan import Need
 from ..schemes.model import Codes
 from ..schemes.module import Module
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("zero-point-convention", "zero-points-vary", "zero-points-constant")
-SHIFT_STATES = ("zero-points-shifted",)
+STATES: Mapping[str, FactKind] = {
+    "zero-point-convention": FactKind(
+        "All zero points of a module are the symmetric one of another format than is declared.",
+        ("module", "found", "wanted", "format", "where"),
+    ),
+    "zero-points-vary": FactKind(
+        "Zero points vary although symmetric quantization is declared.", ("module", "format", "where")
+    ),
+    "zero-points-constant": FactKind(
+        "All zero points of a module are the same although quantization is not declared symmetric.",
+        ("module", "found", "varied", "of", "format", "where"),
+    ),
+}
+SHIFT_STATES: Mapping[str, FactKind] = {
+    "zero-points-shifted": FactKind(
+        "Zero points lie one beside the codes of the weights: they are those of another format.",
+        ("modules", "format", "distance", "wanted", "where"),
+    ),
+}
+
 _WORD = 32
 _MAX_BYTES = 1 << 20  # looked at per tensor, where that is needed
 _LEAST = 64  # codes that are not equal by chance
@@ -138,11 +157,6 @@ def _read(view: View, tensor: TensorInfo) -> npt.NDArray[np.uint8]:
     return np.frombuffer(view.stored(tensor, _MAX_BYTES), np.uint8)
 
 
-def needs_shift(view: View) -> Iterator[Need]:
-    """Nothing is measured; samples of weights and zero points are read as they are."""
-    yield from ()
-
-
 def run_shift(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """One fact where asymmetric zero points are those of another format than the declared one."""
     by_format: dict[tuple[str, int], list[float]] = {}
@@ -170,3 +184,6 @@ def _mean(data: npt.NDArray[np.uint8], bits: int) -> float:
     """The mean of the codes that bytes hold."""
     per_byte = 8 // bits
     return sum(float(((data >> (bits * i)) & ((1 << bits) - 1)).mean()) for i in range(per_byte)) / per_byte
+
+
+CHECKS = (Check(STATES, run, "scales", needs), Check(SHIFT_STATES, run_shift, "full"))

@@ -7,14 +7,28 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..container.header import TensorInfo
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import PAGE, Measures
 from ..measures.plan import Need
 from ..schemes.view import TensorUnit, View
+from .check import Check
 from .tiles import Order, orders
 
-FILLED_STATES = ("zero-filled",)
-SCALE_STATES = ("zero-scale-over-codes", "lowest-exponent-over-codes")
+FILLED_STATES: Mapping[str, FactKind] = {
+    "zero-filled": FactKind(
+        "A stretch of zero bytes begins or ends in the middle of a tensor's row.",
+        ("bytes", "begin", "end", "pages", "share", "to_end"),
+    ),
+}
+SCALE_STATES: Mapping[str, FactKind] = {
+    "zero-scale-over-codes": FactKind(
+        "Block scales are zero although their blocks hold values.", ("module", "zeros", "live", "checked", "count")
+    ),
+    "lowest-exponent-over-codes": FactKind(
+        "Shared exponents are at the bottom although their blocks hold values.",
+        ("module", "zeros", "live", "checked", "count"),
+    ),
+}
 _MAX_CHECKED = 4096  # zero scales looked up per tensor
 _MAX_BLOCK = 64 << 10  # bytes looked at per scale
 
@@ -181,3 +195,9 @@ def _live(block: bytes, weight: TensorUnit) -> bool:
         return len(set(block)) > 1
     mask = 0x77 if weight.encoding.bits == 4 else 0x7F
     return any(b & mask for b in block)
+
+
+CHECKS = (
+    Check(FILLED_STATES, run_filled, "full", needs_filled),
+    Check(SCALE_STATES, run_scales, "full", needs_scales),
+)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..container.checkpoint import Shard
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..measures.interface import PAGE, Measures
-from ..measures.plan import Need
 from ..schemes.view import View
+from .check import Check
 
-STATES = ("zero-tail",)
+STATES: Mapping[str, FactKind] = {
+    "zero-tail": FactKind(
+        "A file is zero from the middle of a tensor to its end.", ("bytes", "begin", "end", "tensors", "of")
+    ),
+}
 _CHUNK = 1 << 20
 _LEAST = 256  # bytes of the first tensor: its last values may be zero
-
-
-def needs(view: View) -> Iterator[Need]:
-    """Nothing is measured; files are read from their end as far as they are zero."""
-    yield from ()
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -48,3 +47,6 @@ def _zeros_before(view: View, shard: Shard, end: int) -> int:
     finally:
         file.close()
     return end
+
+
+CHECKS = (Check(STATES, run, "full"),)

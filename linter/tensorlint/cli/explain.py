@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from ..facts import catalogue
 from ..rulebook.describe import sections
 from ..rulebook.engines import Engine
+from ..rulebook.facts import catalogue
 from ..rulebook.library import Book
 from ..rulebook.model import Rule
 from ..rulebook.vocabulary import ABOUT, words

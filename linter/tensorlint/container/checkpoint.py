@@ -9,13 +9,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..files import CONFIGS, INDEX, WEIGHTS
 from ..sources.interface import ListedSource, Source
 from ..sources.sniff import what_else
 from .header import Header, TensorInfo, read_header
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
+
+STATES: Mapping[str, FactKind] = {
+    "config-unreadable": FactKind("A JSON file of the checkpoint cannot be used.", ("problem",)),
+    "config-duplicate-key": FactKind("A key stands twice in a JSON file of the checkpoint.", ("key",)),
+    "shard-gap": FactKind(
+        "Shards are numbered `-of-N`, but some numbers are missing.", ("missing", "present", "total")
+    ),
+    "no-index": FactKind("There are several numbered shards but no index.", ("shards",)),
+    "broken-link": FactKind("A shard is a symbolic link that points nowhere.", ("target",)),
+}
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
 

@@ -13,12 +13,40 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..dtypes import DTYPE_BITS
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..files import HEADER_CAP
 from ..sources.interface import File
 from ..sources.sniff import sniff
 from .entry import FIELDS, bits_of, nearest_dtype, problem_of, usual
 from .jsontext import MAX_DEPTH, JsonError, Pairs, json_type, nesting, parse
+
+STATES: Mapping[str, FactKind] = {
+    "too-small": FactKind("The file is too small to hold a header length.", ("size",)),
+    "bad-header-length": FactKind("The header length is impossible.", ("declared", "size", "problem")),
+    "header-not-utf8": FactKind("The header is not UTF-8 text.", ("position", "byte")),
+    "header-not-json": FactKind("The header is not JSON.", ("reason", "near")),
+    "header-not-object": FactKind("The header is JSON, but not an object.", ("found",)),
+    "bad-entry": FactKind("A tensor's entry in the header cannot be used.", ("problem",)),
+    "bad-metadata": FactKind("`__metadata__` is not a map from text to text.", ("problem",)),
+    "unknown-dtype": FactKind("A tensor has a dtype the format does not know.", ("dtype", "near")),
+    "duplicate-key": FactKind("A key stands twice in the header.", ("key", "where")),
+    "size-overflow": FactKind("A tensor's size overflows 64 bits.", ("shape", "dtype")),
+    "partial-byte": FactKind("A tensor of a packed dtype does not end on a byte.", ("shape", "dtype", "bits")),
+    "span-mismatch": FactKind(
+        "A tensor's byte range does not fit its dtype and shape.", ("span", "needed", "shape", "dtype")
+    ),
+    "offsets-reversed": FactKind("A tensor ends before it begins.", ("begin", "end")),
+    "hole": FactKind("Bytes between two tensors belong to none.", ("bytes", "begin", "end")),
+    "overlap": FactKind("Two tensors share bytes.", ("bytes", "other", "begin", "end")),
+    "truncated": FactKind("The file ends before its last tensor.", ("missing", "needed", "size", "tensors", "of")),
+    "trailing-bytes": FactKind("Bytes follow the last tensor.", ("bytes", "size", "end")),
+    "misaligned": FactKind(
+        "Tensors do not start on a multiple of their element size.", ("tensors", "of", "header_bytes", "bytes")
+    ),
+    "leading-space": FactKind("The header does not begin with `{`.", ("start",)),
+    "unknown-field": FactKind("A tensor's entry has fields the format does not know.", ("fields",)),
+    "odd-name": FactKind("A tensor name is empty or has control characters.", ("name",)),
+}
 
 MAX_FACTS = 10_000  # per header
 _MAX_GUESSES = 100  # of dtypes that were meant; a header may hold a million different ones

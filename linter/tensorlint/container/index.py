@@ -14,11 +14,28 @@ from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
 from ..sources.interface import File
 from ..sources.sniff import what_else
 from .header import Header
 from .jsontext import JsonError, Pairs, parse
+
+STATES: Mapping[str, FactKind] = {
+    "index-unreadable": FactKind("The index cannot be used.", ("problem",)),
+    "index-duplicate-key": FactKind("A tensor stands twice in the index.", ("key",)),
+    "index-no-metadata": FactKind("The index has no `metadata`."),
+    "path-escape": FactKind("The index names a file outside the checkpoint's folder.", ("shard", "tensors")),
+    "missing-shard": FactKind("The index names a shard that is not there.", ("shard", "tensors", "of", "held")),
+    "missing-tensor": FactKind("The index names a tensor that no shard holds.", ("shard", "instead")),
+    "stale-index": FactKind(
+        "The index names tensors that no shard holds, and the shards hold tensors that it does not name.",
+        ("gone", "new", "first_gone", "first_new"),
+    ),
+    "wrong-shard": FactKind("The index names one shard, another one holds the tensor.", ("shard", "holder")),
+    "unlisted-tensor": FactKind("A shard holds a tensor that the index does not name.", ("shard",)),
+    "unlisted-shard": FactKind("A shard of the model is not in the index.", ("shard", "tensors", "bytes", "index")),
+    "total-size": FactKind("`metadata.total_size` is not the sum of the tensors.", ("stated", "actual")),
+}
 
 MAX_INDEX = 256 << 20  # bytes
 

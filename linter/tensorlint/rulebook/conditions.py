@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..dtypes import DTYPE_BITS
-from ..facts import catalogue
 from ..schemes.families import ROLES
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS
@@ -16,6 +15,7 @@ from . import vocabulary as v
 from .bounds import Comparer
 from .context import Context
 from .expression import ExpressionError, compile_expression
+from .facts import catalogue
 from .model import Lookup, Test
 
 # The words that may stand under `when` and `require`, by what the rule looks at.

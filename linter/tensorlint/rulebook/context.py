@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ..dtypes import DTYPE_BITS
-from ..facts import catalogue
 from ..measures.interface import COUNTED, UNPLACED
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, Scheme
@@ -15,6 +14,7 @@ from ..text.place import suggest
 from ..text.yamltext import Item
 from . import vocabulary as v
 from .expression import ExpressionError, Field
+from .facts import catalogue
 from .model import Scope
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..facts import catalogue
 from ..schemes.model import Scheme
 from ..text.place import suggest
 from ..text.yamltext import Item
@@ -15,6 +14,7 @@ from . import vocabulary as v
 from .conditions import Conditions
 from .context import Context
 from .examples import read_examples
+from .facts import catalogue
 from .message import fields
 from .model import EACH, SEVERITIES, Examples, Rule, Scope
 from .scope import read_scope

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
-from ..facts import catalogue
 from ..schemes import dialect, families, load, producers
 from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
 from . import engines
@@ -17,6 +16,7 @@ from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
+from .facts import catalogue
 from .language import REQUIRED
 from .model import EACH, SEVERITIES
 from .scope import CLOSED, KEYS_OF

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..checks import CHECKS, Check
+from ..checks import CHECKS
+from ..checks.check import Check
 from ..container.checkpoint import Checkpoint, find_checkpoints
 from ..errors import NoCheckpointError, UnfinishedError
 from ..facts import Fact
@@ -74,7 +75,7 @@ def prepare(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> tu
                 skipped.update({rule: _reason(check.depth) for rule in wanted})
                 continue
             checks.append(check)
-            if check.needs:
+            if check.needs is not None:
                 needs.extend(check.needs(view))
         jobs.append(Job(view, make_plan(needs), tuple(checks)))
     if not jobs:
@@ -206,7 +207,7 @@ def _one(
     label = checkpoint.name
     # What headers alone can tell is said even when reading the bytes fails later.
     for check_ in job.checks:
-        if check_.needs is None:
+        if check_.on_headers:
             facts.extend(check_.run(view, {}))
     run.drafts.extend(apply_facts(rules, facts, view, label))
 
@@ -231,7 +232,7 @@ def _one(
         raise stopped  # the checks compare tensors with each other, which needs all of them
     late: list[Fact] = []
     for check_ in job.checks:
-        if check_.needs is not None:
+        if not check_.on_headers:
             late.extend(check_.run(view, measured))
     run.drafts.extend(apply_facts(rules, late, view, label))
 

@@ -88,7 +88,11 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
 def _placed(draft: Draft, lines: Lines | None) -> Location:
     """The location with the line of text that stands for it."""
     location = draft.location
-    line = lines.of(location.file, location.tensor, location.byte_offset, draft.lookup) if lines and location.line is None else None
+    line = (
+        lines.of(location.file, location.tensor, location.byte_offset, draft.lookup)
+        if lines and location.line is None
+        else None
+    )
     return replace(location, line=line) if line else location
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
+
+STATES: Mapping[str, FactKind] = {
+    "stored-size": FactKind(
+        "The stored content has another size than the Hub's listing or the LFS pointer states.",
+        ("stated", "actual", "where"),
+    ),
+}
 
 
 class File(Protocol):

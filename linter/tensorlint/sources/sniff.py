@@ -6,7 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..facts import Fact
+from ..facts import Fact, FactKind
+
+STATES: Mapping[str, FactKind] = {
+    "lfs-pointer": FactKind("A Git-LFS pointer stands where the shard should be.", ("oid", "real_size", "size")),
+    "wrong-file-type": FactKind("The file is something else than safetensors.", ("what", "start", "size")),
+    "zeroed-head": FactKind("The file begins with zero bytes: its header was never written.", ("zeros", "size")),
+}
 
 _POINTER = re.compile(rb"\Aversion https?://[^\n]{1,200}\n(?:[a-z0-9.-]+ [^\n]*\n)*?oid sha256:([0-9a-f]{64})\n")
 _POINTER_SIZE = re.compile(rb"^size (\d{1,18})$", re.MULTILINE)

@@ -140,7 +140,9 @@ def _reading(job: Job, source: OverlaySource, fresh: set[str]) -> Job:
     plan = Plan({shard: needs for shard, needs in job.plan.by_shard.items() if shard in fresh})
     if all(source.is_local(name) for name in job.view.checkpoint.shards):
         return replace(job, plan=plan)
-    checks = tuple(c for c in job.checks if c.needs is None or any(True for _ in c.needs(job.view)))
+    checks = tuple(
+        c for c in job.checks if c.on_headers or (c.needs is not None and any(True for _ in c.needs(job.view)))
+    )
     return replace(job, plan=plan, checks=checks)
 
 

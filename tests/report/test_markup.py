@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from tensorlint.text.wording import printable
 
 import sample_reports
 from tensorlint.report import markdown
 from tensorlint.report.interface import Options
 from tensorlint.report.markup import code, fenced, plain, table
+from tensorlint.text.wording import printable
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 PIECES = ["http://", "www.", "``", "\\|", *"`|\\*_~<>&[]()!#@$:/ -+=.w1a\n\u202e\x1b\ud800"]

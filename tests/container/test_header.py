@@ -13,11 +13,12 @@ import pytest
 
 from attacks import U8, entry, shard
 from tensorlint.container import header as header_module
-from tensorlint.container import sniff as sniff_module
 from tensorlint.container.header import HEADER_CAP, Header, TensorInfo, read_header
 from tensorlint.container.jsontext import BadInteger, JsonError, Pairs, nesting, parse
 from tensorlint.dtypes import DTYPE_BITS
-from tensorlint.facts import CATALOGUE, Fact
+from tensorlint.facts import Fact
+from tensorlint.rulebook.facts import catalogue
+from tensorlint.sources import sniff as sniff_module
 from tensorlint.sources.local import LocalSource
 from tensorlint.sources.memory import MemoryFile
 
@@ -272,14 +273,14 @@ def test_every_kind_that_the_reader_states_has_a_row() -> None:
     stated = set(re.findall(r'[fF]act\(\s*"([a-z0-9-]+)"', source))
     rows = {f.kind for _, f in UNREADABLE.values()} | {f.kind for _, fs, _ in READABLE.values() for f in fs}
     assert stated == rows
-    assert stated <= CATALOGUE.keys()
+    assert stated <= catalogue().keys()
 
 
 @pytest.mark.parametrize("name", [*UNREADABLE, *READABLE])
 def test_facts_carry_the_fields_of_the_catalogue(name: str) -> None:
     data = UNREADABLE[name][0] if name in UNREADABLE else READABLE[name][0]
     for found in read(data).facts:
-        assert set(found.values) == set(CATALOGUE[found.kind].fields)
+        assert set(found.values) == set(catalogue()[found.kind].fields)
 
 
 def test_a_tensor_lies_where_its_header_says() -> None:

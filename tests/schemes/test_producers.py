@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from test_engine import NAN_SCALE, nvfp4
 
 from tensorlint.rulebook.library import load_book
 from tensorlint.run.engine import check
 from tensorlint.schemes.producers import numbers
 from tensorlint.sources.memory import MemorySource
-from test_engine import NAN_SCALE, nvfp4
 
 
 @pytest.mark.parametrize(

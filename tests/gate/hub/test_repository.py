@@ -11,10 +11,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub import _commit_api as commit_api
 
 from hubserver import Fault, Hub
-from tensorlint.container.checkpoint import CONFIG_FILES
 from tensorlint.gate import UploadBlocked, guard
 from tensorlint.gate.hub import review
-from tensorlint.gate.hub.names import CONFIGS
 
 from .conftest import REPO
 from .material import CONFIG, index, shard
@@ -192,7 +190,3 @@ def test_the_token_of_the_caller_reads_the_repository(hub: Hub) -> None:
     hub.log.clear()
     send(HfApi(endpoint=hub.url, token="t"), FIRST, shard("x").data)
     assert {r.token for r in hub.log.matching("GET /api/models")} == {"t"}
-
-
-def test_the_gate_and_the_linter_mean_the_same_configurations() -> None:
-    assert frozenset(CONFIG_FILES) == CONFIGS

@@ -12,7 +12,8 @@ import pytest
 
 from attacks import entry, shard
 from tensorlint.container.checkpoint import Checkpoint, find_checkpoints
-from tensorlint.facts import CATALOGUE, Fact
+from tensorlint.facts import Fact
+from tensorlint.rulebook.facts import catalogue
 from tensorlint.rulebook.library import load_book
 from tensorlint.run.engine import check
 from tensorlint.sources.interface import Source
@@ -194,7 +195,7 @@ def test_a_fact_about_a_json_file_is_stated_once_in_a_folder_of_two_models() -> 
 def test_facts_carry_the_fields_of_the_catalogue() -> None:
     every = [f for _, fs in NUMBERING.values() for f in fs] + [f for _, fs in CONFIGS.values() for f in fs]
     assert {f.kind for f in every} >= {"shard-gap", "no-index", "broken-link", "config-unreadable"}
-    assert all(set(f.values) == set(CATALOGUE[f.kind].fields) for f in every)
+    assert all(set(f.values) == set(catalogue()[f.kind].fields) for f in every)
 
 
 def test_the_index_decides_which_copy_of_a_tensor_counts() -> None:

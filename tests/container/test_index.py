@@ -14,7 +14,8 @@ from attacks import entry, shard
 from tensorlint.container import index as index_module
 from tensorlint.container.checkpoint import find_checkpoints
 from tensorlint.container.index import MAX_INDEX, escapes, read_index
-from tensorlint.facts import CATALOGUE, Fact
+from tensorlint.facts import Fact
+from tensorlint.rulebook.facts import catalogue
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
 INDEX = "model.safetensors.index.json"
@@ -173,7 +174,7 @@ def _in(folder: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def test_every_kind_that_an_index_causes_has_a_row() -> None:
     assert {f.kind for _, _, fs in DEFECTS.values() for f in fs} | {"path-escape"} == STATED
-    assert all(set(f.values) == set(CATALOGUE[f.kind].fields) for _, _, fs in DEFECTS.values() for f in fs)
+    assert all(set(f.values) == set(catalogue()[f.kind].fields) for _, _, fs in DEFECTS.values() for f in fs)
 
 
 OUTSIDE = {

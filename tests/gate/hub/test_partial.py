@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tensorlint.container.header import read_header
+from tensorlint.files import belongs
 from tensorlint.gate.hub import judge as judging
 from tensorlint.gate.hub.base import Base
 from tensorlint.gate.hub.change import Addition, Change
-from tensorlint.gate.hub.names import gated
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.sources.memory import MemoryFile, MemorySource
 from test_real_layouts import LAYOUTS, rebuilt
@@ -67,7 +67,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], order: list[
 @pytest.mark.parametrize("torn", [False, True], ids=["as exported", "in two shards"])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout["name"])
 def test_no_step_is_blocked(layout: dict[str, Any], torn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {n: d for n, d in rebuilt(layout).contents.items() if d is not None and gated(n)}
+    files = {n: d for n, d in rebuilt(layout).contents.items() if d is not None and belongs(n)}
     if torn:
         if SINGLE not in files or len(read_header(MemoryFile(SINGLE, files[SINGLE])).tensors) < 2:
             pytest.skip("not one shard")

@@ -1,8 +1,8 @@
 #!/bin/sh
 # The tests in which huggingface_hub plays a part, against other versions of it, each in a virtual environment below $1.
-# usage: tests/gate/versions.sh FOLDER [REQUIREMENT]...
+# usage: tests/gate/hub/versions.sh FOLDER [REQUIREMENT]...
 set -u
-folder=${1:?usage: tests/gate/versions.sh FOLDER [REQUIREMENT]...}
+folder=${1:?usage: tests/gate/hub/versions.sh FOLDER [REQUIREMENT]...}
 shift
 [ $# -gt 0 ] || set -- "huggingface_hub==0.34.*" "huggingface_hub<1" "huggingface_hub<2" "huggingface_hub<3"
 failed=0
@@ -12,6 +12,6 @@ for requirement in "$@"; do
     "$place/bin/pip" install -q -e . "$requirement" hf_xet pytest hypothesis || exit 4
     "$place/bin/python" -c 'import huggingface_hub; print("== huggingface_hub", huggingface_hub.__version__)'
     "$place/bin/python" -m pytest -p no:cacheprovider tests/gate tests/sources tests/test_hubserver.py \
-        --ignore tests/gate/test_partial.py --ignore tests/sources/test_tensors.py || failed=1
+        --ignore tests/gate/hub/test_partial.py --ignore tests/sources/test_tensors.py || failed=1
 done
 exit $failed

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from gate.material import CONFIG, File, shard
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from gate.hub.material import CONFIG, File, shard
 from hubserver import Hub
 
 NAME = "model.safetensors"

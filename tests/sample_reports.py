@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import build
+from linted import check
 from tensorlint.report.findings import Bin, Distribution, Evidence, Finding, Line, Location, Report, Spread, Suppression
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 INDEX = "model.safetensors.index.json"

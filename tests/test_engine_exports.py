@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from linted import check
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from test_real_layouts import LAYOUTS, rebuilt
 
 BOOK = load_book()

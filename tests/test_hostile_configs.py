@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linted import check
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 NVFP4 = {"weight": ("U8", (8, 64), 512), "weight_scale": ("F8_E4M3", (8, 8), 64), "weight_scale_2": ("F32", (), 4)}

@@ -12,9 +12,9 @@ import pytest
 
 import build
 from build import Files, Model, Tensor, drop, floats
+from linted import check
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.local import LocalSource
 
 FILE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from linted import check
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -12,8 +12,8 @@ import pytest
 
 import build
 from build import Files, Model, Tensor, bf16, codes, f16, floats, fp8
+from linted import check
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.local import LocalSource
 
 CONFIG = "config.json"

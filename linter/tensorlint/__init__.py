@@ -50,17 +50,16 @@ def check(
     """
     from .errors import UsageError
     from .measures.plan import DEPTHS
-    from .run.linting import prepared
     from .run.reach import final_ignores
-    from .run.suppress import Suppressor
+    from .run.run import run_of
     from .settings.tasks import task_for, wanted
 
     if depth is not None and depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
     asked = wanted(depth, select, ignore, rules, baseline, config, isolated, engines, device=device)
     task = task_for(str(target), asked)
-    with prepared(task) as ready:
-        return ready.run(Suppressor(), final_ignores((task,), 0, asked))
+    with run_of(task) as run:
+        return run.report(final=final_ignores((task,), 0, asked))
 
 
 def check_state_dict(

@@ -8,10 +8,10 @@ import pytest
 import safetensors
 
 from attacks import ACCEPTED, REFUSED
+from linted import check
 from tensorlint.container.header import read_header
 from tensorlint.errors import NoCheckpointError
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
 

@@ -9,7 +9,7 @@ import pytest
 from tensorlint.checks import parallel
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import prepare
+from tensorlint.run.plan import jobs_for
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()
@@ -65,6 +65,6 @@ GPTQ = {"quant_method": "gptq", "bits": 4, "sym": True, "desc_act": False}
 )  # fmt: skip
 def test_the_largest_number_of_devices(tensors, config, size):
     files = {"model.safetensors": shard(**tensors), "config.json": json.dumps({"quantization_config": config}).encode()}
-    jobs, _ = prepare(MemorySource(files), BOOK, BOOK.select((), ()), "headers")
+    jobs, _ = jobs_for(MemorySource(files), BOOK, BOOK.select((), ()), "headers")
     found = list(parallel.run(jobs[0].view))
     assert [fact.values["size"] for fact in found] == ([] if size is None else [size])

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from linted import check
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

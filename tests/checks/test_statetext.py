@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from linted import check
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

@@ -9,7 +9,7 @@ from tensorlint.facts import Fact
 from tensorlint.measures.interface import PAGE
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import prepare
+from tensorlint.run.plan import jobs_for
 from tensorlint.sources.memory import MemorySource
 
 ONES, ZEROS = b"\1", b"\0"
@@ -18,7 +18,7 @@ ONES, ZEROS = b"\1", b"\0"
 def facts(*tensors: bytes, after: int = 0) -> list[Fact]:
     """The facts of a shard with these tensors of bytes, in this order."""
     shard = write_shard({f"t{i}": ("U8", (len(data),), data) for i, data in enumerate(tensors)}, None)
-    jobs, _ = prepare(MemorySource({"model.safetensors": shard + bytes(after)}), load_book(), (), "headers")
+    jobs, _ = jobs_for(MemorySource({"model.safetensors": shard + bytes(after)}), load_book(), (), "headers")
     return list(zerotail.run(jobs[0].view, {}))
 
 

@@ -111,11 +111,11 @@ def test_ctrl_c_is_one_line(tmp_path):
     folder.mkdir()
     # A FIFO that nobody writes to stands for a disk that does not answer.
     script = (
-        "import signal, sys, tensorlint.run.linting as c\n"
+        "import signal, sys, tensorlint.run.run as c\n"
         # Background jobs of a shell start with SIGINT ignored, and Python then has no handler of its own.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*a, **k):\n    print('ready', flush=True)\n    import time; time.sleep(30)\n"
-        "c.prepare = slow\nfrom tensorlint.cli import main\nsys.argv = ['tensorlint', 'check', sys.argv[1]]\nmain()\n"
+        "c.jobs_for = slow\nfrom tensorlint.cli import main\nsys.argv = ['tensorlint', 'check', sys.argv[1]]\nmain()\n"
     )
     checkpoint(folder)
     process = subprocess.Popen(
@@ -130,13 +130,13 @@ def test_ctrl_c_is_one_line(tmp_path):
 
 
 def test_a_mistake_of_ours_is_no_traceback(monkeypatch, capsys, clean):
-    import tensorlint.run.linting as module
+    import tensorlint.run.run as module
     from tensorlint.cli import main
 
     def fail(*args, **kwargs):
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr(module, "prepare", fail)
+    monkeypatch.setattr(module, "jobs_for", fail)
     assert main(["check", str(clean)]) == 4
     assert "please report it" in capsys.readouterr().err
     monkeypatch.setenv("TENSORLINT_TRACEBACK", "1")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from attacks import entry, shard
+from linted import check
 from tensorlint.container.checkpoint import Checkpoint, find_checkpoints
 from tensorlint.facts import Fact
 from tensorlint.rulebook.facts import catalogue
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.interface import Source
 from tensorlint.sources.local import LocalSource
 from tensorlint.sources.memory import MemorySource

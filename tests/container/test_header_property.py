@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from attacks import shard
+from linted import check
 from tensorlint.container.header import read_header
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.errors import NoCheckpointError
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
 EXAMPLES = int(os.environ.get("HEADER_EXAMPLES", "30000" if os.environ.get("HYPOTHESIS_PROFILE") == "long" else "2500"))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from linted import check
 from tensorlint.report import REPORTERS
 from tensorlint.report.findings import Finding, Location, Report
 from tensorlint.report.interface import Options
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from linted import check
 from tensorlint.cli import main
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.run.examples import failures
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from linted import check
 from tensorlint.errors import RuleFileError
+from tensorlint.facts import Fact
 from tensorlint.report.findings import Location
 from tensorlint.rulebook.crosscheck import check_unless
 from tensorlint.rulebook.examples import write_shard
@@ -15,8 +17,7 @@ from tensorlint.rulebook.language import load_rule
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.model import Rule
 from tensorlint.run.causes import without_consequences
-from tensorlint.run.engine import check
-from tensorlint.run.subjects import Draft
+from tensorlint.run.subjects import Draft, FactSubject
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read
 
@@ -28,7 +29,7 @@ def rule(name: str, severity: str, unless: Mapping[str, tuple[str, ...]] | None 
 
 
 def draft(said: Rule, tensor: str, file: str = "a.safetensors", checkpoint: str = "model") -> Draft:
-    return Draft(said, checkpoint, Location(file, tensor), lambda name: None)
+    return Draft(said, checkpoint, Location(file, tensor), FactSubject(Fact("f")))
 
 
 CAUSE = rule("cause/of-it", "error")

@@ -22,7 +22,7 @@ from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import load_book
 from tensorlint.run.memory import source_of
 
-EXAMPLE = Path(__file__).parents[1] / "examples/llama-nvfp4-nan"
+EXAMPLE = Path(__file__).parents[2] / "examples/llama-nvfp4-nan"
 
 
 def said(report: Report) -> list[str]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from linted import check
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.variants import changes, scheme_examples
-from tensorlint.run.engine import check
 from tensorlint.schemes.model import Part, Scheme
 from tensorlint.schemes.shapes import show
 from tensorlint.sources.memory import MemorySource

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from linted import check
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.schemes.matching import matcher
 from tensorlint.sources.memory import MemorySource
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from linted import check
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

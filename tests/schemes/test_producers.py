@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_engine import NAN_SCALE, nvfp4
+from test_run_of_checkpoints import NAN_SCALE, nvfp4
 
+from linted import check
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.schemes.producers import numbers
 from tensorlint.sources.memory import MemorySource
 

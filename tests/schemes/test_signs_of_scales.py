@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
+from linted import check
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.variants import scheme_examples
-from tensorlint.run.engine import check
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from hubserver import Hub
+from linted import check
 from remote_models import QUICK, Opener, sharded
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import Book, load_book
-from tensorlint.run.engine import check
 from tensorlint.sources.client import Client, Patience
 from tensorlint.sources.hub import HubSource, connect
 from tensorlint.sources.targets import RemoteTarget

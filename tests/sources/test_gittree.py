@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gitclone import Clone, make_clone
+from linted import check
 from tensorlint.errors import UnfinishedError, UsageError
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check
 from tensorlint.sources import gittree
 from tensorlint.sources.git import Repo, repo_at
 from tensorlint.sources.gittree import GitTree

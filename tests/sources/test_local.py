@@ -15,7 +15,8 @@ from tensorlint.cli import main
 from tensorlint.errors import UnfinishedError
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check, prepare
+from tensorlint.run.run import Run
+from tensorlint.settings.ruleset import Ruleset
 from tensorlint.sources import local
 from tensorlint.sources.local import LocalSource
 
@@ -114,12 +115,12 @@ def test_a_run_in_which_a_shard_changes_ends_early_and_says_so(folder: Path, how
     book = load_book()
     rules = book.select((), ())
     target = source(folder)
-    jobs = prepare(target, book, rules, "full")
+    run = Run.of(target, Ruleset(book, rules))
     if how == "shrinks":
         os.truncate(folder / NAME, len(SHARD) - 9)
     else:
         (folder / NAME).unlink()
-    report = check(target, book, rules, "full", jobs=jobs)
+    report = run.report()
     assert (
         f"went from {len(SHARD):,} to {len(SHARD) - 9:,} bytes" if how == "shrinks" else "cannot read"
     ) in report.stopped

@@ -16,10 +16,9 @@ from ..report.findings import Report
 from ..report.interface import Failure, Options
 from ..report.terminal import bar
 from ..rulebook.model import Rule
-from ..run.engine import Job
-from ..run.linting import prepared
+from ..run.accept import Ledger
 from ..run.reach import final_ignores
-from ..run.suppress import Suppressor
+from ..run.run import Run, run_of
 from ..settings.keys import Ignore
 from ..settings.ruleset import ruleset
 from ..settings.settings import shown
@@ -102,14 +101,14 @@ def command(
     tasks = [step for step in steps if isinstance(step, Task)]
     if new_only and not all(task.settings.baseline for task in tasks):
         raise UsageError("--new-only needs a baseline", "tensorlint check TARGET --baseline REPORT.json --new-only")
-    suppressor = Suppressor()
+    ledger = Ledger()
     worst, done = 0, 0
     for step in steps:
         if isinstance(step, Task):
             final = final_ignores(tasks, done, asked)
             done += 1
             try:
-                report = _run(step, suppressor, final, plan, progress, rules, no_cache)
+                report = _run(step, ledger, final, plan, progress, rules, no_cache)
             except (NoCheckpointError, UnfinishedError) as error:
                 if len(names) == 1:
                     raise
@@ -148,7 +147,7 @@ def _steps(name: str, asked: Wanted, alone: bool) -> Iterable[Task | _Lost]:
 
 def _run(
     task: Task,
-    suppressor: Suppressor,
+    ledger: Ledger,
     final: Collection[Ignore],
     plan: bool,
     progress: bool | None,
@@ -159,17 +158,17 @@ def _run(
 
     `rules` gets those that the task knows.
     """
-    with prepared(task) as ready:
-        rules.update(ready.ruleset.book.rules)
+    with run_of(task) as run:
+        rules.update(run.ruleset.book.rules)
         if plan:
-            _print_plan(task.target, ready.jobs, ready.skipped)
+            _print_plan(task.target, run)
             return None
-        with bar(ready.bytes, task.target, progress) as advance:
-            return ready.run(suppressor, final, advance, None if no_cache else user_cache)
+        with bar(run.bytes, task.target, progress) as advance:
+            return run.report(advance, ledger=ledger, final=final, cache=None if no_cache else user_cache)
 
 
-def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:
-    for job in jobs:
+def _print_plan(target: str, run: Run) -> None:
+    for job in run.jobs:
         checkpoint = job.view.checkpoint
         headers = sum(s.header.data_start for s in checkpoint.shards.values())
         whole = sum(s.header.size for s in checkpoint.shards.values())
@@ -179,7 +178,7 @@ def _print_plan(target: str, jobs: list[Job], skipped: dict[str, str]) -> None:
             amount = sum(n.tensor.nbytes for n in needs)
             words = sorted({w for n in needs for w in n.words})
             click.echo(f"  {printable(shard)}: {len(needs):,} tensors, {size(amount)} ({', '.join(words)})")
-    if skipped:
-        click.echo(f"{len(skipped)} rules would not run:")
-        for rule, reason in skipped.items():
+    if run.skipped:
+        click.echo(f"{len(run.skipped)} rules would not run:")
+        for rule, reason in run.skipped.items():
             click.echo(f"  {rule}: {reason}")

@@ -12,7 +12,7 @@ import click
 from ..errors import TensorlintError, UsageError
 from ..gate.git.install import install, uninstall
 from ..gate.git.push import changes, lint, updates
-from ..gate.hub.policy import ACCEPT_VARIABLE, MODE_VARIABLE, Policy, from_environment
+from ..gate.hub.policy import ACCEPT_VARIABLE, COVERAGE, MODE_VARIABLE, Policy, from_environment
 from ..report.findings import Report
 from ..report.interface import Options
 from ..report.terminal import bar
@@ -100,6 +100,8 @@ def _lint_all(remote: str, text: str, policy: Policy) -> int:
 def _judge(report: Report, ref: str, policy: Policy) -> int:
     """The exit code of a report once accepted rules are left out; says which they are, or what stands in the way."""
     rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error" and f.active))
+    if report.strict and not report.complete:
+        rules.append(COVERAGE)
     for rule in rules:
         if reason := policy.reason(rule):
             click.echo(f"tensorlint: {rule} is accepted: {printable(reason)} ({ACCEPT_VARIABLE})", err=True)

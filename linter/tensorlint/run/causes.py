@@ -50,5 +50,5 @@ def _place(draft: Draft, near: str) -> str:
     if unit is not None and unit.module is not None:
         module = unit.module.name
     else:
-        module = str(draft.lookup("module") or name.rpartition(".")[0] or draft.location.file)
+        module = str(draft.subject.value("module") or name.rpartition(".")[0] or draft.location.file)
     return module if near == "module" else module.rpartition(".")[0] or module

@@ -11,12 +11,12 @@ from ..rulebook.model import Example, Rule
 from ..rulebook.variants import scheme_examples
 from ..schemes.model import Scheme
 from ..settings.files import NAME, configuration_from
-from ..settings.settings import settings_for
+from ..settings.ruleset import Ruleset
+from ..settings.settings import Settings, settings_for
 from ..sources.memory import MemorySource
 from ..text.toml import parse_toml
-from .counting import Counting
-from .engine import check, prepare
-from .suppress import Ignores, Suppressor
+from .plan import jobs_for
+from .run import Run
 
 
 def failures(rule: Rule, book: Book) -> Iterator[str]:
@@ -66,25 +66,24 @@ def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
 def _recognised(book: Book, example: Example) -> list[str]:
     """The schemes of an example's modules."""
     try:
-        jobs, _ = prepare(MemorySource(example.files, stated=example.stated), book, (), "headers")
+        jobs, _ = jobs_for(MemorySource(example.files, stated=example.stated), book, (), "headers")
     except NoCheckpointError:
         return []
     return sorted({module.scheme.name for job in jobs for module in job.view.recognised.modules})
 
 
 def _report(book: Book, rules: tuple[Rule, ...], example: Example) -> Report | None:
+    settings = _settings(example)
     try:
-        counting = _counting(book, example)
-        return check(MemorySource(example.files, stated=example.stated), book, rules, counting=counting)
+        run = Run.of(MemorySource(example.files, stated=example.stated), Ruleset(book, rules, settings))
     except NoCheckpointError:
         return None
+    return run.report(final=settings.ignores)
 
 
-def _counting(book: Book, example: Example) -> Counting | None:
-    """The ignores of the example's own tensorlint.toml."""
+def _settings(example: Example) -> Settings:
+    """Those of the example's own tensorlint.toml, of which only the ignores count."""
     raw = example.files.get(NAME)
     if raw is None:
-        return None
-    ignores = settings_for("/", configuration_from(parse_toml(raw, NAME), "/")).ignores
-    suppressor = Suppressor()
-    return Counting(Ignores(suppressor, suppressor.entries(ignores, book), "", ignores))
+        return Settings()
+    return Settings(ignores=settings_for("/", configuration_from(parse_toml(raw, NAME), "/")).ignores)

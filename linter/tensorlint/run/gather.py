@@ -15,7 +15,7 @@ from ..schemes.producers import known_defect
 from ..sources.interface import Source
 from .distribution import distribution
 from .evidence import evidence
-from .subjects import Draft, tensor_lookup, with_declared
+from .subjects import Draft
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Group:
 Split = Callable[[list[Draft]], Iterable[Group]]
 
 
-def finish(
+def gather(
     drafts: Iterable[Draft], source: Source, split: Split = lambda drafts: (Group(drafts),)
 ) -> Iterator[Finding]:
     """Group drafts by rule and checkpoint, and further by `split`; show the bytes of the first."""
@@ -49,14 +49,11 @@ def finish(
 
 def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines | None) -> Finding:
     rule, first = group[0].rule, group[0]
-    lookup = first.lookup
-    values: dict[str, Any] = {}
-    measured = [d.measures for d in group if d.measures is not None]
-    if measured and first.unit is not None:
+    lookup = first.subject.value
+    measured = [d.tensor.measures for d in group if d.tensor is not None and d.tensor.measures is not None]
+    if measured and first.tensor is not None:
         whole = total(measured)
-        lookup = tensor_lookup(first.unit, whole, rule.params)
-        if first.view is not None:
-            lookup = with_declared(lookup, first.unit, first.view)
+        lookup = first.tensor.of_all(whole).value
         words = sorted({w for words in rule.words.values() for w in words} | {"count"})
         values = {w: _plain(whole.value(w)) for w in words}
     else:
@@ -76,10 +73,10 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         count=len(group),
         values=values,
         locations=tuple(_placed(d, lines) for d in group[:MAX_LOCATIONS]),
-        evidence=evidence(first.unit, first.location, rule.points_at, source) if measured and first.unit else None,
+        evidence=evidence(first.tensor.unit, first.location, rule.points_at, source) if first.tensor else None,
         note=known_defect(first.view.declared, first.view.knowledge.producers.values(), rule.id) if first.view else "",
         checkpoint=checkpoint,
-        fingerprint=fingerprint(rule.id, checkpoint, (d.location.identity for d in group)),
+        fingerprint=fingerprint(rule.id, checkpoint, (name for d in group for name in d.identities)),
         distribution=_distribution(first, source),
         spread=spread(d.location for d in group) if len(group) > MAX_LOCATIONS else None,
     )
@@ -89,7 +86,7 @@ def _placed(draft: Draft, lines: Lines | None) -> Location:
     """The location with the line of text that stands for it."""
     location = draft.location
     line = (
-        lines.of(location.file, location.tensor, location.byte_offset, draft.lookup)
+        lines.of(location.file, location.tensor, location.byte_offset, draft.subject.value)
         if lines and location.line is None
         else None
     )
@@ -102,8 +99,11 @@ _LEAST = 8  # elements that are worth a chart
 
 def _distribution(draft: Draft, source: Source) -> Distribution | None:
     """The spread of the scale that a draft is about, read again; None for other tensors."""
-    unit, measures = draft.unit, draft.measures
-    if unit is None or measures is None or not unit.scale_like or measures.count < _LEAST:
+    subject = draft.tensor
+    if subject is None or subject.measures is None:
+        return None
+    unit = subject.unit
+    if not unit.scale_like or subject.measures.count < _LEAST:
         return None
     words = draft.rule.words.get("", frozenset())
     word = draft.rule.points_at or next((w for w in _CHARTED if w in words), "")

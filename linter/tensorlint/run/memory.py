@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..settings.ruleset import ruleset
 from ..settings.settings import settings_for
 from ..settings.tasks import wanted
 from ..sources.tensors import DTYPES, TensorSource, stored_shape
-from .engine import check
+from .run import Run
 
 # About files that do not exist yet.
 _OF_FILES = ("container/", "index/")
@@ -34,8 +35,8 @@ def check_tensors(
     if depth not in DEPTHS:
         raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
     chosen = ruleset(settings_for("", None, wanted(depth, select, ignore, rules).command_line))
-    mine = [rule for rule in chosen.rules if not rule.id.startswith(_OF_FILES)]
-    return check(source_of(state, config), chosen.book, mine, depth, scanner=where_they_are)
+    mine = tuple(rule for rule in chosen.rules if not rule.id.startswith(_OF_FILES))
+    return Run.of(source_of(state, config), replace(chosen, rules=mine)).report(scanner=where_they_are)
 
 
 def source_of(state: Any, config: Any = None) -> TensorSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Ruleset:
-    """The rules that run, the book they are from, and the ignores of findings."""
+    """This target under these rules: the rules that run, the book they are from, and the settings they come from."""
 
     book: Book
     rules: tuple[Rule, ...]
-    ignores: tuple[Ignore, ...] = ()
+    settings: Settings = field(default_factory=Settings)
 
 
 @lru_cache(maxsize=8)
@@ -61,9 +61,7 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
         raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(book.engines))
     if not left:
         raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")
-    return Ruleset(
-        replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings.ignores
-    )
+    return Ruleset(replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings)
 
 
 def _engines(settings: Settings, book: Book) -> frozenset[str]:

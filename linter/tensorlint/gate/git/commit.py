@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...errors import NoCheckpointError
 from ...files import WEIGHTS, belongs, folder_of, makes
 from ...report.findings import Report
-from ...run.linting import prepared
-from ...run.suppress import Suppressor
+from ...run.run import Run
+from ...settings.ruleset import ruleset
 from ...settings.settings import settings_for
-from ...settings.tasks import Task, Wanted
+from ...settings.tasks import Wanted
 from ...sources.git import Repo
 from ...sources.gittree import GitTree
 from ...sources.staged import StagedFolder
@@ -75,29 +75,21 @@ def lint(
     source = StagedFolder(repo, what.tree, folder, names or ())
     if not any(makes(name) for name in (*source.files(), *source.broken_links())):
         return None
-    task = _task(source, wanted)
+    # The folder may be in the index alone, where a target would have to exist.
+    configuration = wanted.configuration(source.folder)
+    settings = settings_for(str(source.folder), configuration, wanted.command_line)
     try:
-        with prepared(task, source) as ready:
-            jobs = list(touched(ready.jobs, names))
-            if not jobs:
-                return None
-            ready = replace(ready, jobs=jobs)
-            with watch(ready.bytes, source.target) as advance:
-                report = ready.run(Suppressor(), progress=advance)
+        run = touched(Run.of(source, ruleset(settings, configuration), depth=DEPTH, root=source.folder), names)
+        if run is None:
+            return None
+        with watch(run.bytes, source.target) as advance:
+            report = run.report(advance)
     except NoCheckpointError:
         return None
     finally:
         source.close()
     if not require_content:
-        shards = {shard for job in jobs for shard in job.view.checkpoint.shards}
+        shards = {shard for job in run.jobs for shard in job.shards}
         absent = [name for name in source.absent if name in shards or not name.endswith(WEIGHTS)]
         report = left_out(report, absent, NOT_HERE)
     return report
-
-
-def _task(source: StagedFolder, wanted: Wanted) -> Task:
-    """The folder under its settings; it may be in the index alone, where a target would have to exist."""
-    configuration = wanted.configuration(source.folder)
-    settings = settings_for(str(source.folder), configuration, wanted.command_line)
-    settings = replace(settings, depth=settings.depth or DEPTH)
-    return Task(source.target, str(source.folder), settings, configuration)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,8 +12,7 @@ from ...errors import NoCheckpointError, UsageError
 from ...files import belongs, folder_of
 from ...measures.scan import Progress
 from ...report.findings import Report
-from ...run.engine import check, prepare
-from ...run.linting import counting_for, told
+from ...run.run import Run
 from ...settings.files import Configuration, discover
 from ...settings.ruleset import ruleset
 from ...settings.settings import Settings, settings_for
@@ -129,27 +127,24 @@ def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
 def _lint(
     source: PartOf, root: Path, settings: Settings, configuration: Configuration | None, change: Change, watch: Watch
 ) -> Report | None:
-    started = time.monotonic()
-    chosen = ruleset(settings, configuration)
+    settings = replace(settings, depth="full")  # what leaves is read, whatever is enough on the desk
     try:
-        jobs, skipped = prepare(source, chosen.book, chosen.rules, "full")
+        run = touched(Run.of(source, ruleset(settings, configuration), root=root), change.files)
     except NoCheckpointError:
         return None
-    jobs = list(touched(jobs, change.files))
-    if not jobs:
+    if run is None:
         return None
-    counting = counting_for(chosen, root)
-    with watch(sum(job.plan.bytes for job in jobs), source.target) as advance:
-        report = check(source, chosen.book, chosen.rules, "full", advance, (jobs, skipped), started, counting=counting)
-    folders = {job.view.checkpoint.folder for job in jobs}
+    with watch(run.bytes, source.target) as advance:
+        report = run.report(advance)
+    folders = {job.view.checkpoint.folder for job in run.jobs}
     absent = {n: sha in change.new_blobs for n, sha in source.absent.items() if folder_of(n) in folders}
-    return told(_with_gaps(report, absent), replace(settings, fail_on_coverage=False))
+    return _with_gaps(report, absent)
 
 
 def _with_gaps(report: Report, absent: dict[str, bool]) -> Report:
     """Without what was found in pointers whose content the remote has; the gaps say what is not here."""
     old = sorted(n for n, new in absent.items() if not new)
-    report = left_out(report, old, f"{NOT_HERE}, and the remote has it already")
-    gaps = [g for g in report.gaps if g not in {f"{n} could not be read" for n in absent}]
+    unread = {f"{n} could not be read" for n in absent}
+    gaps = [g for g in report.gaps if g not in unread]
     gaps += [f"{n}: {NOT_HERE}, and new to the remote" for n in sorted(absent) if absent[n]]
-    return replace(report, gaps=tuple(gaps))
+    return left_out(replace(report, gaps=tuple(gaps)), old, f"{NOT_HERE}, and the remote has it already", True)

@@ -9,13 +9,12 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import NoCheckpointError, TensorlintError, UnfinishedError, UsageError
-from ...measures.plan import Plan
 from ...report.findings import Finding, Report
 from ...report.interface import Options
 from ...report.terminal import bar
 from ...report.text import render
-from ...run.engine import Job, check, prepare
-from ...run.linting import counting_for, told
+from ...run.plan import Job
+from ...run.run import Run, covered
 from ...settings.files import discover
 from ...settings.ruleset import Ruleset, ruleset
 from ...settings.settings import settings_for
@@ -25,6 +24,7 @@ from ...sources.part import PartOf
 from .base import Base, base_of
 from .change import Change, Said, Verdict
 from .overlay import OverlaySource
+from .policy import COVERAGE
 
 # People upload shard by shard: what a later upload can still complete is no reason to block this one.
 _COMPLETED_LATER = frozenset({"index/missing-shard", "index/shard-gap", "index/no-index"})
@@ -55,14 +55,15 @@ def judge(change: Change) -> Verdict:
             return _without_remote(change, UnfinishedError(stopped))
     if not reports:
         return Verdict()
-    gaps = list(reports[-1].gaps)
+    gaps = []
     if base.trouble:
         gaps.append(f"what is in {change.repo} already ({base.trouble})")
     if change.unseen:
         gaps.append(f"{len(change.unseen)} files whose content is not here")
-    reports[-1] = replace(reports[-1], gaps=tuple(gaps))
+    reports[-1] = covered(reports[-1], gaps)
     counted = (f for report in reports for f in report.findings if f.severity != "note")
     findings = tuple(_said(f) for f in counted if f.active or f.suppression)
+    findings += tuple(Said(COVERAGE, "error", "; ".join(r.gaps)) for r in reports if r.strict and not r.complete)
     options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
     worth = stopped or any(not said.accepted for said in findings)
     return Verdict(findings, render(reports, options) if worth else "", stopped)
@@ -98,52 +99,34 @@ def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[Report]:
     configuration = discover(folder) if folder else None
     for inside, without in apart(configuration, folder, source.files()):
         settings = settings_for(str(folder / inside) if folder else "", configuration)
-        chosen = ruleset(settings, configuration)
+        # What leaves is read, whatever is enough on the desk.
+        chosen = ruleset(replace(settings, depth="full"), configuration)
         before = PartOf(base.before, without, inside) if base.before else None
         try:
-            report = _report(change, source, PartOf(source, without, inside), before, chosen, folder, fresh)
+            run = Run.of(PartOf(source, without, inside), chosen, root=folder)
         except NoCheckpointError:
             continue
-        yield told(report, replace(settings, fail_on_coverage=False))
+        report = _report(change.repo, source, run, before, fresh)
+        yield report
 
 
-def _report(
-    change: Change,
-    source: OverlaySource,
-    part: Source,
-    earlier: Source | None,
-    chosen: Ruleset,
-    folder: Path | None,
-    fresh: set[str],
-) -> Report:
+def _report(repo: str, source: OverlaySource, run: Run, earlier: Source | None, fresh: set[str]) -> Report:
     """The report on a part of the upload; `earlier` is the same part of the repository as it is."""
-    book, rules = chosen.book, chosen.rules
-    jobs, skipped = prepare(part, book, rules, "full")
-    kept = [_reading(job, source, fresh) for job in jobs]
-    with bar(sum(job.plan.bytes for job in kept), change.repo, None) as advance:
-        report = check(part, book, rules, "full", advance, (kept, skipped), counting=counting_for(chosen, folder))
-    shards = {name for job in jobs for name in job.view.checkpoint.shards}
+    run = replace(run, jobs=tuple(_reading(job, source, fresh) for job in run.jobs))
+    with bar(run.bytes, repo, None) as advance:
+        report = run.report(advance)
+    shards = {name for job in run.jobs for name in job.shards}
     staying = sum(not source.is_local(name) for name in shards)
-    gaps = list(report.gaps)
-    if staying:
-        gaps.append(f"the values in {staying} shard{'s' if staying > 1 else ''} that {change.repo} holds already")
-    before = _once(lambda: _places(earlier, chosen))
-    findings = tuple(_weighed(report.findings, source, before))
-    return replace(report, findings=findings, gaps=tuple(gaps))
+    known = cache(lambda: _places(earlier, run.ruleset))
+    report = replace(report, findings=tuple(_weighed(report.findings, source, known)))
+    many = "s" if staying > 1 else ""
+    return covered(report, (f"the values in {staying} shard{many} that {repo} holds already",) if staying else ())
 
 
 def _reading(job: Job, source: OverlaySource, fresh: set[str]) -> Job:
-    """The job with only the fresh files to read.
-
-    Checks that compare bytes on their own, without a plan, are left out where shards of the repository take part.
-    """
-    plan = Plan({shard: needs for shard, needs in job.plan.by_shard.items() if shard in fresh})
-    if all(source.is_local(name) for name in job.view.checkpoint.shards):
-        return replace(job, plan=plan)
-    checks = tuple(
-        c for c in job.checks if c.on_headers or (c.needs is not None and any(True for _ in c.needs(job.view)))
-    )
-    return replace(job, plan=plan, checks=checks)
+    """The job with only the fresh files to read; bytes of shards in the repository are not compared with anything."""
+    job = job.reading(fresh)
+    return job if all(map(source.is_local, job.shards)) else job.without_own_reading()
 
 
 def _weighed(
@@ -167,16 +150,13 @@ def _weighed(
         yield replace(finding, severity="warning", note=f"does not block: {why}") if why else finding
 
 
-def _once(make: Callable[[], set[tuple[str, str, str]]]) -> Callable[[], set[tuple[str, str, str]]]:
-    return cache(make)
-
-
 def _places(source: Source | None, chosen: Ruleset) -> set[tuple[str, str, str]]:
     """(rule, file, tensor) of everything that headers tell about the repository as it is."""
     if source is None:
         return set()
     try:
-        report = check(source, chosen.book, chosen.rules, "headers")
+        settings = replace(chosen.settings, depth="headers", baseline=None, ignores=())
+        report = Run.of(source, replace(chosen, settings=settings)).report()
     except TensorlintError:
         return set()
     return {(f.rule, loc.file, loc.tensor) for f in report.findings for loc in f.locations}

@@ -14,6 +14,7 @@ from .errors import GateError
 
 MODES = ("enforce", "warn", "off")
 MODE_VARIABLE = "TENSORLINT_GATE"
+COVERAGE = "coverage"  # accepted like a rule: something could not be looked at, and a configuration does not want that
 ACCEPT_VARIABLE = "TENSORLINT_ACCEPT"
 
 

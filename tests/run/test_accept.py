@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -11,17 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorlint
+from linted import check
 from tensorlint.errors import UsageError
 from tensorlint.report.findings import MAX_LOCATIONS, Report, fingerprint
 from tensorlint.report.json import as_dict
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.run.accept import Ledger
 from tensorlint.run.baseline import load_baseline
-from tensorlint.run.counting import Counting
-from tensorlint.run.engine import check
-from tensorlint.run.suppress import Ignores, Suppressor
+from tensorlint.run.run import Run
 from tensorlint.settings.files import configuration_from
-from tensorlint.settings.settings import settings_for
+from tensorlint.settings.ruleset import Ruleset
+from tensorlint.settings.settings import Settings, settings_for
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.toml import parse_toml
 
@@ -58,10 +60,9 @@ def files(bad: list[int], count: int = 4, shards: int = 1, index: bool = True) -
 def run(source: MemorySource, config: str = "", baseline=None, rules=(), depth: str = "full", final: bool = True):
     book = load_book()
     ignores = settings_for("/", configuration_from(parse_toml(config.encode(), "t.toml"), "/")).ignores
-    suppressor = Suppressor(TODAY)
-    entries = suppressor.entries(ignores, book)
-    counting = Counting(Ignores(suppressor, entries, "", ignores if final else ()), baseline)
-    return check(source, book, book.select(rules or ["scales", "weights", "meta"], ()), depth, counting=counting)
+    wanted = book.select(rules or ["scales", "weights", "meta"], ())
+    made = Run.of(source, Ruleset(book, wanted, Settings(ignores=ignores, depth=depth)))
+    return replace(made, baseline=baseline).report(ledger=Ledger(TODAY), final=ignores if final else ())
 
 
 def entry(tensor: str = "*", rule: str = "scales/nan", until: date | None = None) -> str:

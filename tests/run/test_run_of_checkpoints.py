@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 import tensorlint
+from linted import check
 from tensorlint.errors import NoCheckpointError, UnfinishedError, UsageError
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
-from tensorlint.run.engine import check, prepare
+from tensorlint.run.plan import jobs_for
 from tensorlint.sources.interface import File
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
@@ -179,7 +180,7 @@ def test_the_fingerprint_survives_resharding_and_other_offsets() -> None:
 
 def test_a_plan_reads_every_tensor_once_with_all_words_wanted_of_it() -> None:
     book = load_book()
-    jobs, _ = prepare(MemorySource({"model.safetensors": nvfp4()}), book, book.select((), ()), "full")
+    jobs, _ = jobs_for(MemorySource({"model.safetensors": nvfp4()}), book, book.select((), ()), "full")
     needs = list(jobs[0].plan.needs())
     assert len(needs) == len({n.tensor.name for n in needs}) == 4
     scale = next(n for n in needs if n.tensor.name.endswith("weight_scale"))

@@ -1,0 +1,27 @@
+"""A run over a source with given rules, for tests that need nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tensorlint.measures.scan import Scanner
+from tensorlint.report.findings import Report
+from tensorlint.rulebook.library import Book
+from tensorlint.rulebook.model import Rule
+from tensorlint.run.run import Run
+from tensorlint.settings.ruleset import Ruleset
+from tensorlint.settings.settings import Settings
+from tensorlint.sources.interface import Source
+
+
+def check(
+    source: Source,
+    book: Book,
+    rules: Iterable[Rule],
+    depth: str = "full",
+    scanner: Scanner | None = None,
+    settings: Settings | None = None,
+) -> Report:
+    settings = replace(settings or Settings(), depth=depth)
+    return Run.of(source, Ruleset(book, tuple(rules), settings)).report(scanner=scanner)

@@ -49,7 +49,9 @@ class Clone:
     ) -> subprocess.CompletedProcess[str]:
         return self._run(["git", *map(str, args)], ok, cwd, env)
 
-    def tensorlint(self, *args: str, ok: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def tensorlint(
+        self, *args: str, ok: bool = True, cwd: Path | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """The command in this process, which spares a start each time."""
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -58,7 +60,7 @@ class Clone:
             for name, value in self.env.items():
                 patch.setenv(name, value)
             patch.chdir(cwd or self.root)
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             code = main(args)
         assert not ok or code == 0, out.getvalue() + err.getvalue()
         return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())

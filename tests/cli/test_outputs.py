@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tensorlint.cli.outputs import Output, parse, write
+from tensorlint.cli.outputs import Output, parse
+from tensorlint.cli.writing import write
 from tensorlint.errors import UsageError
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import click
 from ..errors import UsageError
 from ..text.wording import printable
 from .starting import Step, checkpoints, repository, steps
+from .writing import write
 
 
 @click.command("init", short_help="Write a configuration, a hook and a workflow for this repository.")
@@ -51,11 +51,6 @@ def _write(step: Step) -> None:
     path = Path(step.path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, spare = tempfile.mkstemp(dir=path.parent, prefix=".tensorlint-")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(step.text or "")
-        mode = path.stat().st_mode & 0o777 if path.is_file() else 0o644
-        Path(spare).chmod(mode)
-        Path(spare).replace(path)
+        write(path, step.text or "")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..report.github import guarded
 from ..report.interface import Failure, Format, Options, Outcome
 from ..report.text import verdict
 from ..text.wording import printable
+from .writing import write
 
 _FILE_WIDTH = 120  # columns of text in a file
 
@@ -148,28 +148,3 @@ class Writer:
         if output.renderer.streams and os.environ.get("GITHUB_ACTIONS") == "true":
             text = guarded(text)
         click.echo(text, nl=False, color=True)
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file as a whole or not at all; a link is followed, and what is no plain file is written into."""
-    data = text.encode("utf-8", "backslashreplace")
-    file = file.resolve()
-    if file.exists() and not file.is_file():  # /dev/stderr, a named pipe
-        file.write_bytes(data)
-        return
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(data)
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask()
-        Path(name).chmod(mode)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import UsageError
+from ..errors import UnfinishedError, UsageError
 from ..measures.plan import DEPTHS
 from ..report.terminal import bar
 from ..sources.interface import RemoteSource
@@ -16,6 +16,7 @@ from ..sources.opening import opened
 from .common import book_with, color_option, jobs_option, progress_option, rules_option
 from .complain import colored
 from .measures import cache_option, user_cache
+from .writing import write
 
 FORMATS = ("text", "json", "csv", "parquet")
 
@@ -113,7 +114,10 @@ def command(
     if output is None:
         click.echo(written, nl=False, color=True)
     else:
-        output.write_text(written, encoding="utf-8")
+        try:
+            write(output, written)
+        except OSError as error:
+            raise UnfinishedError(f"cannot write {output}: {error.strerror or error}") from error
     return 0
 
 

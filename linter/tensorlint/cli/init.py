@@ -36,7 +36,7 @@ def command(force: bool) -> int:
         _write(step)
         wrote.append(name)
         click.echo(f"wrote {name}: {step.says}")
-    found = list(checkpoints(folder))
+    found = checkpoints(folder)
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         click.echo(printable(f"checkpoints here: {', '.join(found[:3])}{more}"))

@@ -12,14 +12,13 @@ from typing import Any
 import yaml
 
 from ..errors import UsageError
-from ..files import SKIPPED, WEIGHTS
 from ..settings.files import NAME, discover
+from ..sources.local import folders_with_weights
 from ..text.about import HOME, VERSION
 
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOW = ".github/workflows/tensorlint.yml"
 MAX_BYTES = 1 << 20
-MAX_ENTRIES = 20_000
 _CONFIG = """\
 #:schema {schema}
 # What is checked here, and what is let pass. `tensorlint check --show-settings` shows what applies to a checkpoint.
@@ -89,7 +88,7 @@ def steps(folder: Path, force: bool) -> Iterator[Step]:
 
     Raises UsageError for files that cannot be read.
     """
-    found = tuple(checkpoints(folder))
+    found = checkpoints(folder)
     yield _config(folder, found, force)
     root = repository(folder)
     if root is None:
@@ -168,13 +167,6 @@ def _on_the_hub(root: Path) -> bool:
     return bool(urls) and all(re.search(rb"[/@.](huggingface\.co|hf\.co)[/:]", url) for url in urls)
 
 
-def checkpoints(folder: Path) -> Iterator[str]:
-    """Relative paths of the folders that hold .safetensors files, of the first entries that are found."""
-    entries = 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED)
-        entries += len(folders) + len(files)
-        if any(f.endswith(WEIGHTS) for f in files):
-            yield Path(place).relative_to(folder).as_posix()
-        if entries > MAX_ENTRIES:
-            return
+def checkpoints(folder: Path) -> tuple[str, ...]:
+    """Relative paths of the folders that hold shards, as far as it is looked."""
+    return tuple(Path(place).relative_to(folder).as_posix() for place in folders_with_weights(folder)[0])

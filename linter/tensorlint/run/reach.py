@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..files import SKIPPED, WEIGHTS
 from ..settings.files import Configuration
 from ..settings.keys import Ignore
 from ..settings.tasks import Task, Wanted
-
-MAX_ENTRIES = 20_000  # files and folders that are looked through for checkpoints
+from ..sources.local import folders_with_weights
 
 
 def final_ignores(tasks: Sequence[Task], number: int, wanted: Wanted) -> frozenset[Ignore]:
@@ -44,7 +42,8 @@ def _all_seen(ignore: Ignore, tasks: Iterable[Task], wanted: Wanted, walked: dic
     if _inside(root, seen):
         return True
     if root not in walked:
-        walked[root] = _checkpoints(root)
+        found, complete = folders_with_weights(Path(root))
+        walked[root] = found if complete else None
     folders = walked[root]
     return folders is not None and all(
         _inside(folder, seen) or not (section is None or section.covers(folder)) for folder in folders
@@ -57,16 +56,3 @@ def _inside(folder: str, seen: Iterable[str]) -> bool:
 
 def _is_own(ignore: Ignore, configuration: Configuration) -> bool:
     return Path(ignore.file).absolute() == Path(configuration.path).absolute()
-
-
-def _checkpoints(root: str) -> tuple[str, ...] | None:
-    """Folders below one that hold .safetensors files, or None for more than MAX_ENTRIES entries."""
-    found, entries = [], 0
-    for folder, folders, files in os.walk(root):
-        folders[:] = [f for f in folders if f not in SKIPPED]
-        entries += len(folders) + len(files)
-        if entries > MAX_ENTRIES:
-            return None
-        if any(f.endswith(WEIGHTS) for f in files):
-            found.append(folder)
-    return tuple(found)

@@ -11,10 +11,11 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..errors import UnfinishedError
+from ..files import SKIPPED, WEIGHTS
 from .cached import listed
 
-_SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "node_modules", ".venv"})
 MAX_FILES = 200_000
+MAX_LOOKED_AT = 20_000  # files and folders, where somebody only wants to know which checkpoints there are
 _RACY = 2_000_000_000  # nanoseconds; file systems tell times that coarsely, and servers' clocks differ
 
 
@@ -154,7 +155,7 @@ class LocalSource:
             for entry in entries:
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if self.single is None and entry.name not in _SKIPPED_FOLDERS:
+                    if self.single is None and entry.name not in SKIPPED:
                         folders.append((Path(entry.path), name + "/"))
                     continue
                 if self.single and entry.name != self.single and not entry.name.endswith(".json"):
@@ -207,3 +208,16 @@ class LocalSource:
     def open(self, name: str) -> LocalFile:
         """Open a file that `files()` named; anything else, such as a broken link, is an empty file."""
         return LocalFile(self.root / name, name, self.files().get(name, 0), self._seen)
+
+
+def folders_with_weights(root: Path) -> tuple[tuple[str, ...], bool]:
+    """Folders in and below one that hold shards, of the first MAX_LOOKED_AT entries; and whether that was everything."""
+    found, entries = [], 0
+    for place, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED)
+        entries += len(folders) + len(files)
+        if any(f.endswith(WEIGHTS) for f in files):
+            found.append(place)
+        if entries > MAX_LOOKED_AT:
+            return tuple(found), False
+    return tuple(found), True

@@ -211,7 +211,7 @@ class LocalSource:
 
 
 def folders_with_weights(root: Path) -> tuple[tuple[str, ...], bool]:
-    """Folders in and below one that hold shards, of the first MAX_LOOKED_AT entries; and whether that was everything."""
+    """Folders in and below one that hold shards, of the first MAX_LOOKED_AT entries; and whether that was all."""
     found, entries = [], 0
     for place, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if f not in SKIPPED)

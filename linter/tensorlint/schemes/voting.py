@@ -16,7 +16,10 @@ from .declared import Declaration, allows
 from .model import Scheme
 
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
+# In the measure of what departures cost: siblings make up for a wrong shape, the declaration for less, and the rest of
+# the checkpoint decides between near equals. A weak scheme yields nearly a part: any vote decides then.
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
+_EQUAL = 1e-9  # sums of costs and votes that differ by less are the same
 # Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
 _ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
@@ -57,7 +60,7 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
         known = total[best.scheme.name] if siblings[pattern_of(name)] == 1 else votes[best.scheme.name]
         if not _believable(best, total, known > 0, _promised(best.scheme, name, declared)):
             continue
-        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
+        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + _EQUAL and m.scheme.quantized)
         chosen[name] = (best, rivals)
     return chosen
 

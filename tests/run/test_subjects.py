@@ -79,6 +79,14 @@ def test_a_rule_looks_at_what_meets_all_of_its_conditions(nan: bool, count: int,
     assert objects(body, {"a.weight": f"F32[{count}, 1] = 1{'; [0] = nan' if nan else ''}"}) == said
 
 
+@pytest.mark.parametrize(
+    ("tensors", "size", "said"), [(2, 512, True), (3, 512, False), (2, 513, False), (3, 513, False)]
+)
+def test_a_fact_is_a_finding_where_it_meets_all_conditions(tensors: int, size: int, said: bool) -> None:
+    body = f"fact: zero-tail\nwhen: {{tensors: {{at_least: {tensors}}}, bytes: {{at_least: {size}}}}}"
+    assert objects(body, {"a": "U8[512] = 1; [256..511] = 0", "b": "U8[256] = 0"}) == said
+
+
 def first_nan(dtype: str, shape: tuple[int, ...], at: int, begin: int) -> Location:
     """Where a tensor that begins at a byte is said to have its first NaN."""
     width = DTYPE_BITS[dtype] // 8

@@ -75,6 +75,16 @@ def test_three_tensors_of_no_account_leave_a_match_perfect(count: int, perfect: 
     assert found is not None and found.perfect == perfect
 
 
+@pytest.mark.parametrize(
+    ("declared_size", "scales", "fits"),
+    [(1, 128, True), (2, 64, True), (None, 128, False), (0, 128, False), (-1, 128, False)],
+)
+def test_a_declared_size_is_tried_before_the_usual_ones(declared_size: int | None, scales: int, fits: bool) -> None:
+    spec = {**NVFP4, ".weight_scale": ("F8_E4M3", (8, scales))}
+    found = match(BOOK.schemes["nvfp4-modelopt"], group(spec), {"group_size": declared_size})
+    assert found is not None and (found.cost == 0) == fits
+
+
 # -- votes ------------------------------------------------------------------------------------------------------------
 
 
@@ -143,6 +153,23 @@ def test_schemes_are_rivals_where_they_cost_the_same(dearer: float, rivals: tupl
     assert found["l.5.q"][1] == rivals
 
 
+@pytest.mark.parametrize(
+    ("left_over", "method", "expected"),
+    [
+        ((), "", ("awq", ("gptq",))),  # both fit: both are named
+        ((), "gptq", ("gptq", ())),
+        ((".other",), "", ("gptq", ())),  # the one that explains more
+        ((".other",), "awq", ("gptq", ())),
+    ],
+)
+def test_of_two_perfect_matches_the_one_that_explains_more_wins(
+    left_over: tuple[str, ...], method: str, expected: tuple[str, tuple[str, ...]]
+) -> None:
+    two = (a_match(A, 0.25 * len(left_over), left_over=left_over), a_match(B))
+    best, rivals = choose({"l.5.q": two}, declared(method) if method else None)["l.5.q"]
+    assert (best.scheme.name, rivals) == expected
+
+
 # -- how many siblings tell -------------------------------------------------------------------------------------------
 
 
@@ -174,6 +201,7 @@ def test_six_modules_of_another_scheme_make_a_single_one_look_damaged(sound: int
         ((DTYPE,), (), 0, 0, False),
         ((MISSING,), (), 0, 0, True),
         ((MISSING,), (".other",), 0, 0, False),  # the weight has another name: a format nobody here knows
+        ((), (".other",), 0, 0, True),
     ],
 )
 def test_how_many_defects_a_module_may_have(

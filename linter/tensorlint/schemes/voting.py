@@ -81,7 +81,7 @@ def _reconsider(
     for name, (match, _) in list(chosen.items()):
         votes = by_pattern[pattern_of(name)]
         usual, count = votes.most_common(1)[0]
-        if usual != match.scheme.name and count > max(1, votes[match.scheme.name]):
+        if usual != match.scheme.name and count > votes[match.scheme.name]:
             other = next((m for m in candidates[name] if m.scheme.name == usual and _damaged_scale(m, match)), None)
         elif match.scheme.quantized and match.scheme.name != favourite and not _promised(match.scheme, name, declared):
             other = next((m for m in candidates[name] if m.scheme.name == favourite and _damaged(m)), None)

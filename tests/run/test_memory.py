@@ -183,6 +183,12 @@ def test_a_model_on_the_meta_device_is_checked_by_names_and_shapes_of_nothing() 
     assert (report.findings, report.complete) == ((), False)
 
 
+@pytest.mark.parametrize(("count", "named"), [(1, "0"), (2, "0, 1"), (3, "0, 1 and 1 more")])
+def test_two_names_of_what_cannot_be_read_are_given(count: int, named: str) -> None:
+    report = tensorlint.check_state_dict({str(n): "text" for n in range(count)} | {"a.weight": torch.ones(4, 4)})
+    assert report.gaps == (f"{named}: a str, not a tensor",)
+
+
 class Config:
     """A configuration as transformers has them."""
 

@@ -16,16 +16,15 @@ from .check import Check
 
 STATES: Mapping[str, FactKind] = {
     "half-codes": FactKind(
-        "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest")
+        "Half of the codes of a 4-bit weight never occur.", ("module", "scheme", "half", "lowest", "highest", "bytes")
     ),
 }
-_LEAST = 16 << 10  # bytes below which codes may be missing by chance
 
 
 def _wanted(view: View) -> Iterator[tuple[Module, Need]]:
     for module in view.quantized:
         weight = module.parts.get("weight")
-        if weight is not None and not module.problems and weight.nbytes >= _LEAST and _four_bits(module):
+        if weight is not None and not module.problems and _four_bits(module):
             yield module, Need(weight, view.unit_of[weight.name].encoding, frozenset({"uniform", "byte"}))
 
 
@@ -52,7 +51,7 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
             half = "upper" if found.highest_byte < 0x80 else "lower"
             values = {
                 "module": module.name, "scheme": module.scheme.name, "half": half, "lowest": found.lowest_byte,
-                "highest": found.highest_byte,
+                "highest": found.highest_byte, "bytes": need.tensor.nbytes,
             }  # fmt: skip
             yield Fact("half-codes", need.tensor.shard, need.tensor.name, need.tensor.begin, values)
 

@@ -34,6 +34,9 @@ STATES: Mapping[str, FactKind] = {
     ),
 }
 _EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
+_MOST = 100_000  # layers or experts that are looked for; a hostile configuration counts billions
+_NAMED = 16  # of those that are missing or too many
+_TALL = 2  # matrices with a row for each token: the embedding, and a head by whatever name
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -55,10 +58,10 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         return
     key, count = counted
     present = {layer.number for layer in view.layers}
-    missing = [n for n in range(min(count, 100_000)) if n not in present]
+    missing = [n for n in range(min(count, _MOST)) if n not in present]
     if missing:
         prefix = view.layers[0].prefix
-        values = {"layers": missing[:16], "present": len(present), "count": count, "key": key}
+        values = {"layers": missing[:_NAMED], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
     yield from _extra(view, key, count)
     yield from _mtp(view, config, count)
@@ -70,7 +73,7 @@ def _extra(view: View, key: str, count: int) -> Iterator[Fact]:
     extra = [layer for layer in view.layers if layer.number >= count and _is_ordinary(view, layer, ordinary)]
     if extra and count:
         first = extra[0]
-        numbers = [layer.number for layer in extra[:16]]
+        numbers = [layer.number for layer in extra[:_NAMED]]
         values = {"layers": numbers, "present": len(view.layers), "count": count, "key": key}
         name = f"{first.prefix}.{first.number}.*"
         yield Fact("extra-layer", view.checkpoint.path("config.json"), name, values=values)
@@ -117,11 +120,11 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         said = {"module": module, "present": most, "count": count, "key": key}
         yield Fact("extra-experts", view.checkpoint.path("config.json"), f"{module}.{count}.*", values=said)
     for module, numbers in rows.items():
-        missing = [n for n in range(min(count, 100_000)) if n not in numbers]
+        missing = [n for n in range(min(count, _MOST)) if n not in numbers]
         if missing:
             values = {
                 "module": module,
-                "experts": missing[:16],
+                "experts": missing[:_NAMED],
                 "present": len(numbers),
                 "count": count,
                 "key": key,
@@ -190,7 +193,7 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
     tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
-    if tied is False and vocabulary and not heads and len(tall) < 2:
+    if tied is False and vocabulary and not heads and len(tall) < _TALL:
         yield Fact("missing-head", where, "lm_head.weight", values={"key": "tie_word_embeddings"})
 
 

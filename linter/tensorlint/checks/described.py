@@ -20,8 +20,7 @@ STATES: Mapping[str, FactKind] = {
         "The header's metadata does not say of a module what its readers need.", ("module", "scheme", "key", "problem")
     ),
 }
-_LONGEST = 1 << 16  # characters of one entry
-_LONGEST_LIST = 1 << 24
+_LONGEST, _LONGEST_LIST = 1 << 16, 1 << 24  # characters that are parsed of one entry, and of a list of all names
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -67,13 +66,15 @@ def _problem(key: str, wanted: Description, metadata: Mapping[str, str]) -> str:
     return f"an entry `{key}` of {wanted.field} {str(found)[:60]}, not {' or '.join(wanted.values)}"
 
 
-def _names(key: str, headers: Sequence[Header]) -> frozenset[str]:
-    """What the lists of this key in all headers name together."""
+def _names(key: str, headers: Sequence[Header]) -> frozenset[str] | None:
+    """What the lists of this key in all headers name together; None where one is too long to be read."""
     found: set[str] = set()
     for header in headers:
         text = header.metadata.get(key, "")
+        if len(text) > _LONGEST_LIST:
+            return None
         try:
-            content = parse(text) if len(text) <= _LONGEST_LIST else None
+            content = parse(text)
         except JsonError:
             continue
         if isinstance(content, list):

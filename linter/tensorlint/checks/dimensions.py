@@ -19,6 +19,7 @@ STATES: Mapping[str, FactKind] = {
 }
 _MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size
 _STACKS = frozenset({"experts", "switch_mlp"})
+_PADDING = 5 / 4  # rows for each token from which on they are another vocabulary's, not reserved or padding
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -73,7 +74,7 @@ def _misfit(view: View, rows: int, vocabulary: int) -> bool:
     """Fewer rows than tokens never fit; some more are reserved or padding, in regular decoders there are none."""
     if view.anatomy.count(view.checkpoint.model_config, "heads"):
         return rows != vocabulary
-    return rows < vocabulary or rows * 4 >= vocabulary * 5
+    return rows < vocabulary or rows >= vocabulary * _PADDING
 
 
 def _inside(view: View) -> Iterator[Fact]:

@@ -12,7 +12,7 @@ from ..schemes.view import Layer, View
 from .check import Check
 
 LAYER_STATES: Mapping[str, FactKind] = {
-    "copied-layer": FactKind("A layer is a copy of another one.", ("layer", "other", "tensors", "bytes")),
+    "copied-layer": FactKind("A layer is a copy of another one.", ("layer", "other", "tensors", "bytes", "copies")),
 }
 STATES: Mapping[str, FactKind] = {
     "duplicate-tensor": FactKind("Two shards hold the same tensor with the same bytes.", ("shards", "bytes")),
@@ -80,7 +80,7 @@ def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:
 
 
 _LEAST = 2048  # bytes of a weight that is never equal by chance
-_MANY = 2  # more copies than that are a merge of models that repeats layers on purpose
+_VARIED = 2  # weights of more than one byte value, at least: a single one may be a table that layers share
 _WORDS = frozenset({"largest", "smallest", "nan", "inf", "zero", "negative", "ceiling", "floor", "uniform"})
 
 
@@ -110,14 +110,12 @@ def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
         weights = _weights(layer)
         found = {n: measured.get((t.shard, t.name)) for n, t in weights.items()}
         # What is one byte over and over, such as symmetric zero points, is alike in all layers and tells nothing.
-        if sum(m is not None and not m.value("uniform") for m in found.values()) < 2 or None in found.values():
+        if sum(m is not None and not m.value("uniform") for m in found.values()) < _VARIED or None in found.values():
             continue
         looks = tuple((n, weights[n].dtype, weights[n].shape, *_looks(found[n])) for n in sorted(weights))
         first = firsts.setdefault(looks, layer)
         if first is not layer and all(same_bytes(view, first.tensors[n], t) for n, t in weights.items()):
             copies.append((layer, first))
-    if len(copies) > _MANY:
-        return
     for layer, first in copies:
         weights = _weights(layer)
         tensor = next(iter(weights.values()))
@@ -126,6 +124,7 @@ def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
             "other": first.number,
             "tensors": len(weights),
             "bytes": sum(t.nbytes for t in weights.values()),
+            "copies": len(copies),
         }
         yield Fact("copied-layer", tensor.shard, f"{layer.prefix}.{layer.number}.*", values=values)
 

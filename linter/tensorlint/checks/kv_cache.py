@@ -136,7 +136,7 @@ def run_values(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iter
     """States kv-all-one when no layer was calibrated."""
     tensors = [t for parts in _by_layer(view).values() for t in parts.values()]
     found = [measured.get((t.shard, t.name)) for t in tensors]
-    if len(tensors) >= 2 and all(m is not None and m.count and m.smallest == m.largest == 1.0 for m in found):
+    if tensors and all(m is not None and m.count and m.smallest == m.largest == 1.0 for m in found):
         yield Fact("kv-all-one", tensors[0].shard, tensors[0].name, values={"tensors": len(tensors)})
 
 

@@ -58,7 +58,7 @@ def _odd(view: View, main: Declaration | None) -> Iterator[Fact]:
     """The one module of a kind that is plain, in a layer whose other modules are quantized, where no list says so."""
     for siblings in view.siblings.values():
         plain = [m for m in siblings if not m.scheme.quantized]
-        if len(plain) != 1 or len(siblings) <= _KIND or not view.is_linear(plain[0]):
+        if len(plain) != 1 or len(siblings) < 2 or not view.is_linear(plain[0]):
             continue
         (module,) = plain
         weight = module.parts.get("weight")
@@ -183,7 +183,7 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
         for entry, problem in group.targets.broken.items():
             values = {"entry": entry[:120], "problem": problem, "where": f"{main.where}.{group.name}"}
             yield Fact("broken-pattern", main.file, values=values)
-    if not view.checkpoint.whole or len(main.ignore.entries) > 5000:
+    if not view.checkpoint.whole or len(main.ignore.entries) > _MOST:
         return
     # A tied head and an embedding are named by exporters even where the file does not hold them.
     names = [*view.modules, *(t.name.rpartition(".")[0] for t in view.recognised.loose)]
@@ -209,9 +209,9 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
 
 
 _KEPT = frozenset({"norm", "router", "embedding", "adapter"})
-_KIND = 2  # modules that make a kind by which one more can be told to be odd
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4
+_MOST = 5000  # entries of a list that are looked up among all modules; a hostile list has millions
 _ALIKE = 0.8  # of 1: how like a name an entry must be for a slip
 
 

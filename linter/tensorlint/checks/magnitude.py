@@ -20,9 +20,8 @@ STATES: Mapping[str, FactKind] = {
         ("module", "part", "largest", "usual", "ratio", "others"),
     ),
 }
-_LEAST = 5  # modules whose scales tell what is usual
 _SCALES = ("weight_scale", "block_scale", "tensor_scale")
-_MANTISSA = 4  # bits: a format with fewer holds what is left after another scale was taken out
+_MANTISSA = 4  # bits: a format of eight bits has no more, and holds what is left after another scale was taken out
 
 
 def _rows(view: View) -> Iterator[tuple[tuple[str, str, str], Module, TensorInfo, Need]]:
@@ -47,7 +46,7 @@ def needs(view: View) -> Iterator[Need]:
 
 
 def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
-    """Scales with the ratio of their largest value to the usual largest value of their kind, where that is large."""
+    """Scales with the ratio of their largest value to the usual largest value of their kind, where that is above 1."""
     kinds: dict[tuple[str, str, str], list[tuple[Module, TensorInfo, float]]] = defaultdict(list)
     for kind, module, tensor, _ in _rows(view):
         found = measured.get((tensor.shard, tensor.name))
@@ -56,8 +55,8 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
             kinds[kind].append((module, tensor, largest))
     for (_, part, _), rows in kinds.items():
         usual = median(largest for _, _, largest in rows)
-        for module, tensor, largest in rows if len(rows) >= _LEAST else ():
-            if largest > usual * 10:
+        for module, tensor, largest in rows:
+            if largest > usual:
                 values = {"module": module.name, "part": part, "largest": largest, "usual": usual}
                 values |= {"ratio": largest / usual, "others": len(rows) - 1}
                 yield Fact("scale-out-of-line", tensor.shard, tensor.name, tensor.begin, values)

@@ -26,10 +26,9 @@ STATES: Mapping[str, FactKind] = {
         "A text that is stored beside a weight is none of those its readers know.", ("module", "part", "text", "wanted")
     ),
 }
-_MAX_BYTES = 64 << 10
-_MAX_SIZE = 1 << 48
-_MAX_DIMS = 8
-_LONGEST = 64  # bytes of a word
+# Beyond what any writer states, so that hostile text costs nothing: bytes of JSON, a size, dimensions; bytes of a word.
+_MAX_BYTES, _MAX_SIZE, _MAX_DIMS = 64 << 10, 1 << 48, 8
+_LONGEST = 64
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:

@@ -15,6 +15,9 @@ STATES: Mapping[str, FactKind] = {
     "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
 }
 _EXPERT = re.compile(r"\bexperts\.\d+\.")
+# Tensors that a layer may lack by accident: two, or a third of a large one. Where more differ it is another kind.
+_FEW, _SHARE = 2, 3
+_PART = 3  # tensors of an inner part that some layers do without by design; fewer are no part of their own
 # Norms that dense and routed layers share.
 _COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
 
@@ -111,9 +114,9 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
         peers = same if len(same) > 1 else [t for t, _ in typed] if len(typed) > 1 else [t for _, t, _ in rows]
         missing = sorted(n for n in template - mine if sum(n in t for t in peers) * 2 >= len(peers))
         # As many layers without as with is a design (shared keys and values, alternating blocks), not an accident.
-        if alike > max(1, count) or (alike > 1 and alike >= count):
+        if alike > 1 and alike >= count:
             continue
-        if len(missing) > max(2, len(template) // 3):
+        if len(missing) > max(_FEW, len(template) // _SHARE):
             continue
         router = any("router" in view.anatomy.roles(f"{layer.prefix}.{layer.number}.{n}") for n in mine)
         unrouted = not (router and any("experts" in n.split(".") for n in missing))
@@ -132,7 +135,7 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
 def _whole_part(missing: list[str], mine: frozenset[str]) -> bool:
     """Whether what is missing is all of one inner part (`self_attn.indexer`), which some layers then do without."""
     inner = {".".join(n.split(".")[:2]) for n in missing}
-    return len(inner) == 1 and len(missing) > 2 and not any(n.startswith(f"{next(iter(inner))}.") for n in mine)
+    return len(inner) == 1 and len(missing) >= _PART and not any(n.startswith(f"{next(iter(inner))}.") for n in mine)
 
 
 def _types(config: Mapping[str, Any]) -> list[list[Any]]:

@@ -25,6 +25,7 @@ STATES: Mapping[str, FactKind] = {
 }
 _FLOATING = frozenset({"norm", "final_norm", "embedding", "head", "attention", "mlp", "router", "adapter"})
 _HALVES = frozenset({"BF16", "F16"})
+_OTHERS = 4  # plain tensors of one dtype beside which a single one of the other is odd: in fewer it may be meant
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -42,7 +43,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     for tensors in rows.values():
         kinds = Counter(t.dtype for t in tensors)
         usual = max(kinds, key=lambda kind: (kinds[kind], overall[kind]))
-        if len(kinds) > 1 and (len(tensors) - kinds[usual]) * 2 <= len(tensors):
+        if len(kinds) > 1:
             for tensor in tensors:
                 if tensor.dtype != usual:
                     values = {"dtype": tensor.dtype, "wanted": usual, "why": "the other layers have that"}
@@ -58,7 +59,7 @@ def _lone(view: View, rows: Mapping[str, list[TensorInfo]], overall: Counter[str
         return
     usual, rare = (kind for kind, _ in overall.most_common())
     odd = [tensors for tensors in rows.values() if any(t.dtype == rare for t in tensors)]
-    if len(odd) == 1 and len(odd[0]) == 1 and overall[usual] >= 4:
+    if len(odd) == 1 and len(odd[0]) == 1 and overall[usual] >= _OTHERS:
         tensor = odd[0][0]
         if view.anatomy.roles(tensor.name.rpartition(".")[0]) & {"embedding", "head", "final_norm"}:
             values = {"dtype": rare, "wanted": usual, "why": "all other plain tensors have that"}

@@ -40,16 +40,15 @@ STATES: Mapping[str, FactKind] = {
 SHIFT_STATES: Mapping[str, FactKind] = {
     "zero-points-shifted": FactKind(
         "Zero points lie one beside the codes of the weights: they are those of another format.",
-        ("modules", "format", "distance", "wanted", "where"),
+        ("modules", "format", "distance", "wanted", "apart", "where"),
     ),
 }
 
 _WORD = 32
 _MAX_BYTES = 1 << 20  # looked at per tensor, where that is needed
-_LEAST = 64  # codes that are not equal by chance
+_LEAST = 64  # codes that are not equal by chance, where quantization is not symmetric
 _WHOLE = frozenset({2, 4, 8})  # bits of which bytes hold whole codes
 _NARROW = frozenset({2, 4})  # bits of which a mean is sharp enough to tell one from none
-_FEW, _NEAR = 3, 0.25  # modules whose median counts, and how near to a whole number it has to be
 
 
 @dataclass(frozen=True)
@@ -171,11 +170,12 @@ def run_shift(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iter
             by_format.setdefault((zeros.format, zeros.less), []).append(away)
     for (declared, less), distances in by_format.items():
         middle = median(distances)
-        if len(distances) >= _FEW and abs(middle - (1 - less)) < _NEAR:
+        apart = abs(middle - (1 - less))  # from what it is in the other format
+        if apart < abs(middle - less):
             main = view.declared.main
             values = {
                 "modules": len(distances), "format": declared or "the declared format", "wanted": less,
-                "distance": round(middle, 2), "where": main.where if main is not None else "",
+                "distance": round(middle, 2), "apart": apart, "where": main.where if main is not None else "",
             }  # fmt: skip
             yield Fact("zero-points-shifted", main.file if main is not None else "", values=values)
 

@@ -29,6 +29,7 @@ SCALE_STATES: Mapping[str, FactKind] = {
         ("module", "zeros", "live", "checked", "count"),
     ),
 }
+_LEAST = 2 * PAGE  # bytes of a weight that can hold a page of zeros beside something else
 _MAX_CHECKED = 4096  # zero scales looked up per tensor
 _MAX_BLOCK = 64 << 10  # bytes looked at per scale
 
@@ -37,7 +38,7 @@ def _wanted(unit: TensorUnit) -> bool:
     tensor = unit.tensor
     return (
         len(tensor.shape) >= 2
-        and tensor.nbytes >= 2 * PAGE
+        and tensor.nbytes >= _LEAST
         and unit.kind == "weight"
         and not unit.roles & {"position", "adapter"}
     )

@@ -12,11 +12,10 @@ from .check import Check
 
 STATES: Mapping[str, FactKind] = {
     "zero-tail": FactKind(
-        "A file is zero from the middle of a tensor to its end.", ("bytes", "begin", "end", "tensors", "of")
+        "A file is zero from the middle of a tensor to its end.", ("bytes", "begin", "end", "tensors", "of", "first")
     ),
 }
 _CHUNK = 1 << 20
-_LEAST = 256  # bytes of the first tensor: its last values may be zero
 
 
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
@@ -26,9 +25,12 @@ def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[F
         end = max((t.end for t in tensors), default=0)
         begin = _zeros_before(view, shard, end)
         under = sorted((t for t in tensors if t.end > begin), key=lambda t: t.begin)
-        if end - begin < PAGE or len(under) < 2 or under[0].begin == begin or under[0].end - begin < _LEAST:
+        if not under or under[0].begin == begin:
             continue  # tensors may be zero by design, but not half a tensor and all that follow
-        values = {"bytes": end - begin, "begin": begin, "end": end, "tensors": len(under), "of": len(tensors)}
+        values = {
+            "bytes": end - begin, "begin": begin, "end": end, "tensors": len(under), "of": len(tensors),
+            "first": under[0].end - begin,
+        }  # fmt: skip
         for tensor in under:
             yield Fact("zero-tail", shard.name, tensor.name, max(begin, tensor.begin), values)
 

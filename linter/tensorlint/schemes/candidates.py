@@ -19,8 +19,11 @@ from .model import Scheme
 from .module import Problem
 from .shapes import Env, Solution, solve
 
+# What each departure from a scheme costs. A part that is gone says more than one in another form, and tensors that hint
+# at nothing say next to nothing; only how these compare with each other and with votes matters.
 _MISSING_WEIGHT, _MISSING, _DTYPE, _SHAPE, _LEFT_OVER, _HARMLESS = 4.0, 3.0, 2.0, 1.5, 1.5, 0.25
-_HOPELESS = 6.0
+_HOPELESS = 6.0  # two parts gone, or the weight gone and a part in another dtype: nothing of the scheme is left
+_OF_NO_ACCOUNT = 3  # tensors that hint at nothing, and leave a match perfect
 _REMEMBERED = 100_000  # modules that differ; a hostile checkpoint has millions
 
 
@@ -39,7 +42,7 @@ class Match:
     @property
     def perfect(self) -> bool:
         """Whether nothing speaks against the scheme; a few tensors of no account may be left over."""
-        return self.cost <= 3 * _HARMLESS and not self.problems
+        return self.cost <= _OF_NO_ACCOUNT * _HARMLESS and not self.problems
 
 
 class Candidates:

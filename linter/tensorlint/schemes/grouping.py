@@ -83,6 +83,7 @@ def _fused_codes(tensor: TensorInfo) -> bool:
 
 _TELLING = ("scale", "zero", "absmax", "quant", "qweight", "packed", "g_idx", "blocks")
 _PACKED = frozenset({"U8", "I8", "I32", "U32", "I16", "U16"})
+_LEAST = 64  # integers of a matrix that may be a packed weight: masks and tables of positions are smaller
 
 
 def is_telling(suffix: str, tensor: TensorInfo) -> bool:
@@ -95,7 +96,7 @@ def looks_quantized(group: Group) -> bool:
     tensors = group.values()
     if any(t.dtype.startswith(("F8", "F4", "F6")) and len(t.shape) > 1 for t in tensors):
         return True
-    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= 64 for t in tensors)
+    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= _LEAST for t in tensors)
     return packed and any(is_telling(s, t) for s, t in group.items())
 
 

@@ -17,6 +17,7 @@ from math import ceil, floor
 Env = Mapping[str, int]
 _Number = int | Fraction
 _ROUNDING = ("ceil", "floor")
+_LONGEST, _LARGEST = 80, 1 << 40  # characters, and number, in a dimension: scheme files may be anybody's
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -111,7 +112,7 @@ def _invert(node: ast.expr, target: _Number, symbol: str, env: Env) -> _Number |
 @lru_cache(maxsize=4096)
 def dim(text: str) -> Dim:
     """Read one dimension; raises ShapeError."""
-    if len(text) > 80:
+    if len(text) > _LONGEST:
         raise ShapeError("the dimension is too long")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -119,7 +120,7 @@ def dim(text: str) -> Dim:
         raise ShapeError(f"`{text}` is not a dimension") from None
     symbols: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and type(node.value) is int and 0 <= node.value <= 1 << 40:
+        if isinstance(node, ast.Constant) and type(node.value) is int and 0 <= node.value <= _LARGEST:
             continue
         if isinstance(node, ast.Name):
             if node.id not in _ROUNDING:

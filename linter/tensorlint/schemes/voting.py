@@ -16,7 +16,10 @@ from .declared import Declaration, allows
 from .model import Scheme
 
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
+# In the measure of what departures cost: siblings make up for a wrong shape, the declaration for less, and the rest of
+# the checkpoint decides between near equals. A weak scheme yields nearly a part: any vote decides then.
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
+_EQUAL = 1e-9  # sums of costs and votes that differ by less are the same
 # Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
 _ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
@@ -57,7 +60,7 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
         known = total[best.scheme.name] if siblings[pattern_of(name)] == 1 else votes[best.scheme.name]
         if not _believable(best, total, known > 0, _promised(best.scheme, name, declared)):
             continue
-        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + 1e-9 and m.scheme.quantized)
+        rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + _EQUAL and m.scheme.quantized)
         chosen[name] = (best, rivals)
     return chosen
 
@@ -78,7 +81,7 @@ def _reconsider(
     for name, (match, _) in list(chosen.items()):
         votes = by_pattern[pattern_of(name)]
         usual, count = votes.most_common(1)[0]
-        if usual != match.scheme.name and count > max(1, votes[match.scheme.name]):
+        if usual != match.scheme.name and count > votes[match.scheme.name]:
             other = next((m for m in candidates[name] if m.scheme.name == usual and _damaged_scale(m, match)), None)
         elif match.scheme.quantized and match.scheme.name != favourite and not _promised(match.scheme, name, declared):
             other = next((m for m in candidates[name] if m.scheme.name == favourite and _damaged(m)), None)

@@ -1,0 +1,127 @@
+"""How many layers, experts or tensors tell an accident from a design: just enough of them, and one less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from notation import places, said
+
+LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "vocab_size": 16}
+ENDS = {"model.embed_tokens.weight": "BF16[16, 8]", "model.norm.weight": "BF16[8]", "lm_head.weight": "BF16[16, 8]"}
+
+
+def config(layers: int, **more: Any) -> dict[str, Any]:
+    return {**LLAMA, "num_hidden_layers": layers, "tie_word_embeddings": False, **more}
+
+
+def of(*layers: str) -> dict[str, str]:
+    """Tensors of layers that are given as the names of their matrices."""
+    rows = {f"model.layers.{n}.{name}.weight": "BF16[8, 8]" for n, layer in enumerate(layers) for name in layer.split()}
+    return {**ENDS, **rows}
+
+
+def missing(*layers: str) -> list[str]:
+    """What is missing from which layer, `layer.name`."""
+    found = places("model/missing-module", of(*layers), config(len(layers)))
+    return [name.removeprefix("model.layers.").removesuffix(".weight") for name in found]
+
+
+# -- what a layer lacks -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("have", "lack", "found"), [(3, 2, True), (2, 2, False), (1, 1, True), (4, 3, True), (3, 3, False)]
+)
+def test_as_many_layers_without_a_tensor_as_with_it_are_a_design(have: int, lack: int, found: bool) -> None:
+    layers = ["mlp.a mlp.b mlp.c"] * have + ["mlp.a mlp.b"] * lack
+    assert missing(*layers) == [f"{n}.mlp.c" for n in range(have, have + lack) if found]
+
+
+@pytest.mark.parametrize(
+    ("size", "gone", "found"), [(6, 2, True), (6, 3, False), (8, 2, True), (12, 4, True), (12, 5, False), (14, 4, True)]
+)
+def test_a_layer_that_lacks_more_than_two_tensors_and_a_third_is_of_another_kind(
+    size: int, gone: int, found: bool
+) -> None:
+    names = [f"mlp.m{i:02}" for i in range(size)]
+    whole, part = " ".join(names), " ".join(names[gone:])
+    assert missing(whole, whole, whole, part) == [f"3.{name}" for name in names[:gone] if found]
+
+
+@pytest.mark.parametrize(("third", "found"), [("mlp.a mlp.c", True), ("mlp.a mlp.f", False)])
+def test_a_tensor_that_less_than_half_of_the_layers_have_is_not_missing(third: str, found: bool) -> None:
+    lacking = missing("mlp.a mlp.b mlp.c", "mlp.a mlp.b", third, "mlp.a mlp.e")
+    assert ("1.mlp.c" in lacking) == found
+
+
+@pytest.mark.parametrize(("size", "found"), [(2, True), (3, False)])
+def test_an_inner_part_of_three_tensors_may_be_in_some_layers_only(size: int, found: bool) -> None:
+    rest = " ".join(f"self_attn.m{i}" for i in range(10))
+    inner = [f"self_attn.indexer.w{i}" for i in range(size)]
+    whole = f"{rest} {' '.join(inner)}"
+    lacking = missing(whole, whole, whole, rest, rest)
+    assert sorted(lacking) == [f"{layer}.{name}" for layer in (3, 4) for name in inner if found]
+
+
+# -- layers and experts that are counted ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("last", "found"), [("mlp.a mlp.b x", True), ("mlp.a mlp.b x y", False)])
+def test_a_layer_too_many_shares_more_than_half_of_its_tensors_with_another(last: str, found: bool) -> None:
+    assert bool(said("model/extra-layer", of("mlp.a mlp.b mlp.c", last), config(1))) == found
+
+
+@pytest.mark.parametrize(("lacking", "found"), [(1, True), (2, False)])
+def test_less_than_half_of_the_experts_may_lack_a_module_by_accident(lacking: int, found: bool) -> None:
+    experts = [f"mlp.experts.{e}.up_proj" for e in range(4)] + [f"mlp.experts.{e}.down_proj" for e in range(lacking, 4)]
+    tensors = of(" ".join(experts))
+    expected = [f"model.layers.0.mlp.experts.{e}.down_proj.weight" for e in range(lacking) if found]
+    assert places("model/missing-module", tensors, config(1, num_experts=4)) == expected
+
+
+@pytest.mark.parametrize(("name", "found"), [("", True), ("model.output.weight", False)])
+def test_a_second_matrix_with_a_row_for_each_token_is_the_head(name: str, found: bool) -> None:
+    tensors = {n: t for n, t in of("mlp.a").items() if n != "lm_head.weight"}
+    tensors |= {name: "BF16[16, 8]"} if name else {}
+    assert bool(said("model/missing-head", tensors, config(1))) == found
+
+
+@pytest.mark.parametrize(("count", "named"), [(17, 16), (18, 16), (16, 15), (10**12, 16)])
+def test_no_more_than_sixteen_missing_layers_are_named(count: int, named: int) -> None:
+    text = said("model/missing-layer", of("mlp.a"), config(count))
+    assert str(list(range(1, named + 1))) in text
+
+
+@pytest.mark.parametrize(("count", "named"), [(17, 16), (18, 16), (16, 15), (10**12, 16)])
+def test_no_more_than_sixteen_missing_experts_are_named(count: int, named: int) -> None:
+    text = said("model/missing-experts", of("mlp.experts.0.up_proj"), config(1, num_experts=count))
+    assert str(list(range(1, named + 1))) in text
+
+
+# -- names and copies -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("plain", "wrapped", "found"), [(2, 1, True), (1, 1, True), (1, 2, False)])
+def test_a_longer_name_is_odd_in_one_layer_only(plain: int, wrapped: int, found: bool) -> None:
+    layers = ["mlp.up_proj mlp.a"] * plain + ["mlp.up_proj.linear mlp.a"] * wrapped
+    expected = [f"model.layers.{plain}.mlp.up_proj.linear.weight"] if found else []
+    assert places("names/renamed-module", of(*layers), config(plain + wrapped)) == expected
+
+
+COPIES = {"mlp.up_proj": "BF16[32, 32] = 0.1, 0.2", "mlp.down_proj": "BF16[32, 32] = 0.3, 0.4"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (COPIES, True),  # 2048 bytes each
+        ({**COPIES, "mlp.down_proj": "BF16[31, 33] = 0.3, 0.4"}, False),  # 2046 bytes are not looked at, one is left
+        ({**COPIES, "mlp.down_proj": "BF16[32, 32] = 0x3c3c"}, False),  # one byte over and over tells nothing
+        ({**COPIES, "mlp.gate_proj": "BF16[32, 32] = 0x3c3c"}, True),
+    ],
+)
+def test_two_weights_of_two_thousand_bytes_tell_that_a_layer_is_a_copy(rows: dict[str, str], found: bool) -> None:
+    tensors = {f"model.layers.{n}.{name}.weight": text for n in range(2) for name, text in rows.items()}
+    assert bool(said("model/copied-layer", tensors, config(2))) == found

@@ -22,9 +22,10 @@ def of(*layers: str) -> dict[str, str]:
     return {**ENDS, **rows}
 
 
-def missing(*layers: str) -> list[str]:
-    """What is missing from which layer, `layer.name`."""
-    found = places("model/missing-module", of(*layers), config(len(layers)))
+def missing(*layers: str, counted: int = 0, types: str = "") -> list[str]:
+    """What is missing from which layer, `layer.name`; `types` has a letter for each layer."""
+    more = {"layer_types": list(types)} if types else {}
+    found = places("model/missing-module", of(*layers), config(counted or len(layers), **more))
     return [name.removeprefix("model.layers.").removesuffix(".weight") for name in found]
 
 
@@ -40,7 +41,17 @@ def test_as_many_layers_without_a_tensor_as_with_it_are_a_design(have: int, lack
 
 
 @pytest.mark.parametrize(
-    ("size", "gone", "found"), [(6, 2, True), (6, 3, False), (8, 2, True), (12, 4, True), (12, 5, False), (14, 4, True)]
+    ("size", "gone", "found"),
+    [
+        (5, 2, True),
+        (5, 3, False),
+        (6, 2, True),
+        (6, 3, False),
+        (8, 2, True),
+        (12, 4, True),
+        (12, 5, False),
+        (14, 4, True),
+    ],
 )
 def test_a_layer_that_lacks_more_than_two_tensors_and_a_third_is_of_another_kind(
     size: int, gone: int, found: bool
@@ -63,6 +74,41 @@ def test_an_inner_part_of_three_tensors_may_be_in_some_layers_only(size: int, fo
     whole = f"{rest} {' '.join(inner)}"
     lacking = missing(whole, whole, whole, rest, rest)
     assert sorted(lacking) == [f"{layer}.{name}" for layer in (3, 4) for name in inner if found]
+
+
+@pytest.mark.parametrize(("without", "found"), [(1, True), (2, False)])
+def test_one_layer_alone_does_not_do_without_an_inner_part(without: int, found: bool) -> None:
+    rest = " ".join(f"self_attn.m{i}" for i in range(10))
+    inner = " ".join(f"self_attn.indexer.w{i}" for i in range(3))
+    lacking = missing(*[f"{rest} {inner}"] * 4, *[rest] * without)
+    assert bool(lacking) == found
+
+
+ABC, AB = "mlp.a mlp.b mlp.c", "mlp.a mlp.b"
+INNER = " ".join([*(f"self_attn.m{i}" for i in range(10)), *(f"self_attn.indexer.w{i}" for i in range(3))])
+
+
+@pytest.mark.parametrize(
+    ("layers", "types", "found"),
+    [
+        ((ABC, ABC, AB), "", ["2.mlp.c"]),
+        ((f"{AB} x.c", f"{AB} x.c", AB), "", ["2.x.c"]),  # without layers of the same blocks all of them tell
+        ((ABC, AB, "x.q", "x.q", "x.q"), "", ["1.mlp.c"]),  # two of the same blocks are enough
+        ((ABC, ABC, ABC, AB), "aaab", ["3.mlp.c"]),  # the only one of its type is compared with all
+        ((f"{AB} mlp.d", f"{AB} mlp.d", ABC, AB), "aabb", ["3.mlp.c"]),  # two of a type are enough
+        ((ABC, ABC, AB, AB), "aabb", []),  # a type has what all of it have
+        ((ABC, ABC, AB), "aa", ["2.mlp.c"]),  # a list that is too short tells nothing of the last layer
+        ((INNER, INNER, INNER, INNER.partition(" self_attn.indexer")[0]), "aaab", []),  # a type without an inner part
+        ((INNER, INNER, INNER, INNER.partition(" self_attn.indexer")[0]), "aaaa", [f"3.self_attn.indexer.w{i}" for i in range(3)]),
+    ],
+)  # fmt: skip
+def test_which_layers_a_layer_is_compared_with(layers: tuple[str, ...], types: str, found: list[str]) -> None:
+    assert missing(*layers, types=types) == found
+
+
+@pytest.mark.parametrize(("counted", "found"), [(3, ["2.mlp.c"]), (2, [])])
+def test_layers_behind_the_counted_ones_are_not_compared(counted: int, found: list[str]) -> None:
+    assert missing(ABC, ABC, AB, counted=counted) == found
 
 
 # -- layers and experts that are counted ------------------------------------------------------------------------------

@@ -246,6 +246,24 @@ def test_codes_in_three_dimensions_are_fused_experts(shape: tuple[int, ...], own
     assert set(groups) == {"l.experts.gate_up_proj" if own else "l.experts"}
 
 
+@pytest.mark.parametrize(
+    ("tensors", "groups"),
+    [
+        ({"l.x": "BF16", "l.x_scale": "F32"}, {"l.x": {"", "_scale"}}),
+        ({"l.x_scale": "F32"}, {"l.x": {"_scale"}}),
+        ({"l._scale": "F32"}, {"l": {"._scale"}}),  # a suffix alone is no name
+        ({"l.weight": "BF16", "l.x_scale": "F32"}, {"l": {".weight", ".x_scale"}}),  # a tensor of that module
+        ({"l.weight": "BF16", "l.x": "BF16", "l.x_scale": "F32"}, {"l": {".weight"}, "l.x": {"", "_scale"}}),
+        ({"l.x": "BF16", "l.x_bias": "BF16"}, {"l": {".x", ".x_bias"}}),  # nothing of it is quantized
+        ({"l.x_bias": "BF16"}, {"l": {".x_bias"}}),
+        ({"l.x": "U8", "l.x_bias": "BF16"}, {"l.x": {"", "_bias"}}),
+    ],
+)
+def test_two_joined_names_make_a_module_of_their_own(tensors: dict[str, str], groups: dict[str, set[str]]) -> None:
+    infos = {n: TensorInfo(n, dtype, (4, 8, 8), "s", 0, 0) for n, dtype in tensors.items()}
+    assert {n: set(g) for n, g in Grouping({".weight", "_scale"}).groups(infos).items()} == groups
+
+
 # -- text and numbers of scheme files and declarations ----------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .text.about import VERSION as __version__
 
 if TYPE_CHECKING:
+    from .measures.plan import Depth
     from .report.findings import Report
 
 __all__ = ["__version__", "check", "check_state_dict"]
@@ -25,7 +26,7 @@ __all__ = ["__version__", "check", "check_state_dict"]
 def check(
     target: str | Path,
     *,
-    depth: str | None = None,
+    depth: Depth | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     engines: Iterable[str] = (),
@@ -66,7 +67,7 @@ def check_state_dict(
     state: Any,
     config: Any = None,
     *,
-    depth: str = "full",
+    depth: Depth = "full",
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[str | Path] = (),

@@ -15,7 +15,6 @@ from tensorlint.errors import UsageError
 from tensorlint.measures.plan import DEPTHS
 from tensorlint.report import REPORTERS
 from tensorlint.report.findings import (
-    SEVERITIES,
     Bin,
     Distribution,
     Evidence,
@@ -29,6 +28,7 @@ from tensorlint.report.findings import (
 from tensorlint.report.interface import Failure, Options
 from tensorlint.report.json import render
 from tensorlint.report.reading import read_report
+from tensorlint.rulebook.model import SEVERITIES
 
 text = st.text(max_size=8)
 count = st.integers(0, 2**63)

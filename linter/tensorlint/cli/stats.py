@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from ..measures.plan import DEPTHS
+from ..measures.plan import DEPTHS, Depth
 from ..report.terminal import bar
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
@@ -63,7 +63,7 @@ def command(
     target: str,
     pattern: str,
     tensors: bool,
-    depth: str | None,
+    depth: Depth | None,
     format_: str,
     output: Path | None,
     limit: int,

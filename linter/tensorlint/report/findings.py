@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..container.lines import Line as Line
-from ..rulebook.model import SEVERITIES as SEVERITIES
+from ..measures.plan import Depth
+from ..rulebook.model import SEVERITIES, FailOn, Severity
 
 MAX_LOCATIONS = 10_000  # per finding in a report; `count` is always exact
 
@@ -112,7 +113,7 @@ class Finding:
     """
 
     rule: str
-    severity: str
+    severity: Severity
     message: str
     effect: str = ""
     remedy: str = ""
@@ -155,7 +156,7 @@ class Report:
     """
 
     target: str
-    depth: str
+    depth: Depth
     checkpoints: tuple[str, ...]
     findings: tuple[Finding, ...]
     schemes: Mapping[str, int]
@@ -172,7 +173,7 @@ class Report:
     baseline: str = ""
     settings: tuple[str, ...] = ()
     strict: bool = False
-    fail_on: str = "error"
+    fail_on: FailOn = "error"
     bytes_known: int = 0
 
     @property
@@ -180,11 +181,11 @@ class Report:
         """Whether everything was looked at."""
         return not (self.stopped or self.gaps or self.rules_skipped)
 
-    def count(self, severity: str) -> int:
+    def count(self, severity: Severity) -> int:
         """Number of findings of a severity that count."""
         return sum(f.severity == severity for f in self.findings if f.active)
 
-    def exit_code(self, fail_on: str) -> int:
+    def exit_code(self, fail_on: FailOn) -> int:
         """0, 1 or 4; `fail_on` is a severity or `never`."""
         if self.stopped:
             return 4

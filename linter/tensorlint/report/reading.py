@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from ..rulebook.model import SEVERITIES
+from ..rulebook.model import FAIL_ON, SEVERITIES
 from .findings import Bin, Distribution, Evidence, Finding, Line, Location, Report, Spread, Suppression
 from .interface import Failure, Outcome
 from .json import VERSION
@@ -19,6 +19,7 @@ from .json import VERSION
 MAX_REPORT = 1 << 30  # bytes
 
 T = TypeVar("T")
+Word = TypeVar("Word", bound=str)
 
 
 def load_report(path: str) -> tuple[Outcome, ...]:
@@ -95,11 +96,12 @@ class _Node:
             raise self.fail(key, "a text")
         return value
 
-    def one_of(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    def one_of(self, key: str, choices: tuple[Word, ...], default: str | None = None) -> Word:
         value = self.text(key, default)
-        if value not in choices:
-            raise self.fail(key, f"one of {', '.join(c for c in choices if c)}")
-        return value
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise self.fail(key, f"one of {', '.join(c for c in choices if c)}")
 
     def number(self, key: str) -> int:
         value = self.value.get(key)
@@ -178,7 +180,7 @@ def _outcome(n: _Node) -> Outcome:
         baseline=n.text("baseline", ""),
         settings=n.texts("settings"),
         strict=n.flag("strict"),
-        fail_on=n.one_of("fail_on", (*SEVERITIES, "never")),
+        fail_on=n.one_of("fail_on", FAIL_ON),
     )
 
 

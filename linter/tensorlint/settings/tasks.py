@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import makes
+from ..measures.plan import Depth
 from ..sources.local import LocalSource
 from ..sources.targets import RemoteTarget, choose
 from .files import Configuration, Layer, Section, discover, load
@@ -53,7 +54,7 @@ class Wanted:
 
 
 def wanted(
-    depth: str | None = None,
+    depth: Depth | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[str | Path] = (),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import sample_reports
-from tensorlint.report import REPORTERS
 from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.formats import REPORTERS
 from tensorlint.report.interface import Failure, Options, Outcome
 from tensorlint.rulebook.library import load_book
 

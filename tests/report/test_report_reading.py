@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import sample_reports
 from tensorlint.errors import UsageError
 from tensorlint.measures.plan import DEPTHS
-from tensorlint.report import REPORTERS
 from tensorlint.report.findings import (
     Bin,
     Distribution,
@@ -25,6 +24,7 @@ from tensorlint.report.findings import (
     Spread,
     Suppression,
 )
+from tensorlint.report.formats import REPORTERS
 from tensorlint.report.interface import Failure, Options
 from tensorlint.report.json import render
 from tensorlint.report.reading import read_report

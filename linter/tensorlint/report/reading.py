@@ -51,6 +51,22 @@ def load_report(path: str) -> tuple[Outcome, ...]:
     return read_report(text, name)
 
 
+def report_in(text: str) -> Report:
+    """The report in a JSON text on one target.
+
+    Raises UsageError for a text on several targets, or on one that could not be checked, and like `read_report`.
+    """
+    outcomes = read_report(text, "the text")
+    if len(outcomes) != 1:
+        hint = "each of its `targets` is a whole report: Report.from_json(json.dumps(target))"
+        raise UsageError(f"the text holds the reports on {len(outcomes):,} targets", hint)
+    if isinstance(outcomes[0], Failure):
+        raise UsageError(
+            f"{outcomes[0].target} could not be checked: {outcomes[0].message}", "the text holds no report"
+        )
+    return outcomes[0]
+
+
 def read_report(text: str, name: str) -> tuple[Outcome, ...]:
     """The outcomes in a JSON report, of one target or of several; `name` is what messages call it.
 

@@ -15,6 +15,7 @@ from action_page import action_pages
 from command_pages import command_pages
 from engine_pages import engine_pages
 from marks import NOTE, cell
+from report_page import report_page
 from rule_pages import rule_pages
 from scheme_pages import scheme_pages
 
@@ -38,6 +39,7 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield from command_pages()
     yield from action_pages()
     yield "configuration.md", NOTE + _configuration()
+    yield "report.md", report_page()
     for kind in KINDS:
         yield f"schema/{kind}.json", dumped(kind)
 

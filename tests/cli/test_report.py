@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tensorlint.report import REPORTERS
+from tensorlint.report.formats import REPORTERS
 
 
 @pytest.mark.parametrize("format_", REPORTERS)

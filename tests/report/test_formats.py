@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import sample_reports
-from tensorlint.report import REPORTERS
 from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.formats import REPORTERS
 from tensorlint.report.interface import Failure, Options, Outcome
 from tensorlint.rulebook.library import load_book
 
@@ -54,6 +55,15 @@ def test_names_of_strangers_reach_nobody_as_control_characters(format_):
     assert not set(text) & set("\x1b\x07\u202e\r")
     assert "\ud800" not in text
     text.encode()
+
+
+@pytest.mark.parametrize("format_", REPORTERS)
+@pytest.mark.parametrize("rule", ["my/" + "x" * 300, "my/\0", "../etc/passwd", "engines/vllm", "/"])
+def test_a_rule_of_somebody_else_has_any_name_and_no_page(rule, format_):
+    """A JSON report may come from a stranger."""
+    first, *_ = sample_reports.stated().findings
+    text = rendered(format_, replace(sample_reports.stated(), findings=(replace(first, rule=rule),)))
+    assert "/docs/rules/" not in text
 
 
 @pytest.mark.parametrize("format_", REPORTERS)

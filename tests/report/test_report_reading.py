@@ -8,60 +8,27 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+import random_reports
 import sample_reports
 from tensorlint.errors import UsageError
-from tensorlint.measures.plan import DEPTHS
-from tensorlint.report import REPORTERS
 from tensorlint.report.findings import (
-    SEVERITIES,
-    Bin,
     Distribution,
     Evidence,
     Finding,
-    Line,
     Location,
     Report,
     Spread,
     Suppression,
 )
+from tensorlint.report.formats import REPORTERS
 from tensorlint.report.interface import Failure, Options
 from tensorlint.report.json import render
 from tensorlint.report.reading import read_report
 
-text = st.text(max_size=8)
-count = st.integers(0, 2**63)
-some = st.lists(count, max_size=3).map(tuple)
-texts = st.lists(text, max_size=3).map(tuple)
-locations = st.builds(
-    Location,
-    text,
-    text,
-    st.none() | some,
-    st.none() | count,
-    st.none() | st.builds(Line, text, count),
-    st.none() | count,
-)
-findings = st.builds(
-    Finding, text, st.sampled_from(SEVERITIES), text, text, text, texts, count,
-    st.dictionaries(text, text | count | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.none(), max_size=3),
-    st.lists(locations, max_size=3).map(tuple),
-    st.none() | st.builds(Evidence, text, text, some, some, texts, st.frozensets(count, max_size=3), text),
-    text, text, text, st.none() | st.builds(Suppression, text, text, text), st.sampled_from(["", "new", "known", "gone"]),
-    st.none() | st.builds(Distribution, text, text, count, count, st.lists(st.builds(Bin, text, count, count), max_size=3).map(tuple)),
-    st.none() | st.builds(Spread, texts, count, count, st.lists(st.tuples(st.none() | count, text, count), max_size=3).map(tuple)),
-)  # fmt: skip
-reports = st.builds(
-    Report, text, st.sampled_from(DEPTHS), texts, st.lists(findings, max_size=3).map(tuple),
-    st.dictionaries(text, count, max_size=3), count, count, count, count, st.floats(0, 1e9), texts,
-    st.dictionaries(text, text, max_size=3), texts, text, text, text, texts, st.booleans(),
-    st.sampled_from([*SEVERITIES, "never"]),
-)  # fmt: skip
-
 
 @settings(max_examples=200)
-@given(st.lists(reports | st.builds(Failure, text, text, count), min_size=1, max_size=3))
+@given(random_reports.outcomes)
 def test_what_is_written_is_read_back_as_it_was(outcomes):
     assert list(read_report(render(outcomes, Options()), "report.json")) == outcomes
 

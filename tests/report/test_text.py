@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from linted import check
-from tensorlint.report import REPORTERS
 from tensorlint.report.findings import Finding, Location, Report
+from tensorlint.report.formats import REPORTERS
 from tensorlint.report.interface import Options
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book

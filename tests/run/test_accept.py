@@ -148,6 +148,8 @@ def test_an_expired_ignore_says_how_much_is_back_and_where_it_is_written():
     assert (remark.severity, remark.values["findings"]) == ("note", 2)
     assert (remark.locations[0].file, remark.locations[0].line.number) == ("t.toml", 2)
     assert report.exit_code("error") == 1
+    assert remark.values["until"] == "2026-01-01"
+    assert Report.from_json(report.to_json()) == report
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..facts import Fact, FactKind
 from ..measures.interface import Measures
-from ..measures.plan import Need
+from ..measures.plan import Depth, Need
 from ..schemes.view import View
 
 Measured = Mapping[tuple[str, str], Measures]  # by shard and tensor
@@ -24,7 +24,7 @@ class Check:
 
     states: Mapping[str, FactKind]
     run: Callable[[View, Measured], Iterator[Fact]]
-    depth: str = "headers"
+    depth: Depth = "headers"
     needs: Callable[[View], Iterable[Need]] | None = None
 
     @property

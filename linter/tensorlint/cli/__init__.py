@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "upload": "Upload a checkpoint, after checking it.",
     "cache": "Show or clear the cache of measures.",
     "init": "Write a configuration, a hook and a workflow for this repository.",
-    "schema": "Print the JSON Schema of a configuration or rule file.",
+    "schema": "Print the JSON Schema of a configuration, a rule file or a report.",
     "git-hook": "Check checkpoints before `git push`.",
     "pre-commit": "Check what a commit changes.",
     "completion": "Print the script that completes commands in a shell.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import click
 from ..errors import NoCheckpointError, UnfinishedError, UsageError
 from ..report.findings import Report
 from ..report.interface import Failure, Options
-from ..report.terminal import bar
+from ..report.terminal import bar, colored, columns
 from ..rulebook.model import Rule
 from ..run.accept import Ledger
 from ..run.reach import final_ignores
@@ -25,7 +24,7 @@ from ..settings.settings import shown
 from ..settings.tasks import Task, Wanted, tasks_for
 from ..text.wording import printable, size
 from .common import color_option, progress_option
-from .complain import colored, complain
+from .complain import complain
 from .completing import offer_paths
 from .measures import cache_option, user_cache
 from .outputs import Output, Writer, format_option
@@ -93,9 +92,8 @@ def command(
         return 0
     gc.freeze()  # a run makes millions of objects and hardly a cycle: collecting them is a fifth of its time
     gc.set_threshold(200_000, 50, 50)
-    columns = shutil.get_terminal_size((120, 24)).columns
     rules: dict[str, Rule] = {}
-    options = Options(colored(color, sys.stdout), limit, columns, not quiet, show_suppressed, not new_only, rules)
+    options = Options(colored(color, sys.stdout), limit, columns(), not quiet, show_suppressed, not new_only, rules)
     writer = Writer(outputs, options)
     steps = [step for name in names for step in _steps(name, asked, alone=len(names) == 1)]
     tasks = [step for step in steps if isinstance(step, Task)]

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import os
 import sys
-from typing import TextIO
 
 import click
 
-
-def colored(wanted: str, stream: TextIO) -> bool:
-    """Whether to write ANSI styles: `always`, `never`, or `auto`, a terminal without NO_COLOR set."""
-    if wanted != "auto":
-        return wanted == "always"
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+from ..report.terminal import colored
 
 
 def complain(message: str, hint: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from ..errors import UsageError
+from ..report.terminal import columns
 from ..rulebook.describe import sections
 from ..rulebook.engines import Engine
 from ..rulebook.facts import catalogue
@@ -123,7 +123,7 @@ def _scheme(scheme: Scheme, book: Book) -> str:
     from rich.text import Text
 
     out = io.StringIO()
-    console = Console(file=out, width=min(shutil.get_terminal_size((100, 24)).columns, 120), highlight=False)
+    console = Console(file=out, width=min(columns(100), 120), highlight=False)
     console.print(Text(f"{scheme.name}  scheme\n\n{scheme.summary}"))
     for section in sections(scheme, book):
         console.print(Text("\n" + section.title))

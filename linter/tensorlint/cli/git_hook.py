@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from ..gate.git.push import changes, lint, updates
 from ..gate.hub.policy import ACCEPT_VARIABLE, COVERAGE, MODE_VARIABLE, Policy, from_environment
 from ..report.findings import Report
 from ..report.interface import Options
-from ..report.terminal import bar
+from ..report.terminal import bar, colored, columns
 from ..report.text import render
 from ..sources.git import repo_at
 from ..text.wording import printable
-from .complain import colored, complain
+from .complain import complain
 
 _GO_ON = (
     "to go on: `TENSORLINT_GATE=off git push` skips this check (`warn` only prints), "
@@ -86,7 +85,7 @@ def _run(remote: str, url: str) -> int:
 def _lint_all(remote: str, text: str, policy: Policy) -> int:
     """The exit code of the worst report. Everything goes to stderr: stdout may be that of `git push --porcelain`."""
     repo = repo_at(Path())
-    options = Options(colored("auto", sys.stderr), width=shutil.get_terminal_size((120, 24)).columns, notes=False)
+    options = Options(colored("auto", sys.stderr), width=columns(), notes=False)
     worst = 0
     for change in changes(repo, remote, updates(text)):
         if change.files is not None and not change.files:

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from ..errors import UnfinishedError, UsageError
 from ..files import makes
-from ..report import REPORTERS
+from ..report.formats import REPORTERS
 from ..report.github import guarded
 from ..report.interface import Failure, Format, Options, Outcome
 from ..report.text import verdict

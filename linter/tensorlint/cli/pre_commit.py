@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import AbstractContextManager
 from functools import partial
@@ -14,10 +13,10 @@ import click
 
 from ..errors import NoCheckpointError, UnfinishedError
 from ..report.findings import Finding, Report
-from ..report.terminal import bar
+from ..report.terminal import bar, colored, columns
 from ..rulebook.model import SEVERITIES
 from ..sources.git import repo_at
-from .complain import colored, complain
+from .complain import complain
 from .settings import asked_for, settings_options
 
 
@@ -78,8 +77,7 @@ def _show(report: Report) -> None:
     from ..report.interface import Options
     from ..report.text import render
 
-    columns = shutil.get_terminal_size((120, 24)).columns or 120
-    options = Options(colored("auto", sys.stdout), width=columns, notes=False)
+    options = Options(colored("auto", sys.stdout), width=columns(), notes=False)
     click.echo(render([report], options), nl=False, color=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import click
 
 from ..report.interface import Options
 from ..report.reading import load_report
+from ..report.terminal import colored, columns
 from ..rulebook.library import load_book
-from .complain import colored
 from .outputs import Output, Writer, format_option
 
 
@@ -41,11 +40,10 @@ def command(file: Path, outputs: tuple[Output, ...], limit: int, color: str, qui
     tensorlint report report.json -f sarif=out.sarif -f junit=out.xml
     """
     outcomes = load_report(str(file))
-    columns = shutil.get_terminal_size((120, 24)).columns
     options = Options(
         colored(color, sys.stdout),
         limit,
-        columns,
+        columns(),
         not quiet,
         suppressed=show_suppressed,
         rules=load_book().rules,

@@ -11,8 +11,9 @@ import click
 from ..errors import UsageError
 from ..measures.device.choice import NAMES
 from ..measures.plan import DEPTHS
+from ..rulebook.model import FAIL_ON, FailOn
 from ..rulebook.shipped import engine_names
-from ..settings.keys import FAIL_ON, Param, Selector
+from ..settings.keys import Param, Selector
 from ..settings.tasks import Wanted, wanted
 from .common import jobs_option, rules_option
 from .completing import offer_engines, offer_rules
@@ -98,7 +99,11 @@ def settings_options(function: Callable[..., Any], depth: str = "full; for a mod
 
 
 def asked_for(
-    params: Iterable[str], extra_rules: Iterable[Path], fail_on: str | None, fail_on_coverage: bool | None, **same: Any
+    params: Iterable[str],
+    extra_rules: Iterable[Path],
+    fail_on: FailOn | None,
+    fail_on_coverage: bool | None,
+    **same: Any,
 ) -> Wanted:
     """What the options ask for. Raises UsageError for options that contradict each other or cannot be read."""
     more: dict[str, Any] = {

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import click
 
 from ..errors import UnfinishedError, UsageError
-from ..measures.plan import DEPTHS
-from ..report.terminal import bar
+from ..measures.plan import DEPTHS, Depth
+from ..report.terminal import bar, colored, columns
 from ..sources.interface import RemoteSource
 from ..sources.opening import opened
 from .common import book_with, color_option, jobs_option, progress_option, rules_option
-from .complain import colored
 from .measures import cache_option, user_cache
 from .writing import write
 
@@ -64,7 +62,7 @@ def command(
     target: str,
     pattern: str,
     tensors: bool,
-    depth: str | None,
+    depth: Depth | None,
     format_: str,
     output: Path | None,
     limit: int,
@@ -106,9 +104,8 @@ def command(
         tabular.write_parquet(contents, output)
         return 0
     if format_ == "text":
-        columns = shutil.get_terminal_size((120, 24)).columns
         styled = colored(color, sys.stdout) and (output is None or color == "always")
-        written = text.render(contents, wanted, limit, columns, styled, _draws(BARS))
+        written = text.render(contents, wanted, limit, columns(), styled, _draws(BARS))
     else:
         written = tabular.as_json(contents) if format_ == "json" else tabular.as_csv(contents)
     if output is None:

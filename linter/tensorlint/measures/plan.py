@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ..container.header import TensorInfo
 from ..dtypes import Encoding
 
-DEPTHS = ("headers", "scales", "full")
+Depth = Literal["headers", "scales", "full"]  # the JSON headers, also the scales, every byte
+DEPTHS: tuple[Depth, ...] = get_args(Depth)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..container.lines import Line as Line
-from ..rulebook.model import SEVERITIES as SEVERITIES
+from ..errors import UsageError
+from ..measures.plan import Depth
+from ..rulebook.model import FAIL_ON, SEVERITIES, FailOn, Severity
+from ..text.wording import plural
 
 MAX_LOCATIONS = 10_000  # per finding in a report; `count` is always exact
 
@@ -38,6 +42,21 @@ class Location:
     def identity(self) -> str:
         """What stays the same when the checkpoint is resharded: the tensor, or the file without how many shards are."""
         return self.tensor or _OF.sub("-of-*.safetensors", self.file)
+
+
+_SCHEMES = 3  # named by repr
+_cut = reprlib.Repr()
+_cut.maxstring = _cut.maxother = 100
+
+
+def _short(text: str) -> str:
+    """A text in quotes, with an ellipsis in the middle of a long one."""
+    return _cut.repr(text)
+
+
+def _bare(name: str) -> str:
+    """A name of ours as it is; one that could be mistaken for something else in quotes."""
+    return name if re.fullmatch(r"[\w./-]{1,100}", name, re.ASCII) else _short(name)
 
 
 _OF = re.compile(r"-of-\d+\.safetensors$")
@@ -112,7 +131,7 @@ class Finding:
     """
 
     rule: str
-    severity: str
+    severity: Severity
     message: str
     effect: str = ""
     remedy: str = ""
@@ -134,6 +153,13 @@ class Finding:
         """Whether it counts for the verdict: neither suppressed nor known from the baseline nor gone."""
         return self.suppression is None and self.state in ("", "new")
 
+    def __repr__(self) -> str:
+        """One line: severity, rule, message, the first place, and what keeps it from counting."""
+        place = f" at {_short(self.locations[0].name)}" if self.locations else ""
+        more = f" and {self.count - 1:,} more" if place and self.count > 1 else ""
+        aside = "" if self.active else f" ({'suppressed' if self.suppression else self.state})"
+        return f"<Finding {self.severity} {_bare(self.rule)}: {_short(self.message)}{place}{more}{aside}>"
+
 
 def fingerprint(rule: str, checkpoint: str, names: Iterable[str]) -> str:
     """16 hex digits, stable over resharding and moved offsets: made of the rule and the names a finding is about."""
@@ -143,7 +169,7 @@ def fingerprint(rule: str, checkpoint: str, names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one run over one target.
+    """The outcome of one run over one target. Iterating over it gives its findings, those that count first.
 
     `schemes` counts quantized modules by scheme; `bytes_read` are tensor bytes and headers, `bytes_known` those that an
     earlier run had measured and that were not read again; `rules_skipped` maps rules to the reason; `gaps` are
@@ -155,7 +181,7 @@ class Report:
     """
 
     target: str
-    depth: str
+    depth: Depth
     checkpoints: tuple[str, ...]
     findings: tuple[Finding, ...]
     schemes: Mapping[str, int]
@@ -172,7 +198,7 @@ class Report:
     baseline: str = ""
     settings: tuple[str, ...] = ()
     strict: bool = False
-    fail_on: str = "error"
+    fail_on: FailOn = "error"
     bytes_known: int = 0
 
     @property
@@ -180,12 +206,38 @@ class Report:
         """Whether everything was looked at."""
         return not (self.stopped or self.gaps or self.rules_skipped)
 
-    def count(self, severity: str) -> int:
-        """Number of findings of a severity that count."""
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        """The number of findings, also of those that do not count."""
+        return len(self.findings)
+
+    def __bool__(self) -> Literal[True]:
+        """True, also without findings: a report is there. `exit_code` says whether it is a good one."""
+        return True
+
+    def __repr__(self) -> str:
+        """One line: the target, findings that count, schemes, and whether everything was looked at."""
+        said = ", ".join(plural(n, s) for s in SEVERITIES if (n := self.count(s))) or "no findings"
+        schemes = ", ".join(map(_bare, [*self.schemes][:_SCHEMES])) or "not quantized"
+        more = f" and {len(self.schemes) - _SCHEMES:,} more" if len(self.schemes) > _SCHEMES else ""
+        state = "stopped" if self.stopped else "complete" if self.complete else "incomplete"
+        return f"<Report {_short(self.target)}: {said}; {schemes}{more}, {plural(self.tensors, 'tensor')}, {state}>"
+
+    def count(self, severity: Severity) -> int:
+        """Number of findings of a severity that count. Raises UsageError for what is no severity."""
+        if severity not in SEVERITIES:
+            raise UsageError(f"there is no severity `{severity}`", "one of: " + ", ".join(SEVERITIES))
         return sum(f.severity == severity for f in self.findings if f.active)
 
-    def exit_code(self, fail_on: str) -> int:
-        """0, 1 or 4; `fail_on` is a severity or `never`."""
+    def exit_code(self, fail_on: FailOn) -> int:
+        """0, 1 or 4, as the command ends; `fail_on` is the least severity that fails, or `never`.
+
+        Raises UsageError for another word.
+        """
+        if fail_on not in FAIL_ON:
+            raise UsageError(f"there is no severity `{fail_on}`", "one of: " + ", ".join(FAIL_ON))
         if self.stopped:
             return 4
         if self.strict and not self.complete:
@@ -194,3 +246,39 @@ class Report:
             return 0
         failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
         return int(any(f.severity in failing for f in self.findings if f.active))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report in types of JSON: dictionaries, lists, texts, numbers, None."""
+        from .json import as_dict
+
+        return as_dict(self)
+
+    def to_json(self) -> str:
+        """What `tensorlint check -f json` writes, see docs/report.md."""
+        from .interface import Options
+        from .json import render
+
+        return render([self], Options())
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """The report that `to_json` or the command wrote for one target; fields that are not known here are left out.
+
+        Raises UsageError for what is no report, with the place of what is wrong in it.
+        """
+        from .reading import report_in
+
+        return report_in(text)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .html import render
+
+        return render(self)
+
+    def _repr_markdown_(self) -> str:
+        """What is shown where Markdown is: at most 60 KiB, as documents keep it."""
+        from .interface import Options
+        from .markdown import comment
+
+        return comment([self], Options())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..rulebook.model import SEVERITIES
+from ..rulebook.model import SEVERITIES, Severity
 from ..text.wording import plural, printable
 from .interface import Failure, Options, Outcome
 from .places import Places, Spot
@@ -23,7 +23,7 @@ _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 @dataclass(frozen=True)
 class _Annotation:
-    severity: str
+    severity: Severity
     title: str
     text: str
     spot: Spot | None = None

@@ -19,9 +19,8 @@ VERSION = 1
 def render(outcomes: Sequence[Outcome], options: Options) -> str:
     """The report, or `{"version", "exit_code", "targets": [...]}` for several targets, with a newline at the end."""
     rows = [_failed(o) if isinstance(o, Failure) else as_dict(o) for o in outcomes]
-    if len(rows) == 1:
-        return _dumped(rows[0])
-    return _dumped({"version": VERSION, "exit_code": exit_code(outcomes), "targets": rows})
+    top = rows[0] if len(rows) == 1 else {"version": VERSION, "exit_code": exit_code(outcomes), "targets": rows}
+    return json.dumps(top, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _failed(failure: Failure) -> dict[str, Any]:
@@ -36,16 +35,12 @@ def _failed(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _dumped(value: dict[str, Any]) -> str:
-    return json.dumps(_strict(value), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def _strict(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in types of JSON, which has neither NaN nor infinity: those become texts."""
     if isinstance(value, dict):
-        return {str(k): _strict(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_strict(v) for v in value]
+        return [plain(v) for v in value]
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, Integral):
@@ -56,7 +51,12 @@ def _strict(value: Any) -> Any:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """The report as plain values."""
+    """The report in types of JSON."""
+    made: dict[str, Any] = plain(_fields(report))
+    return made
+
+
+def _fields(report: Report) -> dict[str, Any]:
     return {
         "version": VERSION,
         "tensorlint": about.VERSION,

@@ -28,10 +28,15 @@ def code(text: str, html: bool = False) -> str:
 
 def plain(text: str, html: bool = False) -> str:
     """Text that shows every character as it stands; what is between backticks is a name in a code font."""
-    pieces = printable(text).split("`")
-    if len(pieces) % 2 == 0:  # a backtick of a name
-        return _escaped(printable(text))
-    return "".join(code(piece, html) if number % 2 else _escaped(piece) for number, piece in enumerate(pieces))
+    return "".join(code(piece, html) if named else _escaped(piece) for piece, named in pieces(text))
+
+
+def pieces(text: str) -> list[tuple[str, bool]]:
+    """Printable text in pieces, each with whether it is a name, which stands between backticks."""
+    found = printable(text).split("`")
+    if len(found) % 2 == 0:  # a backtick of a name
+        return [(printable(text), False)]
+    return [(piece, number % 2 == 1) for number, piece in enumerate(found)]
 
 
 def _escaped(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from ..rulebook.model import SEVERITIES
+from ..rulebook.model import FAIL_ON, SEVERITIES
 from .findings import Bin, Distribution, Evidence, Finding, Line, Location, Report, Spread, Suppression
 from .interface import Failure, Outcome
 from .json import VERSION
@@ -19,6 +19,7 @@ from .json import VERSION
 MAX_REPORT = 1 << 30  # bytes
 
 T = TypeVar("T")
+Word = TypeVar("Word", bound=str)
 
 
 def load_report(path: str) -> tuple[Outcome, ...]:
@@ -48,6 +49,22 @@ def load_report(path: str) -> tuple[Outcome, ...]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is no text: byte {error.start} is not UTF-8", _HINT) from None
     return read_report(text, name)
+
+
+def report_in(text: str) -> Report:
+    """The report in a JSON text on one target.
+
+    Raises UsageError for a text on several targets, or on one that could not be checked, and like `read_report`.
+    """
+    outcomes = read_report(text, "the text")
+    if len(outcomes) != 1:
+        hint = "each of its `targets` is a whole report: Report.from_json(json.dumps(target))"
+        raise UsageError(f"the text holds the reports on {len(outcomes):,} targets", hint)
+    if isinstance(outcomes[0], Failure):
+        raise UsageError(
+            f"{outcomes[0].target} could not be checked: {outcomes[0].message}", "the text holds no report"
+        )
+    return outcomes[0]
 
 
 def read_report(text: str, name: str) -> tuple[Outcome, ...]:
@@ -95,11 +112,12 @@ class _Node:
             raise self.fail(key, "a text")
         return value
 
-    def one_of(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    def one_of(self, key: str, choices: tuple[Word, ...], default: str | None = None) -> Word:
         value = self.text(key, default)
-        if value not in choices:
-            raise self.fail(key, f"one of {', '.join(c for c in choices if c)}")
-        return value
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise self.fail(key, f"one of {', '.join(c for c in choices if c)}")
 
     def number(self, key: str) -> int:
         value = self.value.get(key)
@@ -178,7 +196,7 @@ def _outcome(n: _Node) -> Outcome:
         baseline=n.text("baseline", ""),
         settings=n.texts("settings"),
         strict=n.flag("strict"),
-        fail_on=n.one_of("fail_on", (*SEVERITIES, "never")),
+        fail_on=n.one_of("fail_on", FAIL_ON),
     )
 
 

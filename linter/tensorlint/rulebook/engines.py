@@ -94,8 +94,9 @@ def load_engine(
                 fields[key].fail_key(*_NOT_IN_LIMITS[key])
         does = fields["does"].word("something that an engine does", DOES)
         since = keys["since"].string("`since`") if "since" in keys else ""
-        given = {"severity": "warning", "effect": DOES[does], "since": since}
-        frame = Frame(extra=("does",), given=given, always="require" not in fields and "fact" not in fields)
+        given = {"effect": DOES[does], "since": since}
+        always = "require" not in fields and "fact" not in fields
+        frame = Frame(("does",), given, always, severity="warning")
         rule = load_rule(item, rule_id, None, schemes, frame, examples)
         see = tuple(s if "#" in s or " " in s else f"{repository} {s}" for s in rule.see)
         rules[rule_id] = replace(rule, message=f"{title} {version}: {rule.message}", see=see, engine=name)

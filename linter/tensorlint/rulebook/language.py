@@ -16,7 +16,7 @@ from .context import Context
 from .examples import read_examples
 from .facts import catalogue
 from .message import fields
-from .model import EACH, SEVERITIES, Examples, Rule, Scope
+from .model import EACH, SEVERITIES, Examples, Rule, Scope, Severity
 from .scope import read_scope
 
 REQUIRED = ("summary", "severity", "message", "bad", "good")
@@ -25,13 +25,19 @@ _RESERVED = {"config", "declared", *v.TENSOR_WORDS, *v.TENSOR_FIELDS, *v.MODULE_
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a rule stands in a larger file: `extra` keys that the file reads itself, texts that are `given` for keys
-    that are left out, and whether `for` and `when` alone make a finding (`always`).
+    """Where a rule stands in a larger file: `extra` keys that the file reads itself, the `severity` and the texts that
+    are `given` for keys that are left out, and whether `for` and `when` alone make a finding (`always`).
     """
 
     extra: tuple[str, ...] = ()
     given: Mapping[str, str] = field(default_factory=dict)
     always: bool = False
+    severity: Severity | None = None
+
+    @property
+    def required(self) -> list[str]:
+        """The keys that a rule here must have."""
+        return [key for key in REQUIRED if key not in self.given and (key != "severity" or self.severity is None)]
 
 
 def load_rule(
@@ -47,7 +53,7 @@ def load_rule(
     `settings` overrides its params; `schemes` are those its `for` and its parts must be found in (unchecked when none
     are given). Raises RuleFileError, for mistakes in its examples too unless `examples` is False.
     """
-    keys = top.mapping("the rule", (*v.TOP, *frame.extra), [key for key in REQUIRED if key not in frame.given])
+    keys = top.mapping("the rule", (*v.TOP, *frame.extra), frame.required)
     each, fact = _unit(keys, top, frame.always)
     params = _params(keys, fact)
     for name in settings or {}:
@@ -69,7 +75,7 @@ def load_rule(
     rule = Rule(
         id=rule_id,
         summary=_line(keys, "summary"),
-        severity=keys["severity"].word("a severity", SEVERITIES) if "severity" in keys else frame.given["severity"],
+        severity=_severity(keys, frame),
         message=_text(keys, "message", context, counts=True),
         each=each,
         path=top.text.path,
@@ -91,6 +97,12 @@ def load_rule(
     if examples:
         rule.examples()
     return rule
+
+
+def _severity(keys: Mapping[str, Item], frame: Frame) -> Severity:
+    if frame.severity is not None and "severity" not in keys:
+        return frame.severity
+    return keys["severity"].word("a severity", SEVERITIES)
 
 
 def _examples(bad: Item, good: Item) -> tuple[Examples, Examples]:

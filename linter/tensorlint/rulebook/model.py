@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
-SEVERITIES = ("error", "warning", "note")  # most severe first
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # most severe first
+FailOn = Literal[Severity, "never"]  # the least severity that makes a run fail
+FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 EACH = ("tensor", "module", "checkpoint", "fact")
 
 
@@ -110,7 +113,7 @@ class Rule:
 
     id: str
     summary: str
-    severity: str
+    severity: Severity
     message: str
     each: str
     path: str

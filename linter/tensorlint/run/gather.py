@@ -9,6 +9,7 @@ from typing import Any
 from ..container.lines import Lines
 from ..measures.interface import total
 from ..report.findings import MAX_LOCATIONS, Distribution, Finding, Location, Suppression, fingerprint
+from ..report.json import plain
 from ..report.spread import spread
 from ..rulebook import message
 from ..schemes.producers import known_defect
@@ -55,9 +56,9 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         whole = total(measured)
         lookup = first.tensor.of_all(whole).value
         words = sorted({w for words in rule.words.values() for w in words} | {"count"})
-        values = {w: _plain(whole.value(w)) for w in words}
+        values = {w: whole.value(w) for w in words}
     else:
-        values = {n: _plain(lookup(n)) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")}
+        values = {n: lookup(n) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")}
 
     def fill(name: str) -> Any:
         return len(group) if name in ("tensors", "modules") and measured else lookup(name)
@@ -71,7 +72,7 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         remedy=message.fill(rule.remedy, lookup) if rule.remedy else "",
         see=rule.see,
         count=len(group),
-        values=values,
+        values=plain(values),  # as a report that is read back has them
         locations=tuple(_placed(d, lines) for d in group[:MAX_LOCATIONS]),
         evidence=evidence(first.tensor.unit, first.location, rule.points_at, source) if first.tensor else None,
         note=known_defect(first.view.declared, first.view.knowledge.producers.values(), rule.id) if first.view else "",
@@ -109,10 +110,3 @@ def _distribution(draft: Draft, source: Source) -> Distribution | None:
     word = draft.rule.points_at or next((w for w in _CHARTED if w in words), "")
     found = distribution(unit.tensor, unit.encoding, word, source)
     return found if found is not None and len(found.bins) > 1 else None
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can carry."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value

@@ -15,7 +15,7 @@ from ..container.checkpoint import MAX_JSON
 from ..errors import UsageError
 from ..files import CONFIGS
 from ..measures.device.resident import where_they_are
-from ..measures.plan import DEPTHS
+from ..measures.plan import Depth
 from ..report.findings import Report
 from ..settings.ruleset import ruleset
 from ..settings.settings import settings_for
@@ -29,11 +29,9 @@ _SHOWN = 2  # names in a sentence about what could not be read
 
 
 def check_tensors(
-    state: Any, config: Any, depth: str, select: Iterable[str], ignore: Iterable[str], rules: Iterable[str | Path]
+    state: Any, config: Any, depth: Depth, select: Iterable[str], ignore: Iterable[str], rules: Iterable[str | Path]
 ) -> Report:
     """See tensorlint.check_state_dict."""
-    if depth not in DEPTHS:
-        raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
     chosen = ruleset(settings_for("", None, wanted(depth, select, ignore, rules).command_line))
     mine = tuple(rule for rule in chosen.rules if not rule.id.startswith(_OF_FILES))
     return Run.of(source_of(state, config), replace(chosen, rules=mine)).report(scanner=where_they_are)

@@ -9,7 +9,7 @@ from ..checks import CHECKS
 from ..checks.check import Check
 from ..container.checkpoint import find_checkpoints
 from ..errors import NoCheckpointError
-from ..measures.plan import DEPTHS, Need, Plan, make_plan
+from ..measures.plan import DEPTHS, Depth, Need, Plan, make_plan
 from ..rulebook.library import Book
 from ..rulebook.model import Rule
 from ..schemes.recognise import recogniser_for
@@ -45,7 +45,7 @@ def _has_needs(check: Check, view: View) -> bool:
     return check.needs is not None and any(True for _ in check.needs(view))
 
 
-def jobs_for(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> tuple[list[Job], dict[str, str]]:
+def jobs_for(source: Source, book: Book, rules: Iterable[Rule], depth: Depth) -> tuple[list[Job], dict[str, str]]:
     """Jobs for every checkpoint of the source, and the rules that this depth leaves out, with the reason.
 
     Raises NoCheckpointError when there is nothing to check.
@@ -71,15 +71,15 @@ def jobs_for(source: Source, book: Book, rules: Iterable[Rule], depth: str) -> t
     return jobs, skipped
 
 
-def _reason(depth: str) -> str:
+def _reason(depth: Depth) -> str:
     return f"needs {'the scales' if depth == 'scales' else 'the weights'} (--depth {depth})"
 
 
-def _in_reach(unit: TensorUnit, depth: str) -> bool:
+def _in_reach(unit: TensorUnit, depth: Depth) -> bool:
     return depth == "full" or (depth == "scales" and unit.scale_like)
 
 
-def _tensor_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[str, str]) -> Iterator[Need]:
+def _tensor_needs(rules: Iterable[Rule], view: View, depth: Depth, skipped: dict[str, str]) -> Iterator[Need]:
     selection = Selection(r for r in rules if r.words)
     left_out: dict[tuple[Selected, bool], None] = {}  # alike units once, the one seen last at the end
     for unit in view.units:
@@ -99,7 +99,7 @@ def _tensor_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[s
         skipped.update((rule.id, reason) for rule in selected.rules)
 
 
-def _module_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[str, str]) -> Iterator[Need]:
+def _module_needs(rules: Iterable[Rule], view: View, depth: Depth, skipped: dict[str, str]) -> Iterator[Need]:
     for rule in rules:
         wanted = rule.words.items() if rule.each == "module" else ()
         for module in view.modules.values() if wanted else ():
@@ -114,7 +114,7 @@ def _module_needs(rules: Iterable[Rule], view: View, depth: str, skipped: dict[s
                     skipped[rule.id] = _reason("scales" if unit.scale_like else "full")
 
 
-def _checks(rules: Iterable[Rule], depth: str, skipped: dict[str, str]) -> Iterator[Check]:
+def _checks(rules: Iterable[Rule], depth: Depth, skipped: dict[str, str]) -> Iterator[Check]:
     """The checks whose facts any rule speaks of; several rules may speak of one fact."""
     spoken = [rule for rule in rules if rule.fact]
     for check in CHECKS:

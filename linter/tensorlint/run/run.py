@@ -18,6 +18,7 @@ from ..errors import UnfinishedError
 from ..measures.cached import CachedScanner
 from ..measures.device.choice import checked, scanner_for
 from ..measures.interface import Measures
+from ..measures.plan import Depth
 from ..measures.scan import CpuScanner, Progress, Scanner, StoppedError
 from ..report.findings import Finding, Report
 from ..rulebook.model import SEVERITIES
@@ -48,7 +49,7 @@ class Run:
 
     source: Source
     ruleset: Ruleset
-    depth: str
+    depth: Depth
     jobs: tuple[Job, ...]
     skipped: Mapping[str, str]
     root: Path | None = None
@@ -57,7 +58,7 @@ class Run:
     device: str = "auto"
 
     @classmethod
-    def of(cls, source: Source, ruleset: Ruleset, *, depth: str = "", root: Path | None = None) -> Run:
+    def of(cls, source: Source, ruleset: Ruleset, *, depth: Depth | None = None, root: Path | None = None) -> Run:
         """Read all headers and plan. What the settings of the ruleset say of depth, baseline and device holds.
 
         `depth` is for where the settings name none; without it, it is scales over a network and full elsewhere. Raises
@@ -176,7 +177,7 @@ class _Terms:
         baseline = load_baseline(settings.baseline, str(root or target)) if settings.baseline else None
         return cls(ruleset, root, device, baseline, time.monotonic())
 
-    def run(self, source: Source, depth: str = "") -> Run:
+    def run(self, source: Source, depth: Depth | None = None) -> Run:
         """Read the headers and plan; `depth` is for where the settings name none."""
         rules = self.ruleset
         depth = rules.settings.depth or depth or ("scales" if isinstance(source, RemoteSource) else "full")

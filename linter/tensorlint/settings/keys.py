@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
-from ..rulebook.model import SEVERITIES
+from ..rulebook import model
 from ..text.value import Value
 
-FAIL_ON = (*SEVERITIES, "never")
-SEVERITY_WORDS = (*SEVERITIES, "off")
+SeverityWord = Literal[model.Severity, "off"]
+SEVERITY_WORDS: tuple[SeverityWord, ...] = get_args(SeverityWord)
 _MEANT = {"ignore": "off", "disable": "off", "disabled": "off", "none": "off", "info": "note", "hint": "note"}
 _IGNORE_KEYS = ("rule", "tensor", "reason", "until")
 _RULES = {"$ref": "#/definitions/rules"}
@@ -53,7 +53,7 @@ class Severity:
     """What findings of some rules are: error, warning, note, or off."""
 
     rules: Selector
-    severity: str
+    severity: SeverityWord
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ KEYS: Mapping[str, Key] = {
         ),
         "Numbers of rules, by rule: [params.\"scales/saturated\"] limit = 0.05.", (),
     ),
-    "fail-on": Key(_word(FAIL_ON, "a severity"), "Least severity that makes the exit code 1, or never.", "error"),
+    "fail-on": Key(_word(model.FAIL_ON, "a severity"), "Least severity that makes the exit code 1, or never.", "error"),
     "fail-on-coverage": Key(
         Kind(lambda v, _: v.boolean("`fail-on-coverage`"), {"type": "boolean"}),
         "Exit code 1 when something could not be looked at.", False,

@@ -42,18 +42,15 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
         _check(layer, _book((*dict.fromkeys((*settings.rules, *own)),)) if is_section and own else book)
     _check(Layer({k: getattr(settings, k) for k in ("select", "ignore", "params")}, {}), book)
     book = _with_params(book, settings.params)
-    changed = dict(book.rules)
-    for severity in settings.severity:
-        for name in book.matching(severity.rules.pattern):
-            changed[name] = replace(changed[name], severity=severity.severity)
+    changed, off = _judged(book, settings)
     left_out = {n for s in settings.ignore for n in book.matching(s.pattern)} - settings.named
-    left_out |= {n for n, rule in changed.items() if rule.severity == "off"} - settings.named
+    left_out |= off - settings.named
     wanted = {n for s in settings.select for n in book.matching(s.pattern)} if settings.select else set(changed)
     engines = _engines(settings, book)
     if not any(changed[name].engine for name in wanted & set(changed)):
         wanted |= {name for name, rule in changed.items() if rule.engine in engines}
     left = tuple(
-        replace(rule, severity=book.rules[name].severity) if rule.severity == "off" else rule
+        rule
         for name, rule in changed.items()
         if name in wanted and name not in left_out and (not rule.engine or rule.engine in engines)
     )
@@ -61,7 +58,21 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
         raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(book.engines))
     if not left:
         raise UsageError("what is ignored leaves none of the rules", "`tensorlint rules` lists them")
-    return Ruleset(replace(book, rules={n: r for n, r in changed.items() if r.severity != "off"}), left, settings)
+    return Ruleset(replace(book, rules={n: r for n, r in changed.items() if n not in off}), left, settings)
+
+
+def _judged(book: Book, settings: Settings) -> tuple[dict[str, Rule], set[str]]:
+    """The rules of a book with the severities of the settings, and which of them are off."""
+    rules, off = dict(book.rules), set()
+    for setting in settings.severity:
+        for name in book.matching(setting.rules.pattern):
+            if setting.severity == "off":
+                off.add(name)
+                rules[name] = book.rules[name]
+            else:
+                off.discard(name)
+                rules[name] = replace(rules[name], severity=setting.severity)
+    return rules, off
 
 
 def _engines(settings: Settings, book: Book) -> frozenset[str]:

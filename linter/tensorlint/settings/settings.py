@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..measures.plan import Depth
+from ..rulebook.model import FailOn
 from .files import Configuration, Layer
 from .keys import KEYS, Ignore, Param, Selector, Severity
 
@@ -26,9 +28,9 @@ class Settings:
     ignores: tuple[Ignore, ...] = ()
     severity: tuple[Severity, ...] = ()
     params: tuple[Param, ...] = ()
-    fail_on: str = "error"
+    fail_on: FailOn = "error"
     fail_on_coverage: bool = False
-    depth: str | None = None
+    depth: Depth | None = None
     rules: tuple[str, ...] = ()
     baseline: str | None = None
     engine: tuple[Selector, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import makes
+from ..measures.plan import DEPTHS, Depth
 from ..sources.local import LocalSource
 from ..sources.targets import RemoteTarget, choose
 from .files import Configuration, Layer, Section, discover, load
@@ -53,7 +54,7 @@ class Wanted:
 
 
 def wanted(
-    depth: str | None = None,
+    depth: Depth | None = None,
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[str | Path] = (),
@@ -65,8 +66,10 @@ def wanted(
 ) -> Wanted:
     """What is asked for on a command line or in a call; `more` are further keys of a configuration (None: not given).
 
-    Raises UsageError for what contradicts itself.
+    Raises UsageError for a depth that there is not, and for what contradicts itself.
     """
+    if depth is not None and depth not in DEPTHS:
+        raise UsageError(f"there is no depth `{depth}`", "one of: " + ", ".join(DEPTHS))
     if config is not None and isolated:
         raise UsageError("a configuration is named, and none is to be followed", "leave out one of config and isolated")
     values: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..container.checkpoint import find_checkpoints
 from ..errors import NoCheckpointError, UsageError
 from ..measures.cached import CachedScanner, key_of
-from ..measures.plan import DEPTHS, make_plan
+from ..measures.plan import DEPTHS, Depth, make_plan
 from ..measures.scan import CpuScanner, Progress
 from ..rulebook.library import Book
 from ..schemes.recognise import recogniser_for
@@ -40,7 +40,7 @@ class Contents:
     bytes: int
     rows: tuple[Row, ...]
     chosen: tuple[Row, ...]
-    depth: str = "headers"
+    depth: Depth = "headers"
     values: dict[tuple[str, str], Values] = field(default_factory=dict)
     bytes_read: int = 0
     bytes_known: int = 0
@@ -89,7 +89,7 @@ def _chosen(table: tuple[Row, ...], pattern: str) -> tuple[Row, ...]:
     return found
 
 
-def to_read(contents: Contents, depth: str) -> tuple[Row, ...]:
+def to_read(contents: Contents, depth: Depth) -> tuple[Row, ...]:
     """Of the chosen rows those whose values a depth covers."""
     if DEPTHS.index(depth) == 0:
         return ()
@@ -99,7 +99,7 @@ def to_read(contents: Contents, depth: str) -> tuple[Row, ...]:
 def with_values(
     source: Source,
     contents: Contents,
-    depth: str,
+    depth: Depth,
     progress: Progress | None = None,
     jobs: int = 0,
     cache: Callable[[], MeasureCache | None] | None = None,

@@ -7,12 +7,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar, cast
 
 from ..errors import RuleFileError
 from .wording import printable
 
 _LONGEST = 160  # characters of a line that are shown
+
+Word = TypeVar("Word", bound=str)
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ class Placed(ABC):
         """Raise RuleFileError that points at the key of this value."""
         self.text.fail(*self.place(key=True), message, hint)
 
-    def word(self, what: str, allowed: Collection[str]) -> str:
+    def word(self, what: str, allowed: Collection[Word]) -> Word:
         """A text out of a closed list."""
         value = self.string(what, hint=lambda: suggest("", allowed))
         if value not in allowed:
             self.fail(f"`{value}` is not {what}", suggest(value, allowed))
-        return value
+        return cast(Word, value)
 
     def glob(self, what: str) -> str:
         """A glob over names: `*`, `?` and `[...]`; what looks like a regular expression is refused."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ...errors import NoCheckpointError
 from ...files import WEIGHTS, belongs, folder_of, makes
+from ...measures.plan import Depth
 from ...report.findings import Report
 from ...run.run import Run
 from ...settings.ruleset import ruleset
@@ -20,7 +21,7 @@ from ...sources.staged import StagedFolder
 from .parts import NOT_HERE, left_out, touched
 from .push import Watch
 
-DEPTH = "scales"  # where neither the command line nor a configuration says another
+DEPTH: Depth = "scales"  # where neither the command line nor a configuration says another
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...files import belongs
+
+if TYPE_CHECKING:
+    from ...rulebook.model import Severity
 
 # A path on this machine, the content itself, or an open binary file with read, seek and tell.
 Content = Any
@@ -52,7 +55,7 @@ class Said:
     """One finding, as much of it as the gate needs; `accepted` is why a configuration ignores it."""
 
     rule: str
-    severity: str
+    severity: Severity
     message: str
     accepted: str = ""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...errors import NoCheckpointError, TensorlintError, UnfinishedError, UsageError
 from ...report.findings import Finding, Report
 from ...report.interface import Options
-from ...report.terminal import bar
+from ...report.terminal import bar, colored
 from ...report.text import render
 from ...run.plan import Job
 from ...run.run import Run, covered
@@ -64,7 +64,7 @@ def judge(change: Change) -> Verdict:
     counted = (f for report in reports for f in report.findings if f.severity != "note")
     findings = tuple(_said(f) for f in counted if f.active or f.suppression)
     findings += tuple(Said(COVERAGE, "error", "; ".join(r.gaps)) for r in reports if r.strict and not r.complete)
-    options = Options(color=sys.stderr.isatty(), limit=_SHOWN, notes=False)
+    options = Options(color=colored("auto", sys.stderr), limit=_SHOWN, notes=False)
     worth = stopped or any(not said.accepted for said in findings)
     return Verdict(findings, render(reports, options) if worth else "", stopped)
 

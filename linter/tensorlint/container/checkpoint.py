@@ -11,7 +11,7 @@ from typing import Any
 
 from ..facts import Fact, FactKind
 from ..files import CONFIGS, INDEX, WEIGHTS
-from ..sources.interface import ListedSource, Source
+from ..sources.interface import ListedSource, Source, about
 from ..sources.sniff import what_else
 from .header import Header, TensorInfo, read_header
 from .index import Index, read_index
@@ -150,7 +150,7 @@ def find_checkpoints(source: Source, configs: Iterable[str] = CONFIGS) -> Iterat
     for name in sorted([*source.files(), *source.broken_links()]):
         folder, slash, _ = name.rpartition("/")
         by_folder[folder + slash].append(name)
-    single = getattr(source, "single", None)
+    single = about(source).single
     for folder, names in sorted(by_folder.items()):
         shards = [n for n in names if n.endswith(WEIGHTS)]
         indexes = [n for n in names if n.endswith(INDEX)] if single is None else []
@@ -252,7 +252,7 @@ def _build(
         if isinstance(source, ListedSource):
             facts.extend(source.facts(name))
     index = family.index
-    elsewhere: frozenset[str] = getattr(source, "not_downloaded", frozenset())
+    elsewhere = about(source).not_downloaded
     away: tuple[str, ...] = ()
     if index is not None:
         away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))

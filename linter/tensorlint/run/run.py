@@ -25,7 +25,7 @@ from ..rulebook.model import SEVERITIES
 from ..settings.keys import Ignore
 from ..settings.ruleset import Ruleset, ruleset
 from ..settings.tasks import Task
-from ..sources.interface import RemoteSource, Source
+from ..sources.interface import RemoteSource, Source, about
 from ..sources.opening import opened
 from ..sources.part import PartOf
 from ..text.toml import shown
@@ -137,7 +137,7 @@ class Run:
             rules_skipped=dict(self.skipped),
             gaps=tuple(done.gaps),
             stopped=done.stopped,
-            origin=getattr(source, "origin", ""),
+            origin=about(source).origin,
             baseline=self.baseline.name if self.baseline else "",
             settings=tuple(shown(Path(file)) for file in settings.files),
             fail_on=settings.fail_on,

@@ -13,6 +13,7 @@ from ..container.checkpoint import Checkpoint
 from ..container.header import TensorInfo
 from ..dtypes import Encoding, encoding_of
 from ..names import pattern_of
+from ..sources.interface import about
 from ..text.wording import plural
 from .declared import Declaration, Declared, read_declared
 from .families import Anatomy, anatomy
@@ -123,7 +124,7 @@ class View:
         checkpoint = self.checkpoint
         if count := len(checkpoint.not_downloaded):
             yield f"{plural(count, 'shard')} of the model {'was' if count == 1 else 'were'} not downloaded"
-        said = getattr(checkpoint.source, "gaps", ())  # a source that knows more than its headers
+        said = about(checkpoint.source).gaps  # a source that knows more than its headers
         yield from said
         for shard in checkpoint.shards.values():
             if not shard.header.readable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ..facts import Fact, FactKind
@@ -90,3 +91,24 @@ class RemoteSource(ListedSource, Protocol):
 
     def close(self) -> None:
         """End all requests."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What only some sources know of themselves; they have attributes of these names.
+
+    `origin` says in words which meaning of the target was taken, where it has several; `single` is the one file that
+    was asked for; `gaps` are sentences about what the source could not read; `not_downloaded` are files that exist
+    elsewhere and not here.
+    """
+
+    origin: str = ""
+    single: str | None = None
+    gaps: tuple[str, ...] = ()
+    not_downloaded: frozenset[str] = frozenset()
+
+
+def about(source: Source) -> About:
+    """What a source knows of itself."""
+    known = {name: getattr(source, name) for name in About.__dataclass_fields__ if hasattr(source, name)}
+    return About(**known)

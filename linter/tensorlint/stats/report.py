@@ -15,7 +15,7 @@ from ..measures.scan import CpuScanner, Progress
 from ..rulebook.library import Book
 from ..schemes.recognise import recogniser_for
 from ..schemes.view import View
-from ..sources.interface import RemoteSource, Source
+from ..sources.interface import RemoteSource, Source, about
 from ..text.place import nearest
 from .exponents import Exponents
 from .survey import Row, rows
@@ -64,7 +64,7 @@ def survey(source: Source, book: Book, pattern: str) -> Contents:
     headers = [shard.header for view in views for shard in view.checkpoint.shards.values()]
     return Contents(
         target=source.target,
-        origin=getattr(source, "origin", ""),
+        origin=about(source).origin,
         checkpoints=tuple(view.checkpoint.name for view in views),
         shards=len(headers),
         bytes=sum(header.size for header in headers),

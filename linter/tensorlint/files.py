@@ -7,6 +7,7 @@ from __future__ import annotations
 
 WEIGHTS = ".safetensors"
 INDEX = ".safetensors.index.json"
+NAMED = (WEIGHTS, ".json")  # a target that ends so is a file, and not a folder or a model
 # The JSON files that describe a checkpoint. Dialects may name more, which are read when they are there.
 CONFIGS = (
     "config.json", "hf_quant_config.json", "quantize_config.json", "quantization_config.json", "quant_config.json",

@@ -24,7 +24,7 @@ def program(name: str) -> str:
     beside = str(Path(sys.executable).parent)
     found = shutil.which(name, path=os.pathsep.join([beside, os.environ["PATH"]]))
     if found is None:
-        pytest.skip(f"{name} is not installed: pip install '.[ci]'")
+        pytest.skip(f"{name} is not installed: bash .ci/install .venv ci")
     return found
 
 

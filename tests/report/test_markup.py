@@ -58,6 +58,11 @@ def test_text_is_seen_as_it_is_and_makes_no_element(text):
     )
 
 
+def test_two_names_that_touch_are_two_names():
+    found = seen(plain("`a``b`"))
+    assert (words(found.text), found.tags.count("code")) == ("ab", 2)
+
+
 @given(NASTY)
 def test_a_name_is_seen_as_it_is_in_a_cell_of_a_table(text):
     found = seen("\n".join(table(["a", "b"], [[code(text), "end"]])))

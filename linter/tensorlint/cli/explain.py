@@ -91,7 +91,11 @@ def _rule(rule: Rule) -> str:
         rows += ["", "Said only where none of these says why"]
         rows += [f"  {', '.join(rules)} (about {ABOUT[near]})" for near, rules in rule.unless.items()]
     if rule.params:
-        rows += ["", "Parameters", *(f"  {k} = {v:g}" for k, v in rule.params.items())]
+        rows += [
+            "",
+            "Parameters",
+            *(f"  {k} = {int(v) if float(v).is_integer() else v}" for k, v in rule.params.items()),
+        ]
     rows += ["", "Says, for example"]
     rows += [f"  {example.says}" for example in rule.bad[:3]]
     if rule.see:

@@ -28,7 +28,12 @@ def code(text: str, html: bool = False) -> str:
 
 def plain(text: str, html: bool = False) -> str:
     """Text that shows every character as it stands; what is between backticks is a name in a code font."""
-    return "".join(code(piece, html) if named else _escaped(piece) for piece, named in pieces(text))
+    found = pieces(text)
+    inner = range(1, len(found) - 1)  # between two names that touch: their backticks would make a code span of both
+    return "".join(
+        code(piece, html) if named else _escaped(piece) or (_BREAK if number in inner else "")
+        for number, (piece, named) in enumerate(found)
+    )
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:

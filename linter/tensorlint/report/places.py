@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from ..files import NAMED
 from ..sources.targets import RemoteTarget, bare_name, remote_target
 from .findings import Location, Report
-
-_FILES = (".safetensors", ".json")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Places:
         if remote is not None:
             return str(RemoteTarget(remote.repo, remote.revision, _folder(remote.path))).rstrip("/")
         path = Path.cwd() / self.report.target
-        return path.parent if path.name.endswith(_FILES) else path
+        return path.parent if path.name.endswith(NAMED) else path
 
     @property
     def _remote(self) -> RemoteTarget | None:
@@ -88,7 +87,7 @@ class Places:
 
 
 def _folder(path: str) -> str:
-    return path.rpartition("/")[0] if path.endswith(_FILES) else path
+    return path.rpartition("/")[0] if path.endswith(NAMED) else path
 
 
 def _quoted(path: str, safe: str = "/") -> str:

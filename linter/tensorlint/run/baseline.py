@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ..files import NAMED
 from ..report.findings import Finding, Report
 from ..report.interface import Failure
 from ..report.reading import load_report
@@ -96,7 +97,7 @@ def _frame(report: Report, target: str) -> tuple[str, str] | None:
 def _folder(target: str) -> str:
     """The absolute path of a target's folder."""
     path = Path(os.path.abspath(target))  # noqa: PTH100 (links stay as they are)
-    return str(path.parent if path.suffix in (".safetensors", ".json") else path)
+    return str(path.parent if path.name.endswith(NAMED) else path)
 
 
 def _moved(finding: Finding, frame: tuple[str, str]) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ..errors import NoCheckpointError, UsageError
+from ..files import NAMED
 
 # validate_repo_id in huggingface_hub/utils/_validators.py: letters, digits, `.`, `_` and `-`, up to 96 characters.
 _WORD = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
@@ -69,7 +70,7 @@ def remote_target(target: str, hosts: tuple[str, ...] = ("huggingface.co", "hf.c
 def bare_name(target: str) -> RemoteTarget | None:
     """The model that `org/model[@revision]` names, or None for what cannot be one, such as paths and file names."""
     found = _NAME.fullmatch(target)
-    if found is None or target.endswith((".safetensors", ".json")):
+    if found is None or target.endswith(NAMED):
         return None
     return _made(target, found["repo"], unquote(found["revision"] or "main"), "")
 

@@ -61,10 +61,28 @@ def test_a_layer_that_lacks_more_than_two_tensors_and_a_third_is_of_another_kind
     assert missing(whole, whole, whole, part) == [f"3.{name}" for name in names[:gone] if found]
 
 
-@pytest.mark.parametrize(("third", "found"), [("mlp.a mlp.c", True), ("mlp.a mlp.f", False)])
-def test_a_tensor_that_less_than_half_of_the_layers_have_is_not_missing(third: str, found: bool) -> None:
-    lacking = missing("mlp.a mlp.b mlp.c", "mlp.a mlp.b", third, "mlp.a mlp.e")
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        (("mlp.a mlp.c", "mlp.a mlp.e"), True),  # two of four
+        (("mlp.a mlp.f", "mlp.a mlp.e"), False),
+        (("mlp.a mlp.e",), False),  # one of three
+    ],
+)
+def test_a_tensor_that_less_than_half_of_the_layers_have_is_not_missing(others: tuple[str, ...], found: bool) -> None:
+    lacking = missing("mlp.a mlp.b mlp.c", "mlp.a mlp.b", *others)
     assert ("1.mlp.c" in lacking) == found
+
+
+NORMS = ("input_layernorm", "post_attention_layernorm")
+
+
+@pytest.mark.parametrize("lacking", [NORMS[:1], NORMS[1:], NORMS])
+def test_dense_and_routed_layers_share_their_norms(lacking: tuple[str, ...]) -> None:
+    routed = "mlp.gate " + " ".join(f"mlp.experts.{e}.up_proj" for e in range(2))
+    norms = f"{' '.join(NORMS)} z_norm"
+    dense = " ".join(["mlp.up_proj", *(n for n in norms.split() if n not in lacking)])
+    assert missing(dense, *[f"{routed} {norms}"] * 3) == [f"0.{name}" for name in lacking]
 
 
 @pytest.mark.parametrize(("size", "found"), [(2, True), (3, False)])
@@ -119,15 +137,38 @@ def test_a_layer_too_many_shares_more_than_half_of_its_tensors_with_another(last
     assert bool(said("model/extra-layer", of("mlp.a mlp.b mlp.c", last), config(1))) == found
 
 
-@pytest.mark.parametrize(("lacking", "found"), [(1, True), (2, False)])
-def test_less_than_half_of_the_experts_may_lack_a_module_by_accident(lacking: int, found: bool) -> None:
-    experts = [f"mlp.experts.{e}.up_proj" for e in range(4)] + [f"mlp.experts.{e}.down_proj" for e in range(lacking, 4)]
-    tensors = of(" ".join(experts))
+@pytest.mark.parametrize(("of_them", "lacking", "found"), [(4, 1, True), (4, 2, False), (5, 2, True), (5, 3, False)])
+def test_less_than_half_of_the_experts_may_lack_a_module_by_accident(of_them: int, lacking: int, found: bool) -> None:
+    experts = [f"mlp.experts.{e}.up_proj" for e in range(of_them)]
+    experts += [f"mlp.experts.{e}.down_proj" for e in range(lacking, of_them)]
     expected = [f"model.layers.0.mlp.experts.{e}.down_proj.weight" for e in range(lacking) if found]
-    assert places("model/missing-module", tensors, config(1, num_experts=4)) == expected
+    assert places("model/missing-module", of(" ".join(experts)), config(1, num_experts=of_them)) == expected
 
 
-@pytest.mark.parametrize(("name", "found"), [("", True), ("model.output.weight", False)])
+@pytest.mark.parametrize(("count", "key"), [(4, "num_experts"), (0, "the other layers"), (None, "the other layers")])
+def test_experts_are_counted_by_the_configuration_or_else_by_the_other_layers(count: int | None, key: str) -> None:
+    layers = [" ".join(f"mlp.experts.{e}.up_proj" for e in range(number)) for number in (4, 4, 3)]
+    more = {} if count is None else {"num_experts": count}
+    text = said("model/missing-experts", of(*layers), config(3, **more))
+    assert text == f"model.layers.2.mlp.experts has 3 experts, {key} says 4; missing: [3]"
+
+
+@pytest.mark.parametrize(("present", "count", "found"), [(3, 2, True), (2, 2, False), (2, 3, False)])
+def test_one_expert_more_than_counted_is_one_too_many(present: int, count: int, found: bool) -> None:
+    layer = " ".join(f"mlp.experts.{e}.up_proj" for e in range(present))
+    assert bool(said("model/extra-experts", of(layer, layer), config(2, num_experts=count))) == found
+
+
+@pytest.mark.parametrize(
+    ("layers", "stated", "found"),
+    [(("mlp.a",), 1, True), (("mlp.a",), 0, False), (("mlp.a", "eh_proj"), 1, False), (("mlp.a", "mlp.a", "eh_proj"), 1, False)],
+)  # fmt: skip
+def test_one_layer_behind_the_counted_ones_predicts_ahead(layers: tuple[str, ...], stated: int, found: bool) -> None:
+    text = said("model/missing-mtp", of(*layers), config(1, num_nextn_predict_layers=stated))
+    assert bool(text) == found
+
+
+@pytest.mark.parametrize(("name", "found"), [("", True), ("model.words_of_its_own.weight", False)])
 def test_a_second_matrix_with_a_row_for_each_token_is_the_head(name: str, found: bool) -> None:
     tensors = {n: t for n, t in of("mlp.a").items() if n != "lm_head.weight"}
     tensors |= {name: "BF16[16, 8]"} if name else {}

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from .message import NOTHING, Template
+
 SEVERITIES = ("error", "warning", "note")  # most severe first
 EACH = ("tensor", "module", "checkpoint", "fact")
 
@@ -111,7 +113,7 @@ class Rule:
     id: str
     summary: str
     severity: str
-    message: str
+    message: Template
     each: str
     path: str
     scope: Scope = Scope()
@@ -121,8 +123,8 @@ class Rule:
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
     points_at: str = ""  # the measure word whose first position is shown
     params: Mapping[str, float] = field(default_factory=dict)
-    effect: str = ""
-    remedy: str = ""
+    effect: Template = NOTHING
+    remedy: Template = NOTHING
     why: str = ""
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # causes it does not repeat, by nearness
     see: tuple[str, ...] = ()

@@ -116,7 +116,7 @@ def test_every_scheme_with_block_scales_says_how_they_lie(scheme) -> None:
         ("awq-marlin", ["(weight - 8) * weight_scale"]),
         ("mxfp4", ["weight * block_scale"]),
         ("quanto-packed", ["floating-point shift: weight * weight_scale - offset", "integer shift:        (weight - offset) * weight_scale"]),
-        ("nvfp4-modelopt", ["Without `pre_scale` or `low_rank_a` or `low_rank_b` its term falls away"]),
+        ("nvfp4-modelopt", ["Without `pre_scale`, `low_rank_a` or `low_rank_b` its term falls away"]),
         ("comfy-int4", ["Codes are signed, and columns are then rotated back"]),
         ("bitsandbytes-nf4", ["lookup[weight] * (nested_lookup[weight_scale] * nested_scale + state.nested_offset)"]),
     ],

@@ -108,12 +108,15 @@ def formulas(scheme: Scheme) -> Iterator[str]:
 
 def notes(scheme: Scheme) -> Iterator[str]:
     """What the formulas cannot say."""
-    for d in scheme.decode:
-        if d.note:
-            yield f"{d.when}: {d.note}" if d.when else d.note[0].upper() + d.note[1:]
+    said = {d.note for d in scheme.decode}
+    if len(said) == 1:  # what holds in all cases
+        yield from (note[0].upper() + note[1:] for note in said if note)
+    else:
+        yield from (f"{d.when}: {d.note}" for d in scheme.decode if d.note)
     absent = [p.name for p in scheme.parts.values() if p.needed != "always" and _in_all(p.name, scheme)]
     if absent:
-        yield "Without " + " or ".join(f"`{name}`" for name in absent) + " its term falls away"
+        *first, last = (f"`{name}`" for name in absent)
+        yield "Without " + (f"{', '.join(first)} or {last}" if first else last) + " its term falls away"
 
 
 def _in_all(name: str, scheme: Scheme) -> bool:

@@ -55,7 +55,7 @@ def _page(engine: Engine) -> str:
 
 def _limit(rule: Rule) -> str:
     rows = [f"## {rule.id.rpartition('/')[2]}", "", f"**{rule.severity}** · reads {rule.depth}", "", cell(rule.summary)]
-    for title, text in (("Effect", rule.effect), ("What to do", rule.remedy), ("Why", rule.why)):
+    for title, text in (("Effect", str(rule.effect)), ("What to do", str(rule.remedy)), ("Why", rule.why)):
         if text:
             rows += ["", f"**{title}.** {text.strip()}"]
     if rule.bad:

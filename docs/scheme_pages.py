@@ -85,6 +85,7 @@ def _section(section: Section) -> Iterator[str]:
             cells = [_link(cell) if i == rule else _limits(escaped(cell)) for i, cell in enumerate(row)]
             yield "| " + " | ".join(cells) + " |"
     if section.literal:
+        yield from [""] if section.lines or section.table else []
         yield "```"
         yield from section.literal.splitlines()
         yield "```"

@@ -153,7 +153,7 @@ def test_workflows_have_no_rights_but_those_that_a_job_names(workflow: Path) -> 
     assert all(s["with"]["persist-credentials"] is False for s in out)
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / ".ci").iterdir() if not p.suffix))
+@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / ".ci").iterdir() if p.is_file() and not p.suffix))
 def test_scripts_of_ci_say_how_they_are_used_and_call_those_that_exist(script: str) -> None:
     text = (ROOT / ".ci" / script).read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n# ")

@@ -46,7 +46,7 @@ def test_every_finding_about_an_engine_names_it_with_version_and_source(engine):
     assert engine.limits
     for rule_id in engine.limits:
         rule = BOOK.rules[rule_id]
-        assert rule.message.startswith(f"{engine.label}: ")
+        assert str(rule.message).startswith(f"{engine.label}: ")
         assert rule.see and all("/" in s for s in rule.see), rule_id
         assert rule.severity in ("warning", "note"), "what is legal is no error"
         assert rule.bad and rule.good

@@ -229,6 +229,21 @@ def test_what_is_repaired_is_gone_only_if_its_rule_ran(tmp_path):
     assert run(model([]), baseline=baseline, rules=["weights"]).findings == ()
 
 
+def test_what_a_rule_found_is_not_gone_where_its_check_did_not_run(tmp_path):
+    # Several rules may speak of one fact: each of them counts as run only if the check that states it did.
+    tensors = {}
+    for leaf, scale in (("q_proj", 0.01), ("k_proj", 0.0105), ("v_proj", 0.01)):
+        tensors[f"layers.0.self_attn.{leaf}.weight"] = ("U8", (8, 32), bytes([0x21, 0x35] * 128))
+        tensors[f"layers.0.self_attn.{leaf}.weight_scale"] = ("F8_E4M3", (8, 4), bytes([0x30, 0x38] * 16))
+        tensors[f"layers.0.self_attn.{leaf}.weight_scale_2"] = ("F32", (), struct.pack("<f", scale))
+    source = MemorySource({"model.safetensors": write_shard(tensors)})
+    old = run(source, rules=["fused"])
+    assert told(old) == [("fused/scales-differ", 1, True)]
+    again = run(source, rules=["fused"], baseline=load_baseline(saved(old, tmp_path), "memory"), depth="headers")
+    assert told(again) == []
+    assert {"fused/scales-differ", "fused/scales-far-apart"} <= set(again.rules_skipped)
+
+
 def test_what_was_suppressed_is_not_known_once_its_ignore_is_removed(tmp_path):
     baseline = load_baseline(saved(run(model([0, 1]), entry("layers.0.*")), tmp_path), "memory")
     assert {(f.state, f.locations[0].tensor[7]) for f in run(model([0, 1]), baseline=baseline).findings} == {

@@ -11,7 +11,10 @@ import pytest
 
 import tensorlint
 from linted import check
+from tensorlint.checks import CHECKS
+from tensorlint.checks.check import Check
 from tensorlint.errors import NoCheckpointError, UnfinishedError, UsageError
+from tensorlint.measures.plan import DEPTHS
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
@@ -58,6 +61,16 @@ def test_what_was_not_read_makes_a_report_incomplete(depth: str) -> None:
     assert not report.complete
     assert report.rules_skipped["weights/nan"] == "needs the weights (--depth full)"
     assert report.bytes_read < report.bytes_total
+
+
+@pytest.mark.parametrize("depth", ["headers", "scales", "full"])
+@pytest.mark.parametrize("check_", CHECKS, ids=lambda c: "/".join(c.states))
+def test_all_rules_about_a_fact_ran_or_none_did(check_: Check, depth: str) -> None:
+    rules = {rule.id for rule in load_book().rules.values() if rule.fact in check_.states and not rule.engine}
+    report = run({"model.safetensors": nvfp4()}, depth)
+    deep = DEPTHS.index(check_.depth) > DEPTHS.index(depth)
+    assert rules.isdisjoint(report.rules_run if deep else report.rules_skipped)
+    assert rules <= set(report.rules_skipped if deep else report.rules_run)
 
 
 def test_the_place_of_a_nan_is_file_tensor_row_column_and_byte() -> None:

@@ -152,7 +152,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
         "module": module.name,
         "scheme": scheme.name,
         "where": main.where,
-        "meant": _meant(scheme),
+        "meant": _meant(scheme, main.method),
     }
     if expected.quantized is False and expected.entry:
         yield Fact("ignored-but-quantized", main.file, place, values={**values, "entry": expected.entry})
@@ -182,10 +182,10 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     yield from _compare(module, expected, main, values, place)
 
 
-def _meant(scheme: Scheme) -> str:
-    """What a declaration would say of a scheme, in words."""
-    known = scheme.declared[0] if scheme.declared else {}
-    return say({field: values[0] for field, values in known.items() if values})
+def _meant(scheme: Scheme, method: str) -> str:
+    """What a declaration would say of a scheme, in words; one of the same method where exporters of it write that."""
+    known = sorted(scheme.declared, key=lambda alternative: method not in alternative["method"])
+    return say({field: values[0] for field, values in known[0].items() if values}) if known else ""
 
 
 _SIZES = {"group_size", "bits", "block_rows", "block_cols"}

@@ -84,7 +84,7 @@ def _rule(rule: Rule) -> str:
         "",
         rule.summary,
     ]
-    for title, text in (("Effect", rule.effect), ("Why", rule.why), ("What to do", rule.remedy)):
+    for title, text in (("Effect", str(rule.effect)), ("Why", rule.why), ("What to do", str(rule.remedy))):
         if text:
             rows += ["", title, *(f"  {line}" for line in text.splitlines())]
     if rule.unless:

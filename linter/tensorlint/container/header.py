@@ -225,7 +225,12 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tupl
             tensors.append(TensorInfo(name, dtype, tuple(shape), shard, data_start + begin, data_start + end))
     if odd_fields:
         facts.append(
-            Fact("unknown-field", shard, next(iter(odd_fields.values())), values={"fields": sorted(odd_fields)})
+            Fact(
+                "unknown-field",
+                shard,
+                next(iter(odd_fields.values())),
+                values={"fields": sorted(field or '""' for field in odd_fields)},
+            )
         )
     return tensors, bool(odd_fields)
 

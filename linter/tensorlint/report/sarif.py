@@ -101,8 +101,8 @@ def _rule(name: str, rule: Rule | None, f: Finding) -> Object:
     """A rule's descriptor; of a rule that is not known here what its finding says."""
     severity = rule.severity if rule else f.severity
     parts = [
-        ("Effect", rule.effect if rule else f.effect),
-        ("What to do", rule.remedy if rule else f.remedy),
+        ("Effect", str(rule.effect) if rule else f.effect),
+        ("What to do", str(rule.remedy) if rule else f.remedy),
         ("Why", rule.why if rule else ""),
         ("Seen in", ", ".join(rule.see if rule else f.see)),
     ]

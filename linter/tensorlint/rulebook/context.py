@@ -147,7 +147,10 @@ class Context:
     def message_problem(self, name: str, counts: bool) -> tuple[str, str] | None:
         """What is wrong with a field of a message; measures that it shows are noted as needed."""
         if name[:1] in "{}":
-            return f"the field {name} cannot be read", "write {name}, {name:%}, {name:x}, {name:bytes} or {name:g}"
+            return (
+                f"the field {name} cannot be read",
+                "write {name}, {name:%}, {name:x}, {name:bytes}, {name:g} or {name|words}",
+            )
         known = self.message_fields(counts)
         first, _, rest = name.partition(".")
         if name in known:

@@ -57,12 +57,19 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         for symbol in sorted(scheme.elements.symbols - known):
             keys["elements"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
     if "decode" in keys:
-        for word in re.findall(r"[A-Za-z_]\w*", scheme.decode):
-            if word not in scheme.parts:
-                keys["decode"].fail_at(word, f"`{word}` is no part of this scheme", suggest(word, scheme.parts))
+        _check_decode(keys["decode"], scheme)
     for item in keys["declared"].one_or_more() if "declared" in keys else ():
         for value in item.mapping("`declared`", DECLARED_FIELDS).values():
             value.one_or_more()
+
+
+def _check_decode(item: Item, scheme: Scheme) -> None:
+    """Fail for names in formulas that are neither a part nor a symbol; `part.key` is a key of the JSON text in it."""
+    formulas = item.mapping("`decode`") if item.is_map else {"": item}
+    for decoding, value in zip(scheme.decode, formulas.values(), strict=True):
+        for word in re.findall(r"(?<![\w.])[A-Za-z_]\w*", decoding.formula):
+            if word not in scheme.parts and word not in _used(scheme):
+                value.fail_at(word, f"`{word}` is no part of this scheme", suggest(word, scheme.parts))
 
 
 def _check_holds(dtypes: Collection[str], fields: Mapping[str, Item]) -> None:

@@ -7,29 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ..dtypes import ENCODING_NAMES, encoding_of
 from ..schemes.dialect import Dialect
-from ..schemes.model import Part, Scheme
-from ..schemes.shapes import show
+from ..schemes.model import Scheme
+from . import partwords
 from .engines import about
 from .library import Book
 from .variants import changes, scheme_examples
-
-_NEEDED = {"always": "always", "together": "all or none", "set": "a set", "never": "optional"}
-_SIGNS = {
-    "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
-    "any": "of any sign",
-}  # fmt: skip
-_ORDERS = {
-    "low-first": "two in a byte, the first in the low half",
-    "high-first": "two in a byte, the first in the high half",
-    "row pairs": "two rows in a byte, the first in the low half",
-}
-_COVERS = {"tensor": "the whole tensor", "channel": "a row", "group": "columns of a row", "block": "a rectangle"}
-_SYMBOLS = {
-    "N": "rows (outputs)", "K": "columns (inputs)", "E": "experts", "b": "bits", "g": "values per group",
-    "R": "rows per block", "C": "columns per block", "G": "groups", "r": "rank",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,10 +29,10 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
     """Everything that is known of a scheme, in reading order; sections without content are left out."""
     found = (
         Section("Recognised by", tuple(_recognised(scheme))),
-        Section("Parts", table=tuple(_parts(scheme))),
-        Section("Sizes", tuple(_sizes(scheme))),
-        Section("Values", table=tuple(_values(scheme))),
-        Section("Decoding", literal=scheme.decode),
+        Section("Parts", table=tuple(partwords.parts(scheme))),
+        Section("Sizes", tuple(partwords.sizes(scheme))),
+        Section("Values", table=tuple(partwords.values(scheme))),
+        Section("Decoding", tuple(partwords.notes(scheme)), literal="\n".join(partwords.formulas(scheme))),
         Section("What the bytes do not tell", scheme.untold),
         *_declared(scheme, book.dialects),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
@@ -81,7 +64,7 @@ def _own(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
 
 def _recognised(scheme: Scheme) -> Iterator[str]:
     needed = [p for p in scheme.parts.values() if p.needed == "always"] or list(scheme.parts.values())
-    named = [f"`{_name(p)}` ({' or '.join(p.dtypes)})" for p in needed]
+    named = [f"`{partwords.name_of(p)}` ({' or '.join(p.dtypes)})" for p in needed]
     yield "Tensors " + ", ".join(named) + " that fit together."
     if any(p.needed == "together" for p in scheme.parts.values()):
         yield "`all or none`: all modules of a kind (the same projection in every layer) have the part, or none has."
@@ -102,71 +85,10 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
             d = scheme.described
             wanted = " or ".join(d.values)
             yield f"The header's metadata must hold `module{d.suffix}`: JSON whose `{d.field}` is {wanted}."
+            if d.listed:
+                yield f"Its list `{d.listed}` must have the name too."
         if scheme.self_declared:
             yield "It needs no declaration in a configuration file."
-
-
-def _name(part: Part) -> str:
-    return f"module{part.suffix}"
-
-
-def _parts(scheme: Scheme) -> Iterator[tuple[str, ...]]:
-    yield "part", "tensor", "dtype", "shape", "needed"
-    for part in scheme.parts.values():
-        yield part.name, _name(part), ", ".join(part.dtypes), _shapes(part), _NEEDED[part.needed]
-
-
-def _shapes(part: Part) -> str:
-    if not any(part.labels):
-        return " or ".join(dict.fromkeys(show(s) for s in part.shapes)) or "any"
-    labelled: dict[str, list[str]] = {}
-    for shape, label in zip(part.shapes, part.labels, strict=True):
-        labelled.setdefault(label, []).append(show(shape))
-    return "; ".join(f"{label} {' or '.join(rows)}" for label, rows in labelled.items())
-
-
-def _sizes(scheme: Scheme) -> Iterator[str]:
-    labels = dict.fromkeys(label for p in scheme.parts.values() for label in p.labels if label in _COVERS)
-    if labels:
-        yield "One scale covers " + ", ".join(f"{_COVERS[label]} ({label})" for label in labels)
-    used = {s for p in scheme.parts.values() for shape in p.shapes for one in shape for s in one.symbols}
-    for name in sorted(used, key=lambda s: (list(_SYMBOLS).index(s) if s in _SYMBOLS else 99, s)):
-        symbol = scheme.symbols.get(name)
-        meaning = _SYMBOLS.get(name, "")
-        if symbol is None and not meaning:
-            continue
-        text = f"`{name}`: {meaning or 'a free size'}"
-        if symbol is not None and symbol.usual:
-            text += f", usually {', '.join(map(str, symbol.usual))}"
-        if symbol is not None and symbol.uniform:
-            text += "; the same in all modules"
-        yield text
-    if scheme.elements is not None:
-        yield f"Weights in a module: `{scheme.elements.text}`"
-
-
-def _values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
-    yield "part", "holds", "must be"
-    for part in scheme.parts.values():
-        held = dict.fromkeys(_held(part, dtype) for dtype in part.dtypes)
-        rules = []
-        if part.kind == "scale":
-            rules = ["finite", _SIGNS[part.sign]] if part.finite else [_SIGNS[part.sign]]
-        if part.convention:
-            rules.append(f"a {part.convention}")
-        if part.opposes:
-            rules.append(f"of the other sign than {part.opposes}")
-        if part.scales:
-            rules.append(f"scales {part.scales}")
-        yield part.name, "; ".join(held), ", ".join(rules)
-
-
-def _held(part: Part, dtype: str) -> str:
-    e = part.encoding(dtype)
-    text = ENCODING_NAMES.get(e.name, e.name.upper())
-    if e is not encoding_of(dtype) and len(part.dtypes) > 1:
-        text = f"{dtype}: {text}"
-    return f"{text}, {_ORDERS[part.order]}" if part.order else text
 
 
 def _declared(scheme: Scheme, dialects: Mapping[str, Dialect]) -> Iterator[Section]:
@@ -210,7 +132,7 @@ def _wrong(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
         rule = book.rules.get(example.rule)
         for name, form in changes(item).items():
             said = "missing" if form == "dropped" else form
-            yield f"{name}: {said}", example.rule, rule.effect if rule else ""
+            yield f"{name}: {said}", example.rule, str(rule.effect) if rule else ""
 
 
 def _example(scheme: Scheme) -> Iterator[Section]:

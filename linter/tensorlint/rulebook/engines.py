@@ -16,6 +16,7 @@ from ..schemes.model import Scheme
 from ..text.place import nearest, suggest
 from ..text.yamltext import Item
 from .language import Frame, load_rule
+from .message import Template
 from .model import Lookup, Rule, Scope
 
 FOLDER = "engine"
@@ -99,7 +100,8 @@ def load_engine(
         frame = Frame(("does",), given, always, severity="warning")
         rule = load_rule(item, rule_id, None, schemes, frame, examples)
         see = tuple(s if "#" in s or " " in s else f"{repository} {s}" for s in rule.see)
-        rules[rule_id] = replace(rule, message=f"{title} {version}: {rule.message}", see=see, engine=name)
+        message = Template(f"{title} {version}: {rule.message.source}")
+        rules[rule_id] = replace(rule, message=message, see=see, engine=name)
         if does != "restricts" and frame.always and not rule.when and rule.scope == Scope(rule.scope.schemes):
             refused += [s for s in schemes if any(fnmatchcase(s, glob) for glob in rule.scope.schemes)]
     clash = next((s for s in serves if s in refused), "")
@@ -145,13 +147,13 @@ def _unknown(engine: Engine, loud: list[Rule], path: str) -> dict[str, Rule]:
         id=rule_id,
         summary=f"It is not known here whether {engine.title} serves a scheme.",
         severity="note",
-        message=f"{engine.label}: it is not known here whether it serves {{scheme}}",
+        message=Template(f"{engine.label}: it is not known here whether it serves {{scheme}}"),
         each="module",
         path=path,
         scope=Scope(quantized=True),
         require=(known,),
-        effect="Silence about these modules says nothing.",
-        remedy=f"Load the model in {engine.title} once, or add what you know to an engine file (--rules).",
+        effect=Template("Silence about these modules says nothing."),
+        remedy=Template(f"Load the model in {engine.title} once, or add what you know to an engine file (--rules)."),
         since="0.1",
         engine=engine.name,
     )

@@ -15,7 +15,7 @@ from .conditions import Conditions
 from .context import Context
 from .examples import read_examples
 from .facts import catalogue
-from .message import fields
+from .message import Template
 from .model import EACH, SEVERITIES, Examples, Rule, Scope, Severity
 from .scope import read_scope
 
@@ -83,7 +83,7 @@ def load_rule(
         fact=fact,
         when=when,
         require=require,
-        effect=_text(keys, "effect", context, counts=False) or frame.given.get("effect", ""),
+        effect=_text(keys, "effect", context, counts=False) or Template(frame.given.get("effect", "")),
         remedy=_text(keys, "remedy", context, counts=False),
         words={part: frozenset(words) for part, words in context.words.items()},
         points_at=context.points_at,
@@ -145,10 +145,10 @@ def _line(keys: Mapping[str, Item], key: str) -> str:
     return " ".join(keys[key].string(f"`{key}`").split()) if key in keys else ""
 
 
-def _text(keys: Mapping[str, Item], key: str, context: Context, counts: bool) -> str:
+def _text(keys: Mapping[str, Item], key: str, context: Context, counts: bool) -> Template:
     """A text whose {fields} are filled in when something is found."""
-    text = _line(keys, key)
-    for name in fields(text):
+    text = Template(_line(keys, key))
+    for name in text.fields:
         problem = context.message_problem(name, counts)
         if problem:
             keys[key].fail_at(name if name[0] in "{}" else "{" + name, *problem)

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from .message import NOTHING, Template
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # most severe first
 FailOn = Literal[Severity, "never"]  # the least severity that makes a run fail
@@ -114,7 +116,7 @@ class Rule:
     id: str
     summary: str
     severity: Severity
-    message: str
+    message: Template
     each: str
     path: str
     scope: Scope = Scope()
@@ -124,8 +126,8 @@ class Rule:
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
     points_at: str = ""  # the measure word whose first position is shown
     params: Mapping[str, float] = field(default_factory=dict)
-    effect: str = ""
-    remedy: str = ""
+    effect: Template = NOTHING
+    remedy: Template = NOTHING
     why: str = ""
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # causes it does not repeat, by nearness
     see: tuple[str, ...] = ()

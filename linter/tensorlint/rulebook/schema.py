@@ -195,7 +195,7 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
-        "texts": some(_TEXT), "opposes": _TEXT,
+        "texts": some(_TEXT), "opposes": _TEXT, "formula": _TEXT,
         "codes": table(
             {
                 "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},
@@ -213,7 +213,7 @@ def _scheme() -> Schema:
         "parts": mapping(table({key: part.get(key, {}) for key in sorted(load.PART_KEYS)}, load.PART_REQUIRED)),
         "symbols": mapping(symbol),
         "declared": some(stated),
-        "decode": _TEXT,
+        "decode": {"anyOf": [_TEXT, mapping(_TEXT)]},
         "elements": _TEXT,
         "written_by": some(_TEXT),
         "untold": some(_TEXT),

@@ -20,9 +20,10 @@ TOP: Mapping[str, str] = {
     "when": "Conditions under which the rule applies, written like `require`.",
     "require": "What must hold; otherwise there is a finding.",
     "params": "Numbers a user may set; `$name` stands for one of them in `when` and `require`.",
-    "message": "What is said; {fields} are filled in: {nan}, {nan_share:%}, {bytes:bytes}, {byte:x}.",
-    "effect": "What happens when the model is served; {fields} are filled in.",
-    "remedy": "What to do about it; {fields} are filled in.",
+    "message": "What is said; {fields} are filled in: {nan}, {nan_share:%}, {bytes:bytes}, {byte:x}, "
+    "{key|words} (the words where there is no value).",
+    "effect": "What happens when the model is served; {fields} as in `message`, pages show the words of {key|words}.",
+    "remedy": "What to do about it; {fields} as in `effect`.",
     "why": "Longer explanation, for `tensorlint explain`.",
     "unless": "Rules that name its cause, by how near: it is not said where they are, and are no less severe.",
     "see": "Threads and sources.",
@@ -83,7 +84,7 @@ REQUIRE: Mapping[str, str] = {
     "that": "An expression over words and fields: `block_scale.shape[1] * 16 == weight.shape[1] * 2`.",
     "dtype": "The tensor's dtype, or a list of dtypes.",
 }
-TENSOR_FIELDS = ("tensor", "file", "part", "module", "scheme", "dtype", "shape", "tensors")
+TENSOR_FIELDS = ("tensor", "file", "part", "module", "scheme", "dtype", "shape", "formula", "tensors")
 MODULE_FIELDS = ("module", "scheme", "N", "K", "E", "bits", "group")
 MODULE_NUMBERS = ("N", "K", "E", "bits", "group")  # logical rows, columns, experts; bits of a value; columns per scale
 PART_FIELDS = ("dtype", "shape", "name", "granularity")

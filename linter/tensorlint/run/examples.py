@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import NoCheckpointError
-from ..report.findings import Report
+from ..report.findings import Finding, Report
 from ..rulebook.library import Book
 from ..rulebook.model import Example, Rule
 from ..rulebook.variants import scheme_examples
@@ -35,9 +35,14 @@ def failures(rule: Rule, book: Book) -> Iterator[str]:
 
 def messages(rule: Rule, book: Book, example: Example) -> list[str]:
     """What one rule says about an example."""
+    return [finding.message for finding in found(rule, book, example)]
+
+
+def found(rule: Rule, book: Book, example: Example) -> tuple[Finding, ...]:
+    """What one rule finds in an example."""
     configured = NAME in example.files
     report = _report(book, tuple(book.rules.values()) if configured else (rule,), example)
-    return [f.message for f in report.findings if f.rule == rule.id] if report else []
+    return tuple(f for f in report.findings if f.rule == rule.id) if report else ()
 
 
 def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
@@ -55,9 +60,9 @@ def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
             yield f"{example.place}: wanted {example.says!r}, said {[f.message for f in findings] or 'nothing'}"
     for example in good:
         report = _report(book, rules, example)
-        found = _recognised(book, example)
-        if scheme.name not in found:
-            yield f"{example.place}: a good example, but it is recognised as {', '.join(found) or 'nothing'}"
+        taken = _recognised(book, example)
+        if scheme.name not in taken:
+            yield f"{example.place}: a good example, but it is recognised as {', '.join(taken) or 'nothing'}"
         for finding in report.findings if report else ():
             if finding.severity != "note":
                 yield f"{example.place}: a good example, but {finding.rule} says: {finding.message!r}"

@@ -11,7 +11,6 @@ from ..measures.interface import total
 from ..report.findings import MAX_LOCATIONS, Distribution, Finding, Location, Suppression, fingerprint
 from ..report.json import plain
 from ..report.spread import spread
-from ..rulebook import message
 from ..schemes.producers import known_defect
 from ..sources.interface import Source
 from .distribution import distribution
@@ -58,18 +57,17 @@ def _finding(group: list[Draft], checkpoint: str, source: Source, lines: Lines |
         words = sorted({w for words in rule.words.values() for w in words} | {"count"})
         values = {w: whole.value(w) for w in words}
     else:
-        values = {n: lookup(n) for n in dict.fromkeys(message.fields(rule.message)) if not n.startswith("{")}
+        values = {n: lookup(n) for n in dict.fromkeys(rule.message.fields) if not n.startswith("{")}
 
     def fill(name: str) -> Any:
         return len(group) if name in ("tensors", "modules") and measured else lookup(name)
 
-    text = message.fill(rule.message, fill)
     return Finding(
         rule=rule.id,
         severity=rule.severity,
-        message=text,
-        effect=message.fill(rule.effect, lookup) if rule.effect else "",
-        remedy=message.fill(rule.remedy, lookup) if rule.remedy else "",
+        message=rule.message.filled(fill),
+        effect=rule.effect.filled(lookup),
+        remedy=rule.remedy.filled(lookup),
         see=rule.see,
         count=len(group),
         values=plain(values),  # as a report that is read back has them

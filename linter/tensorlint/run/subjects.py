@@ -112,6 +112,7 @@ class TensorSubject:
             "scheme": module.scheme.name if module else "none",
             "dtype": tensor.dtype,
             "shape": tensor.shape,
+            "formula": part.formula if part else "",
             "tensors": 1,
         }
         return own.get(name)
@@ -202,7 +203,13 @@ def _declared(view: View, module: Module | None, field_name: str) -> Any:
     """A normalized field of what the main declaration says of a module, or of the checkpoint."""
     if module is not None:
         return view.expected(module).get(field_name)
-    return view.declared.main.base.get(field_name) if view.declared.main is not None else None
+    main = view.declared.main
+    if main is None:
+        return None
+    if field_name in main.base:
+        return main.base[field_name]
+    value = main.get(field_name)  # what concerns no module stands in the declaration only
+    return value if isinstance(value, (str, int, float)) else None
 
 
 def _metadata(view: View, key: str) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 from ..text.yamltext import Item
 
 FIELDS = (
-    "algorithm", "kv_cache", "group_size", "bits", "format", "status", "block", "activations", "ignore", "layers",
-    "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
+    "algorithm", "kv_cache", "kv_cache_bits", "group_size", "bits", "format", "status", "block", "activations",
+    "ignore", "layers", "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
     "type", "activation_type", "activation_group", "activation_symmetric",
 )  # fmt: skip
 STYLES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..text.yamltext import Item
 from .model import (
@@ -13,6 +15,7 @@ from .model import (
     PART_KINDS,
     SIGNS,
     Codes,
+    Decoding,
     Description,
     JsonText,
     Part,
@@ -23,8 +26,8 @@ from .shapes import Dim, Shape, ShapeError, dim
 
 DECLARED_FIELDS = (
     "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "activation_bits", "activation_type",
-    "activation_group", "activation_symmetric",
+    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "kv_cache_bits", "activation_bits",
+    "activation_type", "activation_group", "activation_symmetric",
 )  # fmt: skip
 # The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
 KEYS = {
@@ -50,6 +53,7 @@ PART_KEYS = {
     "codes",
     "texts",
     "opposes",
+    "formula",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -75,7 +79,7 @@ def load_scheme(top: Item, name: str) -> Scheme:
         parts,
         symbols,
         declared,
-        decode=keys["decode"].string("`decode`") if "decode" in keys else "",
+        decode=tuple(_decode(keys["decode"])) if "decode" in keys else (),
         elements=_dim(keys["elements"]) if "elements" in keys else None,
         described=_description(keys["described"]) if "described" in keys else None,
         written_by=keys["written_by"].strings("`written_by`") if "written_by" in keys else (),
@@ -138,7 +142,15 @@ def _part(name: str, item: Item) -> Part:
         codes=_codes(keys["codes"]) if "codes" in keys else None,
         texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
         opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
+        formula=keys["formula"].string("`formula`") if "formula" in keys else "",
     )
+
+
+def _decode(item: Item) -> Iterator[Decoding]:
+    """`FORMULA`, `FORMULA; NOTE`, or a mapping of cases to them."""
+    for when, value in item.mapping("`decode`").items() if item.is_map else (("", item),):
+        formula, _, note = value.string("a formula").partition("; ")
+        yield Decoding(when, formula, note)
 
 
 def _codes(item: Item) -> Codes:

@@ -105,7 +105,8 @@ class Part:
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
     together (all modules of a kind or none), set (all such parts of a module or none) or never; `order` says how
     codes of less than a byte are packed; `codes` what packed zero points hold; `texts` the only texts that a marker
-    may be; `opposes` names the part whose values have the other sign.
+    may be; `opposes` names the part whose values have the other sign; `formula` says of which numbers exporters make
+    its values.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Part:
     codes: Codes | None = None
     texts: tuple[str, ...] = ()
     opposes: str | None = None
+    formula: str = ""
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""
@@ -162,6 +164,18 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How values are computed: a `formula` over parts and symbols of shapes, for modules that are as `when` says.
+
+    `when` is empty where there is one way for all; `note` is what a formula cannot say.
+    """
+
+    when: str
+    formula: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Scheme:
     """One way of storing a weight.
 
@@ -186,7 +200,7 @@ class Scheme:
     fused: bool = True
     everywhere: bool = False
     self_declared: bool = False
-    decode: str = ""
+    decode: tuple[Decoding, ...] = ()
     elements: Dim | None = None
     described: Description | None = None
     written_by: tuple[str, ...] = ()

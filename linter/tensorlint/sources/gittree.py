@@ -133,7 +133,7 @@ class GitTree:
             fact = sniff(contents[blob.sha], blob.size)
             if fact is None or fact.kind != "lfs-pointer":
                 continue
-            oid, stated = str(fact.values["oid"]), int(fact.values["real_size"])
+            oid, stated = str(fact.values["oid"]), int(fact.values["real_size"] or 0)
             paths = (store / oid[:2] / oid[2:4] / oid for store in stores)
             path = next((p for p in paths if p.is_file()), None)
             found[name] = Stored(path, path.stat().st_size, stated) if path else None

@@ -54,7 +54,7 @@ def sniff(head: bytes, size: int) -> Fact | None:
     if pointer:
         real = _POINTER_SIZE.search(head)
         oid = pointer.group(1).decode()
-        return fact("lfs-pointer", {"oid": oid, "real_size": int(real.group(1)) if real else 0})
+        return fact("lfs-pointer", {"oid": oid, "real_size": int(real.group(1)) if real else None})
     start = head[:16].hex(" ")
     for magic, what in _MAGIC:
         if head.startswith(magic):

@@ -12,8 +12,8 @@ from notation import BOOK, source
 from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import encoding_of
 from tensorlint.report.findings import Evidence, Finding
-from tensorlint.run import reach
 from tensorlint.run.distribution import distribution
+from tensorlint.sources import local
 from tensorlint.sources.memory import MemorySource
 
 
@@ -80,9 +80,9 @@ def test_a_chart_is_made_of_64_mebibytes_and_over_a_network_of_one(kind: type[Me
 def test_folders_of_too_many_entries_are_not_looked_through(
     entries: int, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert reach.MAX_ENTRIES == 20_000  # of them all is a second's work
-    monkeypatch.setattr(reach, "MAX_ENTRIES", 4)
+    assert local.MAX_LOOKED_AT == 20_000  # of them all is a second's work
+    monkeypatch.setattr(local, "MAX_LOOKED_AT", 4)
     (tmp_path / "sub").mkdir()
     for n in range(entries - 1):
         (tmp_path / "sub" / f"{n}.safetensors").touch()
-    assert reach._checkpoints(str(tmp_path)) == ((str(tmp_path / "sub"),) if known else None)
+    assert local.folders_with_weights(tmp_path) == ((str(tmp_path / "sub"),), known)

@@ -106,3 +106,46 @@ def test_a_quarter_more_rows_than_tokens_are_another_vocabulary(rows: int, heads
     config = {"hidden_size": 8, "vocab_size": 20, "num_hidden_layers": 1, "model_type": "llama" if heads else "own"}
     config |= {"num_attention_heads": 2, "num_key_value_heads": 2}
     assert places("config/dimension", tensors, config) == ["model.embed_tokens.weight"] * found
+
+
+REGULAR = {
+    **CONFIG,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 12,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("self_attn.q_proj", 8),  # four heads of 8 / 4
+        ("self_attn.k_proj", 4),
+        ("self_attn.qkv_proj", 16),  # and two times the shared ones
+        ("mlp.gate_proj", 12),
+        ("mlp.up_proj", 12),
+        ("mlp.gate_up_proj", 24),
+    ],
+)
+def test_rows_of_a_projection_are_those_that_the_configuration_leads_to(name: str, fits: int) -> None:
+    for rows in (fits - 1, fits, fits + 1, fits // 2, fits * 2, fits * 3 // 2):
+        tensors = {**EMBEDDING, f"model.layers.0.{name}.weight": f"BF16[{rows}, 8]"}
+        assert bool(places("config/dimension", tensors, REGULAR)) == (rows != fits), rows
+
+
+@pytest.mark.parametrize(
+    ("tensor", "experts", "found"),
+    [
+        ("mlp.experts.gate_up_proj BF16[4, 8, 8]", 4, False),
+        ("mlp.experts.gate_up_proj BF16[4, 8, 8]", 3, True),
+        ("mlp.experts.gate_up_proj BF16[4, 8, 8]", 0, False),  # none are counted
+        ("mlp.experts.correction BF16[4, 8]", 3, False),  # a matrix is no stack
+        ("mlp.experts.correction BF16[4, 8, 2, 2]", 3, True),
+        ("mlp.other.gate_up_proj BF16[4, 8, 8]", 3, False),
+    ],
+)
+def test_a_stack_holds_as_many_experts_as_are_counted(tensor: str, experts: int, found: bool) -> None:
+    name, _, text = tensor.partition(" ")
+    config = {**CONFIG, "num_hidden_layers": 1, "num_experts": experts}
+    assert bool(places("config/dimension", {**EMBEDDING, f"model.layers.0.{name}": text}, config)) == found

@@ -38,6 +38,29 @@ def test_up_to_half_of_a_role_may_have_another_width_by_accident(
     assert odd(name, *rows) == found
 
 
+@pytest.mark.parametrize(("counted", "found"), [(3, [2]), (2, [])])
+def test_layers_behind_the_counted_ones_have_sizes_of_their_own(counted: int, found: list[int]) -> None:
+    assert odd("input_layernorm", "[8]", "[8]", "[4]", layers=counted) == found
+
+
+@pytest.mark.parametrize(
+    ("inner", "tensor", "found"),
+    [
+        ("[6, 8]", "lm_head.weight BF16[16, 4]", True),
+        ("[6, 8]", "lm_head.weight BF16[16, 8]", False),
+        ("[6, 4]", "lm_head.weight BF16[16, 4]", False),  # nothing in the layers has the stated width: no witness
+        ("[6, 8]", "model.norm.weight BF16[4]", True),
+        ("[6, 8]", "model.norm.weight BF16[8]", False),
+        ("[6, 8]", "model.norm.weight BF16[4, 4]", False),  # no norm of that kind
+        ("[6, 4]", "model.norm.weight BF16[4]", False),
+    ],
+)
+def test_the_ends_of_a_model_need_a_witness_too(inner: str, tensor: str, found: bool) -> None:
+    name, _, text = tensor.partition(" ")
+    tensors = {**EMBEDDING, "model.layers.0.self_attn.q_proj.weight": f"BF16{inner}", name: text}
+    assert places("model/size-contradiction", tensors, {**CONFIG, "num_hidden_layers": 1}) == [name] * found
+
+
 def attention(*rows: tuple[int, int]) -> list[str]:
     """Odd modules of layers in which q_proj has so many rows, and o_proj so many columns."""
     tensors = {}
@@ -53,6 +76,7 @@ def attention(*rows: tuple[int, int]) -> list[str]:
     [
         (((16, 16), (16, 16), (16, 8)), ["2.self_attn.o"]),
         (((16, 16), (16, 8)), ["1.self_attn.o"]),  # between equals an equal size wins
+        (((16, 8), (16, 16)), ["0.self_attn.o"]),
         (((32, 16), (32, 8)), []),  # and else nothing
         (((32, 16), (32, 16), (32, 8)), ["2.self_attn.o"]),
         (((32, 16), (32, 8), (32, 4)), []),
@@ -84,6 +108,7 @@ SOUND = {"gate": (12, 8), "up": (12, 8), "down": (8, 12)}
         ((SOUND, {"up": (6, 8)}), []),  # one alone contradicts nothing
         (({"gate": (12, 8), "down": (8, 12)}, {"gate": (6, 8), "down": (8, 12)}), ["1.mlp.gate"]),
         (({**SOUND, "up": (6, 8)}, {**SOUND, "up": (6, 8)}), []),  # without a witness
+        (({"up": (6, 8)}, {**SOUND, "up": (6, 8)}), []),  # which one alone is not
     ],
 )
 def test_two_projections_and_a_witness_tell_that_an_mlp_does_not_fit(layers: Any, found: list[str]) -> None:

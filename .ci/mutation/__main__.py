@@ -106,7 +106,7 @@ def main() -> None:
             copies[0], asked.room, [*dict.fromkeys(paths), *left], folder / f"{asked.room}-{digest}.json"
         )
         if baseline.failed:
-            print(f"not used (failed, skipped, or over {arena.SLOW} s): {', '.join(baseline.failed)}")
+            print(f"not used (failed, skipped, or over {arena.SLOW} s of processor time): {', '.join(baseline.failed)}")
         for copy in copies[1:]:
             shutil.copytree(copies[0], copy)
         _unchanged(todo, asked.room, baseline, asked.budget, copies[0])
@@ -136,7 +136,7 @@ def _arguments() -> argparse.Namespace:
 
 def _task(number: int, mutant: Mutant, room: str, baseline: Baseline, budget: float) -> Task:
     tests = baseline.tests(room, mutant.id.module, mutant.lines, budget)
-    limit = 20 + 5 * sum(baseline.seconds[t] for t in tests)
+    limit = 5 + 3 * sum(baseline.seconds[t] for t in tests)
     return Task(number, mutant.id.module, mutant.source, tuple(tests), limit)
 
 

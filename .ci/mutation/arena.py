@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import os
 import resource
 import shutil
@@ -16,7 +17,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path("linter/tensorlint")
-SLOW = 10  # seconds that a test may take while its lines are recorded, a few times what it takes otherwise
+SLOW = 10  # seconds of processor time that a test may take while its lines are recorded, a few times what it takes else
 _MEMORY = 8 << 30  # bytes of address space that a mutant may take
 _LOADED = ("pytest", "numpy", "hypothesis.strategies", "yaml", "regex", "click", "rich.console", "safetensors", "json")
 
@@ -49,7 +49,7 @@ def copy_checkout(checkout: Path, to: Path) -> str:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the tests do without a mutant: seconds of each that passes, and which of them execute which line."""
+    """What the tests do without a mutant: processor seconds of each that passes, and which lines which of them run."""
 
     seconds: dict[str, float]
     lines: dict[str, dict[int, list[str]]]  # module -> line -> tests
@@ -129,19 +129,20 @@ class _Recorder:
 
     def __init__(self, coverage: Any) -> None:
         self.coverage = coverage
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.coverage.switch_context(nodeid)
-        signal.setitimer(signal.ITIMER_REAL, SLOW)
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
+        self._since = time.process_time()
 
-    def pytest_runtest_logfinish(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        self.seconds[nodeid] = time.process_time() - self._since
         self.coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.seconds[report.nodeid] += report.duration
         if not report.passed:  # also the skipped ones: they find nothing
             self.failed.add(report.nodeid)
 
@@ -150,7 +151,7 @@ def _record(copy: Path, room: str, into: Path, paths: Sequence[str]) -> None:
     from coverage import Coverage
 
     os.chdir(copy)
-    signal.signal(signal.SIGALRM, _too_slow)
+    signal.signal(signal.SIGPROF, _too_slow)
     coverage = Coverage(data_file=None, include=[f"{copy / PACKAGE / room}/*"])
     coverage.start()
     recorder = _Recorder(coverage)
@@ -175,7 +176,7 @@ def _record(copy: Path, room: str, into: Path, paths: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """A mutant to be tried: `tests` in their order, `limit` in seconds."""
+    """A mutant to be tried: `tests` in their order, `limit` in seconds of processor time."""
 
     number: int
     module: str
@@ -230,7 +231,7 @@ class Arena:
             os.close(reading)
             _child(task, writing)
         os.close(writing)
-        end = time.monotonic() + task.limit
+        end = time.monotonic() + 60 + 20 * task.limit  # for what hangs without computing; others share the machine
         status = None
         while status is None and time.monotonic() < end:
             ended, code = os.waitpid(child, os.WNOHANG)
@@ -243,7 +244,7 @@ class Arena:
             os.waitpid(child, 0)
         with os.fdopen(reading, "rb") as told:
             by = told.read().decode()
-        if status is None:
+        if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
             return "timeout", by
         return ("survived" if status == 0 else "killed"), by
 
@@ -272,6 +273,7 @@ def _child(task: Task, told: int) -> None:
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(task.limit), math.ceil(task.limit) + 5))
         # The first file settles most mutants; the others are only loaded where it does not.
         files = list(dict.fromkeys(test.partition("::")[0] for test in task.tests))
         code = 0

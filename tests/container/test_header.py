@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import json
 import re
 import tracemalloc
 from pathlib import Path
@@ -14,7 +16,6 @@ import pytest
 from attacks import U8, entry, shard
 from tensorlint.container import header as header_module
 from tensorlint.container.header import HEADER_CAP, Header, TensorInfo, read_header
-from tensorlint.container.jsontext import BadInteger, JsonError, Pairs, nesting, parse
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.facts import Fact
 from tensorlint.rulebook.facts import catalogue
@@ -160,9 +161,17 @@ READABLE: dict[str, tuple[bytes, list[Fact], list[str]]] = {
         [fact("bad-metadata", problem="it is given twice")],
         [],
     ),
-    "unknown dtype": (one("F8_E4M3FN"), [fact("unknown-dtype", "a", dtype="F8_E4M3FN", near="F8_E4M3")], []),
-    "dtype in lower case": (one("bf16"), [fact("unknown-dtype", "a", dtype="bf16", near="BF16")], []),
-    "dtype like nothing": (one("!"), [fact("unknown-dtype", "a", dtype="!", near="")], []),
+    "unknown dtype": (
+        one("F8_E4M3FN"),
+        [fact("unknown-dtype", "a", dtype="F8_E4M3FN", near="F8_E4M3", meant=" (nearest: F8_E4M3)")],
+        [],
+    ),
+    "dtype in lower case": (
+        one("bf16"),
+        [fact("unknown-dtype", "a", dtype="bf16", near="BF16", meant=" (nearest: BF16)")],
+        [],
+    ),
+    "dtype like nothing": (one("!"), [fact("unknown-dtype", "a", dtype="!", near="", meant="")], []),
     "tensor twice": (
         shard(f'{{"a":{{{U8}}},"a":{{{U8}}}}}', 1),
         [fact("duplicate-key", "a", key="a", where="in the header")],
@@ -296,22 +305,18 @@ def test_every_dtype_of_the_format_is_read(dtype: str) -> None:
     assert {f.kind for f in read(one(dtype, (8,), end=size, data=size)).facts} <= {"misaligned"}
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("F8_E4M3FN", "F8_E4M3"),
-        ("float8_e4m3fn", "F8_E4M3"),
-        ("torch.float8_e8m0fnu", "F8_E8M0"),
-        ("F8_E4M3FNUZ ", "F8_E4M3FNUZ"),
-        ("torch.bfloat16", "BF16"),
-        ("float32", "F32"),
-        ("uint8", "U8"),
-        ("F" * 1_000_000, ""),
-    ],
-)
-def test_an_unknown_dtype_names_the_one_that_was_meant(given: str, meant: str) -> None:
-    (found,) = read(one(given)).facts
-    assert (found.kind, found.values["near"], len(found.values["dtype"]) <= 40) == ("unknown-dtype", meant, True)
+@pytest.mark.parametrize(("length", "shown"), [(40, 40), (41, 40), (1_000_000, 40)])
+def test_an_unknown_dtype_is_cut_to_forty_characters(length: int, shown: int) -> None:
+    (found,) = read(one("#" * length)).facts
+    assert found.values == {"dtype": "#" * shown, "near": "", "meant": ""}
+
+
+def test_what_was_meant_is_told_for_the_first_hundred_unknown_dtypes_and_again_for_those() -> None:
+    spelled = map("".join, itertools.product(*zip("torch.bfloat", "TORCH.BFLOAT", strict=True)))
+    names = list(itertools.islice((f"{n}16" for n in dict.fromkeys(spelled)), 102))
+    listed = [*names, names[0]]
+    found = read(shard({f"t{i}": entry(n, [1], i, i + 1) for i, n in enumerate(listed)}, 200)).facts
+    assert [f.values["near"] for f in found] == ["BF16"] * 100 + ["", ""] + ["BF16"]
 
 
 def test_names_whose_bytes_cannot_be_used_are_known() -> None:
@@ -359,47 +364,167 @@ def test_no_more_than_the_header_is_read() -> None:
     assert max(offset + length for offset, length in asked) <= 1024
 
 
-# -- JSON -----------------------------------------------------------------------------------------------------------
+# -- limits, and what does not follow -------------------------------------------------------------------------------
+
+
+def aligned(header: str, data: int) -> bytes:
+    """A shard whose data begins at a multiple of eight."""
+    return shard(header.ljust(-(-len(header) // 8) * 8), data)
+
+
+def test_a_header_length_of_the_limit_is_no_defect_of_its_own() -> None:
+    problems = [read(shard("{}", 9, n)).facts[0].values["problem"] for n in (HEADER_CAP, HEADER_CAP + 1)]
+    assert problems == ["is more than the 11 bytes that follow it", "is over the limit of 100,000,000 bytes"]
+
+
+@pytest.mark.parametrize(("length", "problem"), [(2, None), (3, "is more than the 2 bytes that follow it")])
+def test_a_header_may_fill_the_file_to_its_last_byte(length: int, problem: str | None) -> None:
+    assert [f.values["problem"] for f in read(shard("{}", 0, length)).facts] == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(("size", "kind"), [(7, "too-small"), (8, "bad-header-length")])
+def test_eight_bytes_hold_a_header_length(size: int, kind: str) -> None:
+    assert [f.kind for f in read(b"\0" * size).facts] == [kind]
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("before", "after", "near"),
     [
-        ("", "Expecting value"),
-        ("{", "Expecting property name"),
-        ("{} {}", "Extra data"),
-        ("[NaN]", "`NaN` is not JSON"),
-        ("[-Infinity]", "`-Infinity` is not JSON"),
-        ("[1e400]", "out of range"),
-        (f"[-{'9' * 400}]", "out of range"),
-        ("\ufeff{}", "BOM"),
-        ('["\\ud800"]', "surrogate"),
-        ('["\\udc00\\ud800"]', "surrogate"),
-        ('["\\ud83d\\\\\\ude00"]', "surrogate"),
-        ('{"a":"\\ud800","a":1}', "surrogate"),
-        ("[" * 200_000, "nested too deeply"),
+        (5, 5, '{"' + "x" * 5 + '"?' + "y" * 5),
+        (17, 19, '{"' + "x" * 17 + '"?' + "y" * 19),
+        (18, 20, '"' + "x" * 18 + '"?' + "y" * 19),
     ],
 )
-def test_json_that_no_strict_reader_takes_is_refused(text: str, problem: str) -> None:
-    with pytest.raises(JsonError, match=re.escape(problem)):
-        parse(text)
+def test_twenty_characters_on_either_side_of_an_error_are_shown(before: int, after: int, near: str) -> None:
+    (found,) = read(shard('{"' + "x" * before + '"?' + "y" * after)).facts
+    assert (found.offset, found.values["near"]) == (8 + 3 + before, near)
 
 
-def test_json_keeps_what_ordinary_parsers_drop() -> None:
-    value = parse('{"a":1,"b":-0,"a":2,"c":' + "9" * 90 + "}")
-    assert isinstance(value, Pairs)
-    assert (value["a"], value.repeated) == (2, ("a",))
-    assert isinstance(value["b"], BadInteger) and isinstance(value["c"], BadInteger)
+@pytest.mark.parametrize("space", [1, 1015, 1016, 1017, 5000])
+def test_a_header_begins_wherever_its_space_ends(space: int) -> None:
+    found = read(shard(" " * space + f'{{"a":{{{U8}}}}}', 1))
+    assert ([f.kind for f in found.facts], len(found.tensors)) == (["leading-space"], 1)
 
 
-@pytest.mark.parametrize("text", ['"\\\\ud800"', '"\\ud83d\\ude00"', '"\\\\\\ud83d\\ude00"', "1e-999", "0e999"])
-def test_json_that_looks_odd_but_is_sound_is_taken(text: str) -> None:
-    parse(text)
+@pytest.mark.parametrize(("count", "stated"), [(9_999, 9_999), (10_000, 10_000), (10_001, 10_000)])
+def test_facts_end_at_ten_thousand(count: int, stated: int) -> None:
+    found = read(shard("{" + ",".join(f'"{i}":0' for i in range(count)) + "}"))
+    assert (len(found.facts), len(found.unusable)) == (stated, count)
+
+
+def test_the_first_tensor_with_an_odd_field_is_named() -> None:
+    text = f'{{"a":{{{U8}}},"b":{{"dtype":"U8","shape":[0],"data_offsets":[1,1],"y":0}},"c":{{"dtype":"U8","shape":[0],"data_offsets":[1,1],"y":0,"x":0}}}}'
+    assert read(shard(text, 1)).facts == (fact("unknown-field", "b", fields=["x", "y"]),)
+
+
+def test_the_first_tensor_given_as_a_list_is_named() -> None:
+    found = read(shard('{"a":["U8",[1],[0,1]],"b":["U8",[1],[1,2]]}', 2))
+    assert found.facts == (fact("unknown-field", "a", fields=["(a list in place of named fields)"]),)
 
 
 @pytest.mark.parametrize(
-    ("text", "levels"),
-    [("1", 0), ("[]", 1), ('{"a":[[]]}', 3), ('"[["', 0), ('["\\"[[", "\\\\", []]', 2), ("[[],[[]]]", 3)],
+    ("name", "odd"), [("a b", False), ("\u00e9", False), ("\u202e", True), ("a\n", True), ("\x7f", True)]
 )
-def test_nesting_counts_brackets_outside_of_text(text: str, levels: int) -> None:
-    assert nesting(text) == levels
+def test_names_that_cannot_be_printed_are_odd(name: str, odd: bool) -> None:
+    found = read(shard({name: entry("U8", [1], 0, 1)}, 1)).facts
+    assert found == ((fact("odd-name", name, name=ascii(name)),) if odd else ())
+
+
+def test_what_a_key_of_metadata_is_cut_to() -> None:
+    rows = {n: read(shard({"__metadata__": {"k" * n: 1}})).facts[0].values["problem"] for n in (80, 81)}
+    assert set(rows.values()) == {f"the value of `{'k' * 80}` is a number, not text"}
+
+
+def test_metadata_keeps_what_is_text() -> None:
+    assert read(shard({"__metadata__": {"a": "1", "b": 2}})).metadata == {"a": "1"}
+
+
+UNCLAIMED: dict[str, Any] = {
+    "bad-entry": {"dtype": "U8", "shape": [1]},
+    "unknown-dtype": entry("NOPE", [1], 0, 1),
+    "size-overflow": entry("U8", [1 << 61], 0, 1),
+    "partial-byte": entry("F4", [1], 0, 1),
+    "offsets-reversed": entry("U8", [1], 1, 0),
+}
+
+
+@pytest.mark.parametrize("kind", UNCLAIMED)
+def test_bytes_of_an_entry_that_cannot_be_used_are_no_second_defect(kind: str) -> None:
+    found = read(shard({"a": UNCLAIMED[kind], "b": entry("U8", [1], 1, 2)}, 3))
+    assert ([f.kind for f in found.facts], [t.name for t in found.tensors]) == ([kind], ["b"])
+
+
+def test_bytes_of_a_wrong_span_are_claimed_and_not_measured() -> None:
+    found = read(shard({"a": entry("U8", [9], 0, 1), "b": entry("U8", [1], 1, 2)}, 2))
+    assert ([f.kind for f in found.facts], [t.name for t in found.tensors]) == (["span-mismatch"], ["b"])
+    assert found.unusable == {"a"}
+
+
+def test_a_wrong_span_is_one_of_the_tensors_behind_the_end() -> None:
+    found = read(p := shard({"a": entry("U8", [9], 0, 1), "b": entry("U8", [1], 1, 2)}, 0)).facts
+    assert [(f.kind, f.tensor, f.values.get("tensors")) for f in found] == [
+        ("span-mismatch", "a", None),
+        ("truncated", "a", 2),
+    ]
+    assert found[1].values["needed"] == len(p) + 2
+
+
+@pytest.mark.parametrize("names", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_the_order_of_entries_does_not_matter_to_the_layout(names: str) -> None:
+    entries = {"a": entry("U8", [0], 0, 0), "b": entry("U8", [1], 0, 1), "c": entry("F32", [0, 4], 1, 1)}
+    assert read(shard({n: entries[n] for n in names}, 1)).facts == ()
+
+
+def test_the_last_of_several_that_end_together_is_named_as_the_other() -> None:
+    spans = {"a": (0, 4), "b": (2, 4), "c": (3, 4), "d": (3, 3)}
+    found = read(shard({n: entry("U8", [e - b], b, e) for n, (b, e) in spans.items()}, 4))
+    assert [(f.tensor, f.values["other"], f.values["bytes"]) for f in found.facts] == [
+        ("b", "a", 2),
+        ("d", "b", 0),
+        ("c", "b", 1),
+    ]
+
+
+def test_a_tensor_that_ends_where_the_next_begins_shares_nothing_and_leaves_nothing() -> None:
+    spans = {"a": (0, 2), "b": (2, 2), "c": (2, 3), "d": (4, 5)}
+    found = read(p := shard({n: entry("U8", [e - b], b, e) for n, (b, e) in spans.items()}, 5))
+    at = data_start(p) + 3
+    assert found.facts == (fact("hole", "d", at, bytes=1, begin=at, end=at + 1),)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "elements", "size", "at", "crooked"),
+    [
+        ("F32", 1, 4, 1, True),
+        ("F32", 1, 4, 2, True),
+        ("F32", 1, 4, 4, False),
+        ("F64", 1, 8, 4, True),
+        ("C64", 1, 8, 4, True),
+        ("F16", 1, 2, 1, True),
+        ("F16", 1, 2, 2, False),
+        ("F8_E4M3", 1, 1, 1, False),
+        ("F4", 2, 1, 1, False),
+        ("F6_E2M3", 4, 3, 1, False),
+        ("F32", 0, 0, 1, False),
+    ],
+)
+def test_a_tensor_begins_at_a_multiple_of_its_element(
+    dtype: str, elements: int, size: int, at: int, crooked: bool
+) -> None:
+    text = json.dumps({"a": entry("U8", [at], 0, at), "b": entry(dtype, [elements], at, at + size)})
+    found = read(p := aligned(text, at + size))
+    values = {"tensors": 1, "of": 2, "header_bytes": data_start(p) - 8, "bytes": size}
+    assert list(found.facts) == ([fact("misaligned", "", data_start(p), **values)] if crooked else [])
+
+
+def test_all_bytes_that_lie_askew_are_added_up() -> None:
+    text = json.dumps({"a": entry("U8", [1], 0, 1), "b": entry("F16", [3], 1, 7), "c": entry("F32", [2], 7, 15)})
+    (found,) = read(aligned(text, 15)).facts
+    assert (found.values["tensors"], found.values["of"], found.values["bytes"]) == (2, 3, 14)
+
+
+def test_only_what_lies_in_the_file_is_read() -> None:
+    found = read(shard({"a": entry("U8", [1], 0, 1), "b": entry("U8", [0], 1, 1), "c": entry("U8", [1], 1, 2)}, 1))
+    assert ([t.name for t in found.tensors], found.unusable) == (["a", "b"], {"c"})
+    whole = read(shard(TWO, 4))
+    assert whole.unusable == frozenset()

@@ -119,6 +119,71 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         {**WHOLE, "model.safetensors": tensors("a", "b", "c")},
         [unlisted("model.safetensors", 3)],
     ),
+    "two shards that are not there, of which others hold the tensors": (
+        {"metadata": {}, "weight_map": {"a": "x.safetensors", "b": "x.safetensors", "c": "x.safetensors"}},
+        WHOLE,
+        [
+            fact(
+                "missing-shard",
+                "a",
+                shard="x.safetensors",
+                tensors=3,
+                of=3,
+                held=f"; {ONE} and 1 other shard hold 3 of them",
+            )
+        ],
+    ),
+    "shard that is not there, of which three hold the tensors": (
+        {"metadata": {}, "weight_map": dict.fromkeys("abcd", "x.safetensors")},
+        {ONE: tensors("a"), TWO: tensors("b", "c"), THREE: tensors("d")},
+        [
+            fact(
+                "missing-shard",
+                "a",
+                shard="x.safetensors",
+                tensors=4,
+                of=4,
+                held=f"; {TWO} and 2 other shards hold 4 of them",
+            )
+        ],
+    ),
+    "shard that is not there, of which nobody holds all": (
+        mapped({"d": THREE, "a": THREE}),
+        WHOLE,
+        [fact("missing-shard", "a", shard=THREE, tensors=2, of=4, held=f"; {ONE} holds 1 of them")],
+    ),
+    "shard of another name, larger than the model": (
+        mapped({}),
+        {
+            ONE: WHOLE[ONE],
+            TWO: WHOLE[TWO],
+            THREE: shard({"x": entry("U16", [3], 0, 6), "y": entry("U8", [1], 6, 7)}, 7),
+        },
+        [fact("unlisted-shard", "", THREE, shard=THREE, tensors=2, bytes=7, index=INDEX)],
+    ),
+    "several tensors that no shard holds": (
+        mapped({"g": ONE, "f": TWO}),
+        WHOLE,
+        [fact("missing-tensor", t, shard=s, instead="") for t, s in (("g", ONE), ("f", TWO))],
+    ),
+    "index of another export, several tensors": (
+        mapped({"a": None, "b": None, "g": ONE, "f": TWO, "e": TWO}),
+        WHOLE,
+        [fact("stale-index", t, gone=3, new=2, first_gone="g", first_new="a") for t in ("g", "f", "e", "a", "b")],
+    ),
+    "empty shard where another holds all": (
+        mapped({"c": None, "d": TWO}),
+        {ONE: WHOLE[ONE], TWO: tensors()},
+        [fact("missing-tensor", "d", shard=TWO, instead="")],
+    ),
+    "total that is true": (mapped({}, total_size=True), WHOLE, []),
+    "right total as a fraction": (mapped({}, total_size=3.0), WHOLE, []),
+    "total below": (mapped({}, total_size=2), WHOLE, [fact("total-size", stated=2, actual=3)]),
+    "wrong total and a tensor that no shard holds": (
+        mapped({"ghost": TWO}, total_size=9),
+        WHOLE,
+        [fact("missing-tensor", "ghost", shard=TWO, instead="")],
+    ),
     "wrong total": (mapped({}, total_size=4), WHOLE, [fact("total-size", stated=4, actual=3)]),
     "wrong total as a fraction": (mapped({}, total_size=4.5), WHOLE, [fact("total-size", stated=4, actual=3)]),
     "total that is no number": (mapped({}, total_size="3"), WHOLE, []),
@@ -137,6 +202,22 @@ DEFECTS: dict[str, tuple[Any, Mapping[str, bytes | None], list[Fact]]] = {
         WHOLE,
         [fact("index-duplicate-key", key="weight_map")],
     ),
+    "two tensors twice": (
+        f'{{"metadata":{{}},"metadata":{{}},"weight_map":{{"a":"{ONE}","b":"{ONE}","b":"{ONE}","a":"{ONE}","c":"{TWO}"}}}}',
+        WHOLE,
+        [
+            fact("index-duplicate-key", key="metadata"),
+            fact("index-duplicate-key", "b", key="b"),
+            fact("index-duplicate-key", "a", key="a"),
+        ],
+    ),
+    "metadata is a list": ({"metadata": [], "weight_map": MAP}, WHOLE, [fact("index-no-metadata")]),
+    "names are no text, the first of 121 characters": (
+        {"metadata": {}, "weight_map": {**MAP, "d" * 121: None, "e": 1}},
+        WHOLE,
+        unusable(f"`weight_map` gives no file name for `{'d' * 120}`", "d" * 121),
+    ),
+    "zero bytes": (b"\0" * 2000, {}, unusable("it is nothing but zero bytes")),
     "name is a number": (
         {"metadata": {}, "weight_map": {**MAP, "d": 1}},
         WHOLE,
@@ -236,3 +317,48 @@ def test_an_index_over_the_limit_is_not_read() -> None:
 
     (found,) = read_index(Huge(INDEX, b"")).facts
     assert found.values["problem"] == "it has 268,435,457 bytes; the limit is 268,435,456"
+
+
+@pytest.mark.parametrize(("over", "read"), [(0, True), (1, False)])
+def test_an_index_is_read_up_to_the_limit(over: int, read: bool) -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Huge(MemoryFile):
+        @property
+        def size(self) -> int:
+            return MAX_INDEX + over
+
+        def read(self, offset: int, length: int) -> bytes:
+            asked.append((offset, length))
+            return b"{}"
+
+    assert MAX_INDEX == 256 * 1024 * 1024
+    read_index(Huge(INDEX, b""))
+    assert asked == ([(0, MAX_INDEX)] if read else [])
+
+
+@pytest.mark.parametrize(
+    ("stale", "total", "facts_"),
+    [(2, 5, []), (2, 6, [(6, 5)]), (1, 4, [(4, 5)])],
+)
+def test_a_tensor_in_two_shards_counts_where_the_index_has_it(
+    stale: int, total: int, facts_: list[tuple[int, int]]
+) -> None:
+    """`b` has four bytes in the shard that the index names, and fewer in a copy before or behind it."""
+    copy = shard({"b": entry("U8", [stale], 0, stale), "a": entry("U8", [1], stale, stale + 1)}, stale + 1)
+    right = shard({"b": entry("U8", [4], 0, 4)}, 4)
+    for first, second in ((copy, right), (right, copy)):
+        where = {"a": ONE if first is copy else TWO, "b": TWO if first is copy else ONE}
+        found = facts({"metadata": {"total_size": total}, "weight_map": where}, {ONE: first, TWO: second})
+        assert [(f.values["stated"], f.values["actual"]) for f in found] == facts_
+
+
+def test_a_shard_named_twice_is_a_copy_of_the_first_that_has_all() -> None:
+    files = {ONE: tensors("a", "b"), TWO: tensors("a"), THREE: tensors("a", "b", "c")}
+    (found,) = facts(mapped({"a": ONE, "c": THREE, "d": TWO}), files)
+    assert (found.tensor, found.values["instead"]) == ("d", f"; {TWO} holds the tensors of {ONE}")
+
+
+def test_only_safe_names_are_files_of_an_index() -> None:
+    index = read_index(MemoryFile(INDEX, json.dumps(mapped({"d": "/etc/passwd", "e": ONE})).encode()))
+    assert index.files == {ONE, TWO}

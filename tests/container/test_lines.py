@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 
 import build
 import sample_reports
-from tensorlint.container.lines import _config_line, key_lines, places
+from tensorlint.container.checkpoint import find_checkpoints
+from tensorlint.container.lines import Line, Lines, _config_line, key_lines, places
+from tensorlint.errors import UnfinishedError
 from tensorlint.report.findings import Finding
+from tensorlint.sources.memory import MemorySource
 
 NAMES = st.text(st.sampled_from('abc.{}[]:,"\\ \u00e9\n'), min_size=1, max_size=4)
 VALUES = st.recursive(
@@ -151,3 +155,204 @@ def test_ten_thousand_places_in_a_large_configuration_are_found_in_linear_time()
     where = "quantization_config.quantized_layers"
     for name in layers:
         assert _config_line(found, {"where": where, "module": name}.get) > 3
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('{"a"\n:\n1}', {"a": 1}),
+        ('{"a" \t\r\n : 1,\n"b":2}', {"a": 1, "b": 3}),
+        ('{"a":"b",\n"c":["d", "e"],\n"f":{"g":1}}', {"a": 1, "c": 2, "f": 3, "f.g": 3}),
+        ('{"a":[{"b":1},\n{"c":1}],\n"d":1}', {"a": 1, "a.b": 1, "a.c": 2, "d": 3}),
+        ('{"a":{},\n"b":[],"c":1}', {"a": 1, "b": 2, "c": 2}),
+        ('{"\\u0061\\"b":1}', {'a"b': 1}),
+        ('{"\\q":1}', {"\\q": 1}),
+        ('{"x\\qyz":1}', {"x\\qyz": 1}),
+        ('{"a', {}),
+        ('"a"', {}),
+        ('{"a"', {}),
+    ],
+)
+def test_places_of_keys(text: str, lines: dict[str, int]) -> None:
+    assert places(text).keys == lines
+
+
+@pytest.mark.parametrize("cut", [119, 120, 121, 200])
+def test_texts_are_known_by_what_messages_say_of_them(cut: int) -> None:
+    entry = "x" * cut
+    found = places(json.dumps({"ignore": ["y", entry]}, indent=0))
+    assert set(found.texts) == {"y", "x" * min(cut, 120)}
+    assert _config_line(found, {"entry": entry, "where": "ignore"}.get) == 4
+
+
+CONFIGURATION = """{
+"a": {
+"b": {
+"list": ["same"]
+},
+"name": 1,
+"group_size": 2
+},
+"name": 3,
+"c": {
+"list": ["same", "other"],
+"deep": {"er": {"name": 4, "key": 5}}
+},
+"model.x": 6
+}"""
+
+
+@pytest.mark.parametrize(
+    ("fact", "line"),
+    [
+        ({}, 0),
+        ({"where": "elsewhere"}, 0),
+        ({"where": "a"}, 2),
+        ({"where": "a.b"}, 3),
+        ({"where": "a.b.c.d"}, 3),
+        ({"where": "c.deep.nothing.at.all"}, 12),
+        ({"entry": "same"}, 4),
+        ({"entry": "same", "where": "c"}, 11),
+        ({"entry": "same", "where": "elsewhere"}, 4),
+        ({"entry": "other", "where": "a"}, 11),
+        ({"entry": "no such", "where": "a.b"}, 3),
+        ({"entry": "", "where": "a.b"}, 3),
+        ({"entry": 7, "where": "a.b"}, 3),
+        ({"entry": "other", "module": "model.x"}, 11),
+        ({"entry": "no such", "module": "model.x"}, 14),
+        ({"module": "model.x", "where": "a"}, 2),
+        ({"module": "", "where": "a.b"}, 3),
+        ({"module": "er", "where": "c.deep"}, 12),
+        ({"module": "model.x", "key": "list"}, 14),
+        ({"key": "name"}, 9),
+        ({"key": "name", "where": "a"}, 6),
+        ({"key": "name", "where": "c"}, 12),
+        ({"key": "name", "where": "elsewhere"}, 9),
+        ({"key": "list"}, 11),
+        ({"key": "no such", "where": "c.deep"}, 12),
+        ({"key": 7, "where": "a"}, 2),
+        ({"key": "no such", "parameter": "key"}, 12),
+        ({"parameter": "group size"}, 7),
+        ({"parameter": "group size and bits"}, 7),
+        ({"parameter": "er and name"}, 12),
+        ({"field": "key"}, 12),
+        ({"key": "list", "field": "name"}, 11),
+        ({"parameter": "list", "field": "name"}, 11),
+        ({"key": "group_size", "parameter": "list"}, 7),
+        ({"where": "a", "key": None, "entry": None, "module": None}, 2),
+    ],
+)
+def test_the_line_of_a_fact_about_a_configuration(fact: dict[str, Any], line: int) -> None:
+    assert _config_line(places(CONFIGURATION), fact.get) == line
+
+
+GROUPS = """{"config_groups": {
+"group_10": {"num_bits": 8, "ignore": ["x"]},
+"group_1": {"num_bits": 4, "ignore": ["x"], "layers.1": {}}, "layers.1": {}
+}}"""
+
+
+@pytest.mark.parametrize("fact", [{"key": "num_bits"}, {"entry": "x"}, {"module": "layers.1"}, {"module": "num_bits"}])
+def test_a_path_that_only_begins_alike_is_another(fact: dict[str, Any]) -> None:
+    assert _config_line(places(GROUPS), {"where": "config_groups.group_1", **fact}.get) == 3
+
+
+# -- of a checkpoint ------------------------------------------------------------------------------------------------
+
+SHARD = "model-00001-of-00001.safetensors"
+INDEX_TEXT = json.dumps(
+    {"metadata": {"total_size": 1}, "weight_map": {"a": SHARD, "b": SHARD, "metadata.x": SHARD}}, indent=0
+)  # 2 metadata, 3 total_size, 5 weight_map, 6 a, 7 b, 8 metadata.x
+
+
+class Counted(MemorySource):
+    """Counts how often files are opened and closed; those that are gone cannot be read."""
+
+    def __init__(self, contents: Any) -> None:
+        super().__init__(contents)
+        object.__setattr__(self, "opened", [])
+        object.__setattr__(self, "closed", [])
+        object.__setattr__(self, "gone", False)
+
+    def open(self, name: str) -> Any:
+        source: Any = self
+        source.opened.append(name)
+        plain = super().open(name)
+
+        def read(offset: int, length: int) -> bytes:
+            if source.gone:
+                raise UnfinishedError("gone")
+            return plain.read(offset, length)
+
+        return SimpleNamespace(name=name, size=plain.size, read=read, close=lambda: source.closed.append(name))
+
+
+def checkpoint(folder: str = "", index: str | bytes = INDEX_TEXT, config: str = CONFIGURATION) -> tuple[Lines, Any]:
+    raw = index.encode() if isinstance(index, str) else index
+    files = {SHARD: b"", "config.json": config.encode(), sample_reports.INDEX: raw, "free.json": b"\n\n\n\n"}
+    source = Counted({folder + name: data for name, data in files.items()})
+    (found,) = find_checkpoints(source)
+    source.opened.clear()  # type: ignore[attr-defined]
+    source.closed.clear()  # type: ignore[attr-defined]
+    return Lines(found), source
+
+
+@pytest.mark.parametrize("folder", ["", "sub/"])
+@pytest.mark.parametrize(
+    ("file", "tensor", "offset", "fact", "named", "number"),
+    [
+        ("config.json", "", None, {"where": "a"}, "config.json", 2),
+        ("config.json", "a", 5, {"where": "a"}, "config.json", 2),
+        ("config.json", "", None, {}, None, 0),
+        ("free.json", "", 0, {}, "free.json", 1),
+        ("free.json", "", 2, {}, "free.json", 3),
+        ("free.json", "", 99, {}, "free.json", 5),
+        (sample_reports.INDEX, "", 0, {}, sample_reports.INDEX, 1),
+        (sample_reports.INDEX, "a", None, {}, sample_reports.INDEX, 6),
+        (SHARD, "b", None, {}, sample_reports.INDEX, 7),
+        (SHARD, "b", 4, {}, sample_reports.INDEX, 7),
+        (SHARD, "none", None, {}, None, 0),
+        (SHARD, "", None, {"key": "b", "stated": 1}, None, 0),
+        (sample_reports.INDEX, "", None, {"stated": 0}, sample_reports.INDEX, 3),
+        (sample_reports.INDEX, "", None, {}, sample_reports.INDEX, 2),
+        (sample_reports.INDEX, "", None, {"key": "b"}, sample_reports.INDEX, 7),
+        (sample_reports.INDEX, "none", None, {"key": "b", "stated": 1}, sample_reports.INDEX, 7),
+        (sample_reports.INDEX, "none", None, {"key": "weight_map"}, sample_reports.INDEX, 5),
+        (sample_reports.INDEX, "none", None, {"stated": 1}, sample_reports.INDEX, 3),
+    ],
+)
+def test_the_line_that_a_person_would_look_at(
+    folder: str, file: str, tensor: str, offset: int | None, fact: dict[str, Any], named: str | None, number: int
+) -> None:
+    lines, _ = checkpoint(folder)
+    line = lines.of(folder + file, tensor, offset, fact.get)
+    assert line == (None if named is None else Line(folder + named, number))
+
+
+def test_each_file_is_looked_through_once_and_closed() -> None:
+    lines, source = checkpoint()
+    for tensor in ("a", "b", "a"):
+        assert lines.of(SHARD, tensor, None, {}.get) is not None
+    for where in ("a", "c"):
+        assert lines.of("config.json", "", None, {"where": where}.get) is not None
+    assert source.opened == source.closed == [sample_reports.INDEX]
+
+
+def test_a_file_that_is_gone_has_no_lines_and_is_closed() -> None:
+    lines, source = checkpoint()
+    source.__dict__["gone"] = True
+    assert lines.of(SHARD, "a", None, {}.get) is None
+    assert lines.of("free.json", "", 9, {}.get) == Line("free.json", 1)
+    assert source.opened == source.closed == [sample_reports.INDEX, "free.json"]
+
+
+def test_an_index_that_cannot_be_read_or_is_not_there_has_no_lines() -> None:
+    lines, source = checkpoint(index="{")
+    assert (lines.of(SHARD, "a", None, {}.get), source.opened) == (None, [])
+    (alone,) = find_checkpoints(MemorySource({SHARD: b""}))
+    assert Lines(alone).of(SHARD, "a", None, {}.get) is None
+
+
+def test_an_index_behind_a_byte_order_mark_has_the_same_lines() -> None:
+    lines, _ = checkpoint(index=b"\xef\xbb\xbf" + INDEX_TEXT.replace("\n", "").encode())
+    assert lines.of(SHARD, "b", None, {}.get) == Line(sample_reports.INDEX, 1)

@@ -184,9 +184,9 @@ def _copies(other: Checkpoint, first: Checkpoint) -> Iterator[Fact]:
             values = {
                 "shard": name[len(other.folder) :],
                 "tensors": len(shard.header.tensors),
+                "bytes": sum(t.nbytes for t in shard.header.tensors),
                 "index": first.index.file,
             }
-            values |= {"bytes": sum(t.nbytes for t in shard.header.tensors)}
             yield Fact("unlisted-shard", name, values=values)
 
 
@@ -309,11 +309,14 @@ def _read_configs(
         if name not in names or name in set(source.broken_links()):
             continue
         file = source.open(name)
+        try:
+            raw = file.read(0, file.size) if file.size <= MAX_JSON else None
+        finally:
+            file.close()
         problem, at = "", None
-        if file.size > MAX_JSON:
+        if raw is None:
             problem = f"it has {file.size:,} bytes; the limit is {MAX_JSON:,}"
         else:
-            raw = file.read(0, file.size)
             other = what_else(raw[:1024])
             try:
                 text = raw.decode("utf-8-sig")
@@ -328,7 +331,6 @@ def _read_configs(
             except JsonError as error:
                 problem, at = str(error), error.byte_in(raw)
             problem = f"it is {other}" if other else problem
-        file.close()
         if problem:
             facts.append(Fact("config-unreadable", name, offset=at, values={"problem": problem}))
     return configs, texts, tuple(facts)

@@ -76,14 +76,22 @@ def bits_of(shape: list[int], bits: int) -> int | None:
     return elements * bits if elements * bits < _USIZE else None
 
 
-_SPELLINGS = (("TORCH.", ""), ("FLOAT", "F"), ("UINT", "U"), ("INT", "I"), ("COMPLEX", "C"), ("FP", "F"))
+_SPELLINGS = (("FLOAT", "F"), ("UINT", "U"), ("INT", "I"), ("COMPLEX", "C"), ("FP", "F"))
 
 
 def nearest_dtype(dtype: str) -> str:
-    """The dtype that was probably meant, `float8_e4m3fn` and the like included; empty when nothing is near."""
-    name = dtype[:40].upper()
+    """The dtype that was probably meant, `torch.float8_e4m3fn` and the like included; empty when nothing is near.
+
+    One of other numbers was not meant: an `int4` is no I64, and the format has nothing for it.
+    """
+    name = dtype[:40].upper().rpartition(".")[2]
     for spelling, short in _SPELLINGS:
         name = name.replace(spelling, short)
-    # Frameworks say FN or FNU for what the format leaves out; FNUZ are other formats.
-    name = re.sub(r"(E4M3|E8M0)FNU?$", r"\1", name)
-    return next(iter(difflib.get_close_matches(name, DTYPE_BITS, 1, 0.5)), "")
+    # Frameworks say FN or FNU for what the format leaves out; FNUZ are other formats. FP4 has one layout only.
+    name = re.sub(r"^(?=E\dM\d)", "F8_", re.sub(r"(E\dM\d)FNU?(_X2)?$", r"\1", name)).replace("F4_E2M1", "F4")
+    same = [known for known in DTYPE_BITS if _digits(known) == _digits(name)]
+    return next(iter(difflib.get_close_matches(name, same, 1)), "")
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)

@@ -17,6 +17,7 @@ from typing import Any
 from ..facts import Fact, FactKind
 from ..sources.interface import File
 from ..sources.sniff import what_else
+from ..text.wording import plural
 from .header import Header
 from .jsontext import JsonError, Pairs, parse
 
@@ -140,7 +141,7 @@ def _held(holders: Iterable[str]) -> str:
     if not found:
         return ""
     (most, _), *more = found.most_common()
-    who = f"{most} and {len(more)} other shards hold" if more else f"{most} holds"
+    who = f"{most} and {plural(len(more), 'other shard')} hold" if more else f"{most} holds"
     return f"; {who} {sum(found.values())} of them"
 
 

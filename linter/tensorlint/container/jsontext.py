@@ -8,13 +8,13 @@ import re
 from typing import Any
 
 MAX_DEPTH = 127  # levels; serde_json, the parser of the reference reader, refuses more
-_MAX_DIGITS = 309  # of an integer; more than that is over the largest 64-bit float, which serde_json refuses
+_MAX_DIGITS = 80  # of an integer, its sign included, that is made one: no size has as many
 _SURROGATE = re.compile(r"\\u[dD](?:[89abAB]..\\u[dD][c-fC-F]|([89a-fA-F]))")  # a pair, or group 1
 _TOKEN = re.compile(r'"[^"]*"|([\[{])|[\]}]')
 
 
 class BadInteger:
-    """An integer literal that no reader takes as a size: `-0`, or more than 80 digits."""
+    """An integer literal that no reader takes as a size: `-0`, or more than 80 characters."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -53,9 +53,10 @@ def _pairs(items: list[tuple[str, Any]]) -> Pairs:
 
 
 def _integer(text: str) -> int | BadInteger:
-    if len(text) > _MAX_DIGITS + 1 or (len(text) >= _MAX_DIGITS and math.isinf(float(text))):
-        raise JsonError("a number is out of range")
-    return BadInteger(text) if text == "-0" or len(text) > 80 else int(text)
+    if text != "-0" and len(text) <= _MAX_DIGITS:
+        return int(text)
+    _float(text)  # serde_json refuses what is over the largest 64-bit float
+    return BadInteger(text)
 
 
 def _float(text: str) -> float:

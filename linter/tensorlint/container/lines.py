@@ -155,16 +155,20 @@ def _config_line(found: Places, lookup: Lookup) -> int:
     if isinstance(entry, str) and entry:
         rows = found.texts.get(entry[:_CUT], [])
     if isinstance(module, str) and module:
-        rows = rows or [row for row in found.named.get(module, ()) if row[0].startswith(where)]
+        rows = rows or [row for row in found.named.get(module, ()) if _below(row[0], where)]
     for key in _wanted(lookup):
         rows = rows or sorted(found.named.get(key, ()), key=lambda row: row[0].count("."))
     if rows:
-        return next((line for path, line in rows if path.startswith(where)), rows[0][1])
+        return next((line for path, line in rows if _below(path, where)), rows[0][1])
     while where:
         if where in found.keys:
             return found.keys[where]
         where = where.rpartition(".")[0]
     return 0
+
+
+def _below(path: str, where: str) -> bool:
+    return not where or f"{path}.".startswith(f"{where}.")
 
 
 def _wanted(lookup: Lookup) -> list[str]:

@@ -28,7 +28,7 @@ STATES: Mapping[str, FactKind] = {
     "header-not-object": FactKind("The header is JSON, but not an object.", ("found",)),
     "bad-entry": FactKind("A tensor's entry in the header cannot be used.", ("problem",)),
     "bad-metadata": FactKind("`__metadata__` is not a map from text to text.", ("problem",)),
-    "unknown-dtype": FactKind("A tensor has a dtype the format does not know.", ("dtype", "near", "meant")),
+    "unknown-dtype": FactKind("A tensor has a dtype the format does not know.", ("dtype", "near")),
     "duplicate-key": FactKind("A key stands twice in the header.", ("key", "where")),
     "size-overflow": FactKind("A tensor's size overflows 64 bits.", ("shape", "dtype")),
     "partial-byte": FactKind("A tensor of a packed dtype does not end on a byte.", ("shape", "dtype", "bits")),
@@ -207,7 +207,7 @@ def _entries(top: Pairs, shard: str, data_start: int, facts: list[Fact]) -> tupl
             if dtype not in unknown_dtypes:
                 unknown_dtypes[dtype] = nearest_dtype(dtype) if len(unknown_dtypes) < _MAX_GUESSES else ""
             near = unknown_dtypes[dtype]
-            values = {"dtype": dtype[:40], "near": near, "meant": f" (nearest: {near})" if near else ""}
+            values = {"dtype": dtype[:40], "near": near}
             facts.append(Fact("unknown-dtype", shard, name, values=values))
             continue
         total = bits_of(shape, bits)

@@ -125,9 +125,9 @@ class Suppression:
 class Finding:
     """One defect; the same defect in many tensors is one finding with many locations.
 
-    `state` compares with a baseline, where there is one: `new`, `known` (the baseline has it), or `gone` (only the
-    baseline has it). `fingerprint` is made of the rule and of all names it is about, see `fingerprint`. `spread` is
-    there when `locations` are fewer than `count`.
+    `values` are the numbers and words behind the message, in types of JSON. `state` compares with a baseline, where
+    there is one: `new`, `known` (the baseline has it), or `gone` (only the baseline has it). `fingerprint` is made of
+    the rule and of all names it is about, see `fingerprint`. `spread` is there when `locations` are fewer than `count`.
     """
 
     rule: str

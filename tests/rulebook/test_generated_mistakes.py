@@ -27,8 +27,10 @@ MORE = {  # further keys of each base, so that they are tried too
         "decode": "decode: weight * block_scale", "see": "see: [a/b#1]",
     },
     "dialect": {
-        "fields": "fields: {bits: [bits]}", "matching": "matching: [glob]", "lists": "lists: none",
-        "overrides": "overrides: true", "activations": "activations: {FP8: static}",
+        "fields": "fields: {bits: [bits], groups: [groups], format: [format]}", "matching": "matching: [glob]",
+        "group": "group: {targets: targets, bits: weights.bits}", "targets": "targets: [exact]", "lists": "lists: none",
+        "module": "module: {weight: w}", "mixed": "mixed: [several]", "overrides": "overrides: true",
+        "activations": "activations: {FP8: static}",
     },
     "family": {
         "fused": "fused: [[a_proj, b_proj]]", "counts": "counts: {layers: [n]}", "optional": 'optional: ["*.bias"]',

@@ -30,6 +30,7 @@ STATES: Mapping[str, FactKind] = {
 VALUE_STATES: Mapping[str, FactKind] = {
     "kv-all-one": FactKind("Every KV-cache scale is exactly 1.", ("tensors",)),
 }
+_USUAL_BITS = 8  # of a cache whose settings name none
 _LAYER = re.compile(r"^(?P<layer>.*?\.\d+)\.")
 
 
@@ -53,11 +54,11 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         text = (
             declared
             if isinstance(declared, str)
-            else f"{declared.get('num_bits', 8)} bit"
+            else f"{declaration.get('kv_cache_bits') or _USUAL_BITS} bit"
             if isinstance(declared, dict)
             else ""
         )
-        dynamic = isinstance(declared, dict) and declared.get("dynamic") is True
+        dynamic = isinstance(declared, dict) and declaration.get("kv_cache_dynamic") is True
         if not scales and text and not dynamic and view.checkpoint.whole and view.layers and not _other_scales(view):
             yield Fact("kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where})
             break

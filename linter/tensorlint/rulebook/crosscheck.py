@@ -106,6 +106,36 @@ def check_dialect(top: Item) -> None:
     if "activations" in keys:
         for value in keys["activations"].mapping("`activations`").values():
             value.word("an activation scheme", ACTIVATIONS)
+    fields = keys["fields"].mapping("`fields`") if "fields" in keys else {}
+    _check_spelling(fields)
+    if "group" in keys:
+        group = keys["group"].mapping("`group`")
+        _check_spelling(group)
+        if "groups" not in fields:
+            keys["group"].fail_key("no field says where the groups are", "such as fields: {groups: [config_groups]}")
+        if "targets" not in group or "targets" not in keys:
+            keys["group"].fail_key(
+                "a group has targets, and they cover modules in some way",
+                "such as targets: targets in `group`, and beside it targets: [exact, regex]",
+            )
+    elif "groups" in fields:
+        fields["groups"].fail_key("nothing says what stands in a group", "add `group`, such as {bits: weights.bits}")
+    for key, field in _NEEDS.items():
+        if key in keys and field not in fields:
+            keys[key].fail_key(f"`{key}` are values of a field that is not spelt", f"add `{field}` to `fields`")
+
+
+_NEEDS = {"exceptions": "exceptions", "unfinished": "status", "mixed": "format"}  # key -> the field it is about
+
+
+def _check_spelling(fields: Mapping[str, Item]) -> None:
+    """Fail for what cannot be a path of keys, and for how activations are scaled where they have no settings."""
+    for field, item in fields.items():
+        for path in item.one_or_more():
+            if not all(path.raw.split(".")):
+                path.fail(f"`{path.raw}` is not a path of keys", "such as weights.num_bits")
+        if field == "activation_dynamic" and "activations" not in fields:
+            item.fail_key("it is not said where the settings of activations are", "add `activations`")
 
 
 def check_family(top: Item) -> None:

@@ -245,8 +245,9 @@ def _dialect() -> Schema:
     types = {
         "method": _TEXT,
         "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
-        "fields": table({field: some(_TEXT) for field in dialect.FIELDS}),
-        "matching": some(one_of(dialect.STYLES)),
+        **{k: table({f: some(_TEXT) for f in words}) for k, words in dialect.SPELLINGS.items()},
+        **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(dialect.STYLES))),
+        **dict.fromkeys(("marks", "unfinished", "mixed"), some(_TEXT)),
         "lists": one_of(dialect.LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,

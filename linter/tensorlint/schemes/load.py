@@ -20,12 +20,9 @@ from .model import (
     Symbol,
 )
 from .shapes import Dim, Shape, ShapeError, dim
+from .spelling import VALUES
 
-DECLARED_FIELDS = (
-    "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "activation_bits", "activation_type",
-    "activation_group", "activation_symmetric",
-)  # fmt: skip
+DECLARED_FIELDS = ("method", *VALUES, "block_rows", "block_cols")
 # The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
 KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",

@@ -34,7 +34,10 @@ MORE = {  # further keys of each base, so that they are tried too
     },
     "family": {
         "fused": "fused: [[a_proj, b_proj]]", "counts": "counts: {layers: [n]}", "optional": 'optional: ["*.bias"]',
-        "model_types": "model_types: [mine]", "layers": "layers: [model.layers]",
+        "model_types": "model_types: [mine]", "layers": "layers: [model.layers]", "linear": "linear: {roles: [mlp]}",
+        "ends": "ends: {head: lm_head}", "experts": "experts: {named: experts}", "names": "names: {outer: model}",
+        "kv_cache": "kv_cache: {pair: [k_proj, v_proj]}", "config": "config: {tied: tie}",
+        "equal": "equal: [{a_proj: rows, b_proj: columns}]", "rows": 'rows: {"*.a_proj": 2*hidden}',
     },
 }  # fmt: skip
 FULL = {name: {**base, **MORE.get(name, {})} for name, base in BASES.items()}
@@ -46,6 +49,8 @@ FREE = {
     "activations",
     "when",
     "holds",
+    "equal",
+    "rows",
 }  # tables whose keys are names of the author's
 WRONG = {
     "a list of lists": "[[a]]", "a table": "{surely_no_key: 1}", "a date": "2024-01-01", "on": "on", "nothing": "",

@@ -30,7 +30,8 @@ def declared(
     }
     contents.update({name + ".json": json.dumps(value).encode() for name, value in files.items()})
     checkpoint = next(iter(find_checkpoints(MemorySource(contents))))
-    return read_declared(checkpoint, load_book().dialects.values() if dialects is None else dialects)
+    book = load_book()
+    return read_declared(checkpoint, book.dialects.values() if dialects is None else dialects, book.general.inside)
 
 
 MODELOPT = {

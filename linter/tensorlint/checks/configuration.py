@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact, FactKind
-from ..names import canonical
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.model import Scheme
 from ..schemes.module import Module
@@ -158,7 +157,8 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
         yield Fact("ignored-but-quantized", main.file, place, values={**values, "entry": expected.entry})
         return
     if expected.quantized is False and main.layers is not None:
-        if not any(canonical(module.name) == canonical(name) for name in main.layers):
+        plain = view.anatomy.canonical
+        if not any(plain(module.name) == plain(name) for name in main.layers):
             yield Fact("quantized-not-declared", main.file, place, values=values)
         return
     if expected.quantized is False and not main.quantizes and module.parts.keys() & {"weight"}:

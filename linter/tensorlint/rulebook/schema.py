@@ -257,16 +257,19 @@ def _dialect() -> Schema:
 
 
 def _family() -> Schema:
-    types = {
-        "model_types": some(_GLOB),
-        "layers": some(_TEXT),
-        "optional": some(_GLOB),
-        "roles": table({role: some(_GLOB) for role in families.ROLES}),
+    leaf: Schema = {"type": "string", "pattern": r"^[^.*]+$"}
+    kinds = {"glob": some(_GLOB), "role": some(one_of(families.ROLES)), "name": some(leaf), "text": some(_TEXT)}
+    sides = {**mapping(one_of(families.SIDES)), "minProperties": 2, "propertyNames": leaf}
+    types: dict[str, Schema] = {
+        **{key: kinds[kind] for key, kind in families.LISTS.items()},
+        **{key: table({k: kinds[kind] for k, kind in rows.items()}) for key, rows in families.TABLES.items()},
+        **{key: {"type": "array", "items": sides} for key in families.WIRES},
+        "rows": {**mapping(_TEXT), "propertyNames": _GLOB},
         "wrappers": mapping(_TEXT),
-        "counts": table({count: some(_TEXT) for count in families.COUNTS}),
-        "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
+        "fused": {"type": "array", "items": {"type": "array", "items": leaf, "minItems": 2}},
     }
-    return _of(families.KEYS, types, ())
+    meant = {key: _described(schema, families.MEANING[key]) for key, schema in types.items()}
+    return _of(families.KEYS, meant, ())
 
 
 def _producer() -> Schema:

@@ -14,7 +14,6 @@ from .model import Scheme
 from .spelling import is_null, stated, values
 
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
-_WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
 
 @dataclass(frozen=True)
@@ -208,19 +207,23 @@ class Declared:
         return self.all[0] if self.all else None
 
 
-def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declared:
-    """Every declaration in the checkpoint's JSON files; config.json comes first, as loaders read it."""
+def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect], inside: Iterable[str]) -> Declared:
+    """Every declaration in the checkpoint's JSON files; config.json comes first, as loaders read it.
+
+    A declaration may also stand `inside` the settings of the language model, under one of these keys.
+    """
+    around = ((), *((key,) for key in inside))
     found: list[Declaration] = []
     unknown: list[tuple[str, str]] = []
     known_methods = {d.method for d in dialects}
     for dialect in dialects:
         for place in dialect.places:
             content = checkpoint.config(place.file)
-            for at, value in _at(content, place.at):
+            for at, value in _at(content, place.at, around):
                 wanted = all(value.get(k) in allowed for k, allowed in place.when.items())
                 if wanted and not any(value.get(k) in refused for k, refused in place.unless.items()):
                     found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
-    for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
+    for at, value in _at(checkpoint.config("config.json"), ("quantization_config",), around):
         method = value.get("quant_method")
         if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):
             unknown.append((checkpoint.path("config.json"), str(method)[:60]))
@@ -229,8 +232,10 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
     return Declared(tuple(found), tuple(unknown))
 
 
-def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    for wrapper in _WRAPPERS:
+def _at(
+    content: Mapping[str, Any], path: tuple[str, ...], around: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for wrapper in around:
         value: Any = content
         for step in (*wrapper, *path):
             value = value.get(step) if isinstance(value, dict) else None

@@ -346,6 +346,19 @@ CASES = [
     ("scheme", "bad", 'bad: [{but: {a.my_scale: "«FP8[4]"}, rule: x}]', "is not a dtype"),
     ("scheme", "bad", "bad: [{but: {a.my_scale: dropped}, rule: x, «says: y}]", "unknown key `says`"),
     ("scheme", "bad", 'bad: [«{model.safetensors: {a: "F32[4]"}}]', "says what must be said"),
+    ("scheme", "parts", "parts: {weight: {name: '{module}.w', dtype: U8, telling: «no}}", "true or false"),
+    (
+        "scheme",
+        "parts",
+        "parts: {weight: {name: '{module}.w', dtype: I32, shape: [N, K], packs: [N*«b]}}",
+        "no shape uses the symbol `b`",
+    ),
+    (
+        "scheme",
+        "parts",
+        "parts: {weight: {name: '{module}.w', dtype: I32, shape: [N, K], packs: [«K//2]}}",
+        "uses something else",
+    ),
     # -- dialects
     ("dialect", "places", "", "has no `places`"),
     ("dialect", "place", "«place: []", "did you mean `places`"),
@@ -370,6 +383,8 @@ CASES = [
     ("dialect", "exceptions", "«exceptions: exact", "add `exceptions` to `fields`"),
     ("dialect", "unfinished", "«unfinished: frozen", "add `status` to `fields`"),
     ("dialect", "mixed", "«mixed: several", "add `format` to `fields`"),
+    ("dialect", "powers_of_two", "«powers_of_two: {e8: weight_scale}", "add `scale_format` to `fields`"),
+    ("dialect", "powers_of_two", "powers_of_two: {e8: «weigth_scale}", "did you mean `weight_scale`"),
     ("dialect", "lists", "lists: «completed", "did you mean `complete`"),
     ("dialect", "activations", "activations: {FP8: «statik}", "did you mean `static`"),
     ("dialect", "trust_activations", "trust_activations: «no", "true or false"),

@@ -49,6 +49,7 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         names[part.suffix] = name
         if part.scales == name:
             fields["scales"].fail("a part does not scale itself")
+        _check_packs(scheme, name, fields)
         _check_holds(part.dtypes, fields)
         _check_labels(fields)
     _check_symbols(keys, scheme)
@@ -63,6 +64,13 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
     for item in keys["declared"].one_or_more() if "declared" in keys else ():
         for value in item.mapping("`declared`", DECLARED_FIELDS).values():
             value.one_or_more()
+
+
+def _check_packs(scheme: Scheme, name: str, fields: Mapping[str, Item]) -> None:
+    known = _used(scheme)
+    for size in scheme.parts[name].packs:
+        for symbol in sorted(size.symbols - known):
+            fields["packs"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
 
 
 def _check_holds(dtypes: Collection[str], fields: Mapping[str, Item]) -> None:
@@ -125,7 +133,8 @@ def check_dialect(top: Item) -> None:
             keys[key].fail_key(f"`{key}` are values of a field that is not spelt", f"add `{field}` to `fields`")
 
 
-_NEEDS = {"exceptions": "exceptions", "unfinished": "status", "mixed": "format"}  # key -> the field it is about
+# Keys with the field that they are about.
+_NEEDS = {"exceptions": "exceptions", "unfinished": "status", "mixed": "format", "powers_of_two": "scale_format"}
 
 
 def _check_spelling(fields: Mapping[str, Item]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..schemes import dialect, families, load, producers
-from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, PART_KINDS, SIGNS
 from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
@@ -195,7 +195,7 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
-        "texts": some(_TEXT), "opposes": _TEXT,
+        "texts": some(_TEXT), "opposes": _TEXT, "telling": _FLAG, "packs": dims,
         "codes": table(
             {
                 "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},
@@ -252,6 +252,7 @@ def _dialect() -> Schema:
         "overrides": _FLAG,
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
+        "powers_of_two": mapping(some(one_of(PART_KINDS))),
     }
     return _of(dialect.KEYS, types, dialect.REQUIRED)
 

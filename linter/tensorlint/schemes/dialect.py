@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..text.yamltext import Item
+from .model import PART_KINDS
 from .spelling import FIELDS, GROUP, MODULE, OF_MODULES, VALUES, Spelling
 
 STYLES = (
@@ -54,7 +55,8 @@ class Dialect:
     settings that do not hold. `marks` are keys that only some methods' declarations have; `stores` names the parts that
     every module has whose declared fields have these values (a field that is not stated does not count). `unfinished`
     are the values of `status` before the weights are stored as declared; `mixed` is the `format` of a declaration whose
-    groups have formats of their own.
+    groups have formats of their own; `powers_of_two` names the parts whose values are that under a word of
+    `scale_format`.
     """
 
     name: str
@@ -77,13 +79,15 @@ class Dialect:
     stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
     unfinished: tuple[str, ...]
     mixed: tuple[str, ...]
+    powers_of_two: Mapping[str, tuple[str, ...]]
     see: tuple[str, ...]
 
 
 # The keys of a dialect file; the JSON Schema is made of them too.
 KEYS = {
     "summary", "method", "places", "fields", "group", "module", "targets", "matching", "loose", "lists", "overrides",
-    "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed", "see",
+    "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed",
+    "powers_of_two", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
 SPELLINGS: Mapping[str, Collection[str]] = {"fields": FIELDS, "group": GROUP, "module": MODULE}
@@ -135,8 +139,14 @@ def load_dialect(top: Item, name: str) -> Dialect:
         stores=_stores(keys["stores"]) if "stores" in keys else {},
         unfinished=texts("unfinished"),
         mixed=texts("mixed"),
+        powers_of_two=_powers(keys["powers_of_two"]) if "powers_of_two" in keys else {},
         see=texts("see"),
     )
+
+
+def _powers(item: Item) -> dict[str, tuple[str, ...]]:
+    rows = item.mapping("`powers_of_two`").items()
+    return {word: tuple(part.word("a part", PART_KINDS) for part in parts.one_or_more()) for word, parts in rows}
 
 
 def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:

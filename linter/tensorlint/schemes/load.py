@@ -47,6 +47,8 @@ PART_KEYS = {
     "codes",
     "texts",
     "opposes",
+    "telling",
+    "packs",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -135,6 +137,8 @@ def _part(name: str, item: Item) -> Part:
         codes=_codes(keys["codes"]) if "codes" in keys else None,
         texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
         opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
+        telling=keys["telling"].boolean("`telling`") if "telling" in keys else True,
+        packs=_shape(keys["packs"]) if "packs" in keys else (),
     )
 
 

@@ -125,6 +125,8 @@ class Part:
     codes: Codes | None = None
     texts: tuple[str, ...] = ()
     opposes: str | None = None
+    telling: bool = True
+    packs: Shape = ()
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tensorlint.names import canonical, pattern_of, short
+from tensorlint.names import pattern_of, short
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,3 @@ def test_numbers_become_stars_only_as_whole_components(name: str, pattern: str) 
 )
 def test_many_names_become_short_patterns(names: list[str], patterns: list[str]) -> None:
     assert short(names) == patterns
-
-
-def test_wrappers_that_differ_between_library_versions_are_removed() -> None:
-    assert canonical("model.language_model.layers.0.q") == canonical("language_model.model.layers.0.q") == "layers.0.q"

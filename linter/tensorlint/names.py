@@ -21,14 +21,6 @@ def pattern_of(name: str) -> str:
     return intern(_NUMBER.sub("*", name))
 
 
-def canonical(module: str) -> str:
-    """A module name without the wrappers that differ between library versions (`model.`, `language_model.`)."""
-    parts = module.split(".")
-    while parts and parts[0] in ("model", "language_model", "base_model", "module", "_orig_mod"):
-        parts.pop(0)
-    return ".".join(parts)
-
-
 def lineage(name: str) -> Iterator[str]:
     """A name and what it stands in: `a.b.c`, `a.b`, `a`."""
     while name:

@@ -27,12 +27,17 @@ MORE = {  # further keys of each base, so that they are tried too
         "decode": "decode: weight * block_scale", "see": "see: [a/b#1]",
     },
     "dialect": {
-        "fields": "fields: {bits: [bits]}", "matching": "matching: [glob]", "lists": "lists: none",
-        "overrides": "overrides: true", "activations": "activations: {FP8: static}",
+        "fields": "fields: {bits: [bits], groups: [groups], format: [format]}", "matching": "matching: [glob]",
+        "group": "group: {targets: targets, bits: weights.bits}", "targets": "targets: [exact]", "lists": "lists: none",
+        "module": "module: {weight: w}", "mixed": "mixed: [several]", "overrides": "overrides: true",
+        "activations": "activations: {FP8: static}",
     },
     "family": {
         "fused": "fused: [[a_proj, b_proj]]", "counts": "counts: {layers: [n]}", "optional": 'optional: ["*.bias"]',
-        "model_types": "model_types: [mine]", "layers": "layers: [model.layers]",
+        "model_types": "model_types: [mine]", "layers": "layers: [model.layers]", "linear": "linear: {roles: [mlp]}",
+        "ends": "ends: {head: lm_head}", "experts": "experts: {named: experts}", "names": "names: {outer: model}",
+        "kv_cache": "kv_cache: {pair: [k_proj, v_proj]}", "config": "config: {tied: tie}",
+        "equal": "equal: [{a_proj: rows, b_proj: columns}]", "rows": 'rows: {"*.a_proj": 2*hidden}',
     },
 }  # fmt: skip
 FULL = {name: {**base, **MORE.get(name, {})} for name, base in BASES.items()}
@@ -44,6 +49,8 @@ FREE = {
     "activations",
     "when",
     "holds",
+    "equal",
+    "rows",
 }  # tables whose keys are names of the author's
 WRONG = {
     "a list of lists": "[[a]]", "a table": "{surely_no_key: 1}", "a date": "2024-01-01", "on": "on", "nothing": "",

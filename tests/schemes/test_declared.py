@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from tensorlint.container.checkpoint import find_checkpoints
 from tensorlint.rulebook.examples import write_shard
-from tensorlint.rulebook.library import load_book
+from tensorlint.rulebook.library import dialect_from, load_book
 from tensorlint.schemes.declared import Declared, read_declared
+from tensorlint.schemes.dialect import Dialect
 from tensorlint.sources.memory import MemorySource
+from tensorlint.text.yamlread import read
 
 
-def declared(quantization: dict[str, Any] | None = None, wrap: str = "", **files: dict[str, Any]) -> Declared:
+def declared(
+    quantization: dict[str, Any] | None = None,
+    dialects: Iterable[Dialect] | None = None,
+    wrap: str = "",
+    **files: dict[str, Any],
+) -> Declared:
     config: dict[str, Any] = {"quantization_config": quantization} if quantization is not None else {}
     contents: dict[str, bytes | None] = {
         "model.safetensors": write_shard({"a.weight": ("F32", (1,), bytes(4))}),
@@ -22,7 +30,8 @@ def declared(quantization: dict[str, Any] | None = None, wrap: str = "", **files
     }
     contents.update({name + ".json": json.dumps(value).encode() for name, value in files.items()})
     checkpoint = next(iter(find_checkpoints(MemorySource(contents))))
-    return read_declared(checkpoint, load_book().dialects.values())
+    book = load_book()
+    return read_declared(checkpoint, book.dialects.values() if dialects is None else dialects, book.general.inside)
 
 
 MODELOPT = {
@@ -119,6 +128,38 @@ def test_settings_of_single_modules_are_read_below_the_first_key() -> None:
     assert first is not None and first.expect("layers.0.q_proj").values["type"] == "fp4"
 
 
+OWN = """\
+summary: Groups in a spelling of their own.
+method: acme
+places: [{file: config.json, at: quantization_config, when: {quant_method: acme}}]
+fields: {groups: parts_of_the_model}
+group: {targets: of, bits: w.width, block: w.tile, activations: x, activation_dynamic: x.live, activation_bits: x.width}
+targets: [glob]
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        ({"w": {"width": 5}}, {"bits": 5}),
+        ({"w": {"width": 8, "tile": "128x64"}}, {"bits": 8, "block_rows": 128, "block_cols": 64}),
+        ({"w": {"width": 8, "tile": [128, 64]}}, {"bits": 8, "block_rows": 128, "block_cols": 64}),
+        ({"w": {"width": 8}, "x": {"live": True, "width": 4}}, {"bits": 8, "activations": "dynamic", "activation_bits": 4}),
+        ({"w": {"width": 8}, "x": {"live": "local"}}, {"bits": 8, "activations": "local"}),
+        ({"w": {"width": 8}, "x": {}}, {"bits": 8, "activations": "static"}),
+        ({"w": {"width": 8}, "x": None}, {"bits": 8, "activations": "none"}),
+        ({"weights": {"num_bits": 4}}, {"bits": 0}),
+    ],
+)  # fmt: skip
+def test_a_dialect_says_how_a_group_is_spelt(group: dict[str, Any], values: dict[str, Any]) -> None:
+    dialect = dialect_from(read(OWN.encode(), "acme.yaml"), "acme")
+    content = {"quant_method": "acme", "parts_of_the_model": {"g": {"of": ["*.q"], **group}}}
+    (only,) = declared(content, [dialect]).all
+    assert only.groups is not None
+    assert dict(only.groups[0].values) == values
+    assert only.groups[0].targets.covering("a.q") and not only.groups[0].targets.covering("a.k")
+
+
 def test_a_declaration_inside_text_config_is_found() -> None:
     main = declared(MODELOPT, wrap="text_config").main
     assert main is not None
@@ -151,6 +192,16 @@ def test_a_method_no_dialect_knows_is_named() -> None:
         {"quant_method": "fp8", "weight_block_size": ["128", None], "modules_to_not_convert": [1, None]},
         {"quant_method": "modelopt", "quantized_layers": {"a": 1, "b": None}},
         {"quant_method": ["modelopt"]},
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"g": {"targets": ["a"], "weights": {"block_structure": "²x²"}}},
+        },
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"g": {"targets": ["a"], "weights": {"block_structure": "9" * 5000 + "x1"}}},
+        },
+        {"quant_method": "compressed-tensors", "config_groups": {"g": {"weights": [[{}]], "input_activations": [[]]}}},
+        {"quant_method": "gptq", "dynamic": {"a.b": {"bits": "sixteen"}}},
     ],
 )
 def test_values_of_the_wrong_type_never_raise(config: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from tensorlint.schemes.families import Anatomy, Family
+from tensorlint.schemes.anatomy import Anatomy
+from tensorlint.schemes.families import Family
 
 _MODULES = (
     "model.layers.0.mlp",
@@ -21,7 +22,7 @@ _MODULES = (
 
 
 def _anatomy(glob: str) -> Anatomy:
-    return Anatomy((Family("f", (), (), (), {"mlp": (glob,)}, (), (), {}, ()),))
+    return Anatomy((Family("f", tables={"roles": {"mlp": (glob,)}, "names": {"outer": ("model",)}}),))
 
 
 @pytest.mark.parametrize(

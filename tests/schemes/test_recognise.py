@@ -26,7 +26,8 @@ def recognised(modules: Mapping[str, Spec]) -> Recognised:
         for suffix, (dtype, shape) in spec.items():
             name = module + suffix
             tensors[name] = TensorInfo(name, dtype, shape, "model.safetensors", 0, 0)
-    return Recogniser(load_book().schemes.values()).recognise(tensors, None)
+    book = load_book()
+    return Recogniser(book.schemes.values(), book.general.hints).recognise(tensors, None)
 
 
 def module(found: Recognised, name: str) -> Module:

@@ -33,7 +33,6 @@ STATES: Mapping[str, FactKind] = {
         "The configuration counts layers for multi-token prediction, but there are none.", ("key", "count")
     ),
 }
-_EXPERT = re.compile(r"^(?P<before>.*?\bexperts)\.(?P<number>\d+)\.(?P<after>.+)$")
 _MOST = 100_000  # layers or experts that are looked for; a hostile configuration counts billions
 _NAMED = 16  # of those that are missing or too many
 _TALL = 2  # matrices with a row for each token: the embedding, and a head by whatever name
@@ -42,10 +41,10 @@ _TALL = 2  # matrices with a row for each token: the embedding, and a head by wh
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about what is missing; only for whole checkpoints of decoder models."""
     checkpoint = view.checkpoint
-    config = checkpoint.model_config
+    config = view.model_config
     if not checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
         return
-    if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
+    if not view.anatomy.states(config, "layers"):
         return
     yield from _layers(view, config)
     yield from _experts(view, config)
@@ -87,12 +86,9 @@ def _is_ordinary(view: View, layer: Layer, ordinary: list[frozenset[str]]) -> bo
     return any(len(mine & other) * 2 > len(mine) for other in ordinary)
 
 
-_MTP_KEYS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers")
-
-
 def _mtp(view: View, config: Mapping[str, Any], count: int) -> Iterator[Fact]:
     """Layers for multi-token prediction that are counted, but neither behind the others nor under own names."""
-    stated = next(((k, config[k]) for k in _MTP_KEYS if type(config.get(k)) is int and config[k] > 0), None)
+    stated = next((found for found in view.anatomy.counts(config, "mtp") if found[1]), None)
     if stated is None or any(layer.number >= count for layer in view.layers):
         return
     if not any("mtp" in view.anatomy.roles(name.rpartition(".")[0]) for name in view.checkpoint.tensors):
@@ -105,9 +101,9 @@ def _experts(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     rows: dict[str, set[int]] = {}
     for layer in view.layers:
         for name in layer.tensors:
-            expert = _EXPERT.match(name)
+            expert = view.anatomy.expert(name)
             if expert:
-                rows.setdefault(f"{layer.prefix}.{layer.number}.{expert['before']}", set()).add(int(expert["number"]))
+                rows.setdefault(f"{layer.prefix}.{layer.number}.{expert.owner}", set()).add(expert.number)
     if not rows:
         return
     counted = view.anatomy.count(config, "experts")
@@ -146,7 +142,8 @@ def _without_experts(view: View, rows: Mapping[str, set[int]]) -> Iterator[str]:
             module = f"{layer.prefix}.{layer.number}.{end}"
             parent = end.rpartition(".")[0]
             stacked = any(name.startswith(end + ".") for name in layer.tensors)
-            if module not in rows and not stacked and parent and f"{parent}.gate.weight" in layer.tensors:
+            routed = any(f"{parent}.{router}.weight" in layer.tensors for router in view.anatomy.routers)
+            if module not in rows and not stacked and parent and routed:
                 yield module
 
 
@@ -154,9 +151,9 @@ def _expert_parts(view: View, rows: Mapping[str, set[int]]) -> Iterator[Fact]:
     """Experts that lack a whole module which the other experts of their layer have."""
     children: dict[tuple[str, str], set[int]] = defaultdict(set)
     for name in view.modules:
-        expert = _EXPERT.match(name)
+        expert = view.anatomy.expert(name)
         if expert:
-            children[expert["before"], expert["after"]].add(int(expert["number"]))
+            children[expert.owner, expert.rest].add(expert.number)
     for (parent, child), numbers in children.items():
         everyone = rows.get(parent, set())
         lacking = sorted(everyone - numbers)
@@ -170,9 +167,7 @@ def _expert_parts(view: View, rows: Mapping[str, set[int]]) -> Iterator[Fact]:
 
 def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     """Embedding, final norm and head of a causal language model."""
-    architectures = view.checkpoint.config("config.json").get("architectures")
-    names = [str(a) for a in architectures] if isinstance(architectures, list) else []
-    if not any(a.endswith(("ForCausalLM", "ForConditionalGeneration")) for a in names):
+    if not view.anatomy.generates(view.checkpoint.config("config.json")):
         return
     where = view.checkpoint.path("config.json")
     vocabulary = view.anatomy.count(config, "vocabulary")
@@ -183,18 +178,18 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     tall = [
         m for m in outer if (w := view.modules[m].parts.get("weight")) is not None and rows and w.shape[:1] == (rows,)
     ]
-    base = view.layers[0].prefix.rpartition(".")[0]
     if vocabulary and "embedding" not in roles and len([m for m in tall if "head" not in view.anatomy.roles(m)]) == 0:
-        yield Fact("missing-embedding", where, f"{base}.embed_tokens.weight".lstrip("."), values={"vocabulary": rows})
+        yield Fact("missing-embedding", where, f"{view.end_name('embedding')}.weight", values={"vocabulary": rows})
     normed = any("norm" in view.anatomy.roles(m) for m in view.modules if m.startswith(view.layers[0].prefix + "."))
-    last = f"{base}.norm.weight".lstrip(".")
+    last = f"{view.end_name('final_norm')}.weight"
     ended = any({"norm", "final_norm"} & view.anatomy.roles(m) for m in outer) or view.anatomy.optional(last)
     if normed and not ended:
         yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
-    tied = view.checkpoint.config("config.json").get("tie_word_embeddings", config.get("tie_word_embeddings"))
+    key, tied = view.tied()
     heads = [m for m in outer if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < _TALL:
-        yield Fact("missing-head", where, "lm_head.weight", values={"key": "tie_word_embeddings"})
+        usual = next(iter(view.anatomy.ends("head")), "head")
+        yield Fact("missing-head", where, f"{usual}.weight", values={"key": key})
 
 
 CHECKS = (Check(STATES, run),)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..facts import Fact, FactKind
-from ..names import canonical
 from ..schemes.declared import Declaration, Expectation, allows
 from ..schemes.model import Scheme
 from ..schemes.module import Module
@@ -75,8 +74,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     yield from _one_sided(view, main)
     yield from _formats(main)
     status = main.get("status")
-    if status in ("frozen", "initialized", "calibration") and view.quantized:
-        values = {"status": status, "where": f"{main.where}.quantization_status"}
+    if status in main.dialect.unfinished and view.quantized:
+        values = {"status": status, "where": f"{main.where}.{main.key('status')}"}
         yield Fact("frozen-status", main.file, values=values)
 
 
@@ -118,7 +117,7 @@ def _formats(main: Declaration) -> Iterator[Fact]:
     stated = main.get("format")
     for group in main.groups or ():
         found = group.values.get("format")
-        if isinstance(stated, str) and found and found != stated and stated != "mixed-precision":
+        if isinstance(stated, str) and found and found != stated and stated not in main.dialect.mixed:
             values = {"stated": stated, "group": group.name, "found": found, "where": main.where}
             yield Fact("format-contradiction", main.file, values=values)
             return
@@ -158,7 +157,8 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
         yield Fact("ignored-but-quantized", main.file, place, values={**values, "entry": expected.entry})
         return
     if expected.quantized is False and main.layers is not None:
-        if not any(canonical(module.name) == canonical(name) for name in main.layers):
+        plain = view.anatomy.canonical
+        if not any(plain(module.name) == plain(name) for name in main.layers):
             yield Fact("quantized-not-declared", main.file, place, values=values)
         return
     if expected.quantized is False and not main.quantizes and module.parts.keys() & {"weight"}:
@@ -174,7 +174,7 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
         if main.groups:
             yield Fact("quantized-not-declared", main.file, place, values=values)
         else:
-            declared = "no quantized weights (config_groups is empty)"
+            declared = f"no quantized weights ({main.key('groups')} is empty)"
             yield Fact("scheme-mismatch", main.file, place, values={**values, "declared": declared, "entry": ""})
         return
     if not expected.quantized or module.problems:

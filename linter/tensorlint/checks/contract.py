@@ -55,7 +55,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             if problem.kind != "missing" or module.name + module.scheme.parts[problem.part].suffix not in known:
                 yield from _problem(view, module, problem)
         if not module.scheme.quantized:
-            yield from _orphans(module) if module.name not in cut else ()
+            yield from _orphans(view, module) if module.name not in cut else ()
         else:
             for tensor in module.left_over:
                 values = {"module": module.name, "scheme": module.scheme.name}
@@ -202,15 +202,12 @@ def _product(sizes: tuple[int, ...]) -> int:
     return total
 
 
-_ORPHANS = ("weight_scale", "scale_inv", "qzeros", "absmax", "zero_point", "weight_global_scale")
-
-
-def _orphans(module: Module) -> Iterator[Fact]:
+def _orphans(view: View, module: Module) -> Iterator[Fact]:
     """Scales and packed parts left over beside a weight that is not quantized."""
     weight = module.parts.get("weight")
     for tensor in module.left_over:
         leaf = tensor.name.rpartition(".")[2]
-        if any(word in leaf for word in _ORPHANS):
+        if any(word in leaf for word in view.anatomy.left_over):
             values = {
                 "module": module.name,
                 "part": leaf,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from fnmatch import fnmatchcase
 
 from ..facts import Fact, FactKind
 from ..schemes.amount import logical
+from ..schemes.families import COUNTS
 from ..schemes.module import Module
 from ..schemes.view import View
 from .check import Check
@@ -17,8 +18,6 @@ STATES: Mapping[str, FactKind] = {
         "A dimension in config.json is not that of the tensors.", ("key", "stated", "found", "shape", "wrong")
     ),
 }
-_MERGED = frozenset({".mlp.gate_up_proj", ".self_attn.qkv_proj"})  # no other module of the layer has their size
-_STACKS = frozenset({"experts", "switch_mlp"})
 _PADDING = 5 / 4  # rows for each token from which on they are another vocabulary's, not reserved or padding
 
 
@@ -27,7 +26,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     if not view.layers:
         return
     found = [*_embedding(view), *_inside(view), *_stacked(view)]
-    config = view.checkpoint.model_config
+    config = view.model_config
     hidden, heads = view.anatomy.count(config, "hidden"), view.anatomy.count(config, "head_size")
     if hidden and not heads and any(fact.values["key"] == hidden[0] for fact in found):
         # Without a size of their own, heads are a fraction of the hidden size, which is wrong.
@@ -40,74 +39,69 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
 
 def _fact(view: View, key: str, stated: int, found: int, module: Module) -> Fact:
     tensor = module.parts["weight"]
-    hidden = view.anatomy.count(view.checkpoint.model_config, "hidden")
+    hidden = view.anatomy.count(view.model_config, "hidden")
     shape = list(tensor.shape) if module.shape is not None or hidden is None else [found, hidden[1]]
     values = {"key": key, "stated": stated, "found": found, "shape": shape}
     return Fact("config-dimension", view.checkpoint.path("config.json"), tensor.name, values=values)
 
 
 def _embedding(view: View) -> Iterator[Fact]:
-    config = view.checkpoint.model_config
-    base = view.layers[0].prefix.rpartition(".")[0]
-    hidden = view.anatomy.count(config, "hidden")
-    vocabulary = view.anatomy.count(config, "vocabulary")
-    for name in ("embed_tokens", "lm_head"):
-        module = view.modules.get(f"{base}.{name}".lstrip(".")) or view.modules.get(name)
+    config, anatomy = view.model_config, view.anatomy
+    hidden, vocabulary = anatomy.count(config, "hidden"), anatomy.count(config, "vocabulary")
+    own_width = anatomy.count(config, "embedding_width")
+    for role in ("embedding", "head"):
+        module = view.end(role)
         if module is None or module.problems or module.shape is None or "weight" not in module.parts:
             continue
         if not view.settled(module):
             continue
         rows, columns = module.shape
-        if (
-            name == "embed_tokens"
-            and hidden
-            and columns != hidden[1]
-            and not config.get("embedding_size")
-            and not config.get("word_embed_proj_dim")
-        ):
+        if role == "embedding" and hidden and columns != hidden[1] and not (own_width and own_width[1]):
             yield _fact(view, *hidden, columns, module)
-        if vocabulary and "draft_vocab_size" not in config and _misfit(view, rows, vocabulary[1]):
+        if vocabulary and not anatomy.states(config, "draft_vocabulary") and _misfit(view, rows, vocabulary[1]):
             yield _fact(view, *vocabulary, rows, module)
 
 
 def _misfit(view: View, rows: int, vocabulary: int) -> bool:
     """Fewer rows than tokens never fit; some more are reserved or padding, in regular decoders there are none."""
-    if view.anatomy.count(view.checkpoint.model_config, "heads"):
+    if view.anatomy.count(view.model_config, "heads"):
         return rows != vocabulary
     return rows < vocabulary or rows >= vocabulary * _PADDING
 
 
 def _inside(view: View) -> Iterator[Fact]:
     """Sizes that every layer of a regular decoder shares: stated wrongly when no module has them."""
-    config = view.checkpoint.model_config
-    wanted: list[tuple[str, int, int, str]] = []
-    for what, leaves in (
-        ("intermediate", (".mlp.gate_proj", ".mlp.up_proj")),
-        ("expert_intermediate", (".experts.*.gate_proj", ".experts.*.up_proj", ".experts.*.w1", ".switch_mlp.up_proj")),
-    ):
-        size = view.anatomy.count(config, what)
-        if size is not None:
-            wanted.extend((size[0], size[1], size[1], leaf) for leaf in leaves)
-            if what == "intermediate":
-                wanted.append((size[0], size[1], 2 * size[1], ".mlp.gate_up_proj"))
-    wanted.extend(_heads(view, config))
-    hidden = view.anatomy.count(config, "hidden")
+    hidden = view.anatomy.count(view.model_config, "hidden")
     said: set[str] = set()
-    for key, stated, size_, leaf in wanted:
+    for glob, (key, stated), wanted in _wanted(view):
         found = [
             (m, rows)
             for pattern, siblings in view.siblings.items()
-            if pattern.endswith(leaf) and pattern.startswith(view.layers[0].prefix)
+            if fnmatchcase(pattern, glob) and pattern.startswith(view.layers[0].prefix)
             for m in siblings
             if not m.problems and "weight" in m.parts and view.settled(m)
             and (rows := _rows(m, hidden[1] if hidden is not None else 0))
         ]  # fmt: skip
-        odd = [(m, rows) for m, rows in found if rows != size_]
+        odd = [(m, rows) for m, rows in found if rows != wanted]
         if odd and key not in said and len(odd) == len(found):
             said.add(key)
             yield _fact(view, key, stated, odd[0][1], odd[0][0])
-        elif leaf in _MERGED:
+        elif glob.rpartition(".")[2] not in view.anatomy.compared:  # no other module of the layer has their size
             yield from (_fact(view, key, stated, rows, m) for m, rows in odd)
+
+
+def _wanted(view: View) -> Iterator[tuple[str, tuple[str, int], int]]:
+    """(glob over modules, the config key that gives their size and its value, the rows it leads to)."""
+    counted = {what: found for what in COUNTS if (found := view.anatomy.count(view.model_config, what)) is not None}
+    heads, hidden = counted.get("heads"), counted.get("hidden")
+    if heads and not heads[1]:
+        counted.pop("head_size", None)  # of no heads
+    elif heads and hidden and "head_size" not in counted and hidden[1] % heads[1] == 0:
+        counted["head_size"] = hidden[0], hidden[1] // heads[1]
+    sizes = {what: number for what, (_, number) in counted.items()}
+    for glob, size in view.anatomy.rows.items():
+        if size.symbols <= sizes.keys() and (rows := size.value(sizes)) is not None:
+            yield glob, counted[size.first], rows
 
 
 def _rows(module: Module, hidden: int) -> int:
@@ -118,23 +112,9 @@ def _rows(module: Module, hidden: int) -> int:
     return count // hidden if count and hidden and count % hidden == 0 else 0
 
 
-def _heads(view: View, config: Mapping[str, Any]) -> Iterator[tuple[str, int, int, str]]:
-    """(config key, its value, rows it leads to, which modules) of the query and key projections."""
-    heads, shared = view.anatomy.count(config, "heads"), view.anatomy.count(config, "kv_heads")
-    hidden, stated = view.anatomy.count(config, "hidden"), view.anatomy.count(config, "head_size")
-    if heads is None or shared is None or not heads[1]:
-        return
-    if stated is None and (hidden is None or hidden[1] % heads[1]):
-        return
-    size = stated[1] if stated is not None else hidden[1] // heads[1] if hidden is not None else 0
-    yield (*heads, (heads[1] + 2 * shared[1]) * size, ".self_attn.qkv_proj")
-    yield (*heads, heads[1] * size, ".self_attn.q_proj")
-    yield (*shared, shared[1] * size, ".self_attn.k_proj")
-
-
 def _stacked(view: View) -> Iterator[Fact]:
     """Experts stored in one tensor, of which the configuration counts another number than the tensor has."""
-    counted = view.anatomy.count(view.checkpoint.model_config, "experts")
+    counted = view.anatomy.count(view.model_config, "experts")
     if counted is None or not counted[1]:
         return
     for layer in view.layers:
@@ -143,7 +123,7 @@ def _stacked(view: View) -> Iterator[Fact]:
             if unit.module is not None and (unit.module.problems or "E" not in unit.module.env):
                 continue
             parent = name.rpartition(".")[0]
-            inside = any(step in _STACKS for step in parent.split("."))
+            inside = not view.anatomy.stacks.isdisjoint(parent.split("."))
             if inside and len(tensor.shape) > 2 and unit.kind in ("weight", "other") and tensor.shape[0] != counted[1]:
                 values = {
                     "key": counted[0],

@@ -89,7 +89,7 @@ def _weights(layer: Layer) -> dict[str, TensorInfo]:
 
 
 def _has_model(view: View) -> bool:
-    return len(view.layers) > 1 and view.anatomy.count(view.checkpoint.model_config, "layers") is not None
+    return len(view.layers) > 1 and view.anatomy.count(view.model_config, "layers") is not None
 
 
 def needs_layers(view: View) -> Iterator[Need]:

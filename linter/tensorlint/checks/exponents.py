@@ -5,7 +5,8 @@ Kernels that are told so keep the exponent alone (deepseek-ai/DeepGEMM#112, sgl-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,49 +26,59 @@ STATES: Mapping[str, FactKind] = {
         "All scales are powers of two, which the configuration does not say.", ("modules", "count", "where")
     ),
 }
-_EXPONENTS_ONLY = "ue8m0"  # the word of scale_fmt (deepseek-ai/DeepSeek-V3.1 config.json)
 _MAX_BYTES = 1 << 20  # looked at per tensor
 _MODULES = 16  # looked at to say that all are powers of two: reading more tells no more
 _MANTISSA: Mapping[str, tuple[str, int]] = {"F32": ("<u4", 0x7FFFFF), "BF16": ("<u2", 0x7F), "F16": ("<u2", 0x3FF)}
 
 
+class _Scale(NamedTuple):
+    module: Module
+    part: str
+    tensor: TensorInfo
+
+
 def run(view: View, _measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Facts about every module whose scales contradict the declared format, or one about what is not declared."""
     main = view.declared.main
-    if main is None or "scale_format" not in main.dialect.fields:
+    if main is None or not main.dialect.powers_of_two:
         return
-    scaled = [
-        (module, scale)
-        for module in view.quantized
-        if (scale := module.parts.get("weight_scale")) is not None and scale.dtype in _MANTISSA and not module.problems
-    ]
     declared = main.get("scale_format")
-    if declared == _EXPONENTS_ONLY:
-        yield from _contradictions(view, main, scaled)
-    elif declared is None:
-        yield from _undeclared(view, main, scaled[:_MODULES])
+    if declared is None:
+        parts = dict.fromkeys(part for parts in main.dialect.powers_of_two.values() for part in parts)
+        yield from _undeclared(view, main, list(_scales(view, parts))[:_MODULES])
+    elif isinstance(declared, str):
+        yield from _contradictions(view, main, _scales(view, main.dialect.powers_of_two.get(declared, ())))
 
 
-def _contradictions(view: View, main: Declaration, scaled: list[tuple[Module, TensorInfo]]) -> Iterator[Fact]:
-    for module, scale in scaled:
+def _scales(view: View, parts: Iterable[str]) -> Iterator[_Scale]:
+    """Scales in floats among these parts of sound modules."""
+    for module in view.quantized:
+        for part in parts if not module.problems else ():
+            tensor = module.parts.get(part)
+            if tensor is not None and tensor.dtype in _MANTISSA:
+                yield _Scale(module, part, tensor)
+
+
+def _contradictions(view: View, main: Declaration, scales: Iterable[_Scale]) -> Iterator[Fact]:
+    for module, part, scale in scales:
         odd, count = _odd(view, scale)
         if odd:
             values = {
-                "module": module.name, "part": "weight_scale", "dtype": scale.dtype, "odd": odd, "count": count,
+                "module": module.name, "part": part, "dtype": scale.dtype, "odd": odd, "count": count,
                 "where": main.where,
             }  # fmt: skip
             yield Fact("not-power-of-two", scale.shard, scale.name, scale.begin, values)
 
 
-def _undeclared(view: View, main: Declaration, scaled: list[tuple[Module, TensorInfo]]) -> Iterator[Fact]:
+def _undeclared(view: View, main: Declaration, scales: Collection[_Scale]) -> Iterator[Fact]:
     total = 0
-    for _, scale in scaled:
+    for _, _, scale in scales:
         odd, count = _odd(view, scale)
         if odd:
             return
         total += count
     if total:
-        values = {"modules": len(scaled), "count": total, "where": main.where}
+        values = {"modules": len(scales), "count": total, "where": main.where}
         yield Fact("power-of-two-undeclared", main.file, values=values)
 
 

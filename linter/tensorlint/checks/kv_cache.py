@@ -30,6 +30,7 @@ STATES: Mapping[str, FactKind] = {
 VALUE_STATES: Mapping[str, FactKind] = {
     "kv-all-one": FactKind("Every KV-cache scale is exactly 1.", ("tensors",)),
 }
+_USUAL_BITS = 8  # of a cache whose settings name none
 _LAYER = re.compile(r"^(?P<layer>.*?\.\d+)\.")
 
 
@@ -53,11 +54,11 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         text = (
             declared
             if isinstance(declared, str)
-            else f"{declared.get('num_bits', 8)} bit"
+            else f"{declaration.get('kv_cache_bits') or _USUAL_BITS} bit"
             if isinstance(declared, dict)
             else ""
         )
-        dynamic = isinstance(declared, dict) and declared.get("dynamic") is True
+        dynamic = isinstance(declared, dict) and declaration.get("kv_cache_dynamic") is True
         if not scales and text and not dynamic and view.checkpoint.whole and view.layers and not _other_scales(view):
             yield Fact("kv-without-scales", declaration.file, values={"declared": text, "where": declaration.where})
             break
@@ -71,12 +72,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         if len(parts) == 1 and parts.keys() <= {"k_scale", "v_scale"}:
             ((has, tensor),) = parts.items()
             lacks = "v_scale" if has == "k_scale" else "k_scale"
-            name = (
-                tensor.name.replace("k_proj.k_scale", "v_proj.v_scale")
-                if has == "k_scale"
-                else tensor.name.replace("v_proj.v_scale", "k_proj.k_scale")
-            )
-            name = name.replace(has, lacks)
+            name = _counterpart(view, tensor, lacks)
             if name not in view.checkpoint.unreadable_names:
                 yield Fact(
                     "kv-half-pair",
@@ -92,15 +88,22 @@ def _other_scales(view: View) -> bool:
     return any("output_scale" in m.parts for m in view.modules.values())
 
 
+def _counterpart(view: View, tensor: TensorInfo, part: str) -> str:
+    """The name that another part of the same cache would have: key and value scales may be those of two modules."""
+    module = view.unit_of[tensor.name].module
+    assert module is not None
+    parent, dot, leaf = module.name.rpartition(".")
+    known = module.scheme.parts.get(part)
+    return f"{parent}{dot}{view.anatomy.partner(leaf)}{known.suffix if known else '.' + part}"
+
+
 def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[Fact]:
     if not view.checkpoint.whole:
         return
     attending = {
-        f"{layer.prefix}.{layer.number}": _projections(layer)
+        f"{layer.prefix}.{layer.number}": _projections(view, layer)
         for layer in view.layers
-        if any(
-            name.startswith(("self_attn.k_proj", "self_attn.qkv_proj", "attention.k_proj")) for name in layer.tensors
-        )
+        if any(name.startswith(view.anatomy.cached) for name in layer.tensors)
     }
     have = [layer for layer in attending if layer in scales]
     # Other projections are another kind of attention (linear attention has no cache of keys and values).
@@ -112,13 +115,16 @@ def _gaps(view: View, scales: Mapping[str, dict[str, TensorInfo]]) -> Iterator[F
                 iter(next(lay for lay in view.layers if f"{lay.prefix}.{lay.number}" == layer).tensors.values())
             ).shard
             values = {"module": layer, "have": len(have), "of": len(attending)}
-            yield Fact("kv-layer-missing", file, f"{layer}.self_attn.k_proj.k_scale", values=values)
+            yield Fact("kv-layer-missing", file, f"{layer}.{view.anatomy.cached[0]}.k_scale", values=values)
 
 
-def _projections(layer: Layer) -> frozenset[str]:
-    """The modules of a layer's attention."""
-    names = (n.split(".") for n in layer.tensors if n.startswith(("self_attn.", "attention.")))
-    return frozenset(parts[1] for parts in names if parts[1].endswith("_proj"))
+def _projections(view: View, layer: Layer) -> frozenset[str]:
+    """The projections of a layer's attention."""
+    blocks = {name.partition(".")[0] for name in view.anatomy.cached}
+    names = (n.split(".") for n in layer.tensors)
+    inside = {(n[0], n[1]) for n in names if len(n) > 1 and n[0] in blocks}
+    start = f"{layer.prefix}.{layer.number}"
+    return frozenset(leaf for block, leaf in inside if "projection" in view.anatomy.roles(f"{start}.{block}.{leaf}"))
 
 
 def needs(view: View) -> Iterator[Need]:

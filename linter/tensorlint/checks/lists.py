@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
 from ..facts import Fact, FactKind
-from ..names import canonical, lineage
+from ..names import lineage
 from ..schemes.declared import Declaration
 from ..schemes.module import Module
 from ..schemes.view import View
@@ -39,7 +38,6 @@ STATES: Mapping[str, FactKind] = {
     "dead-group": FactKind("A group of a declaration covers no module.", ("group", "targets", "where")),
     "broken-pattern": FactKind("A pattern in a list cannot be evaluated.", ("entry", "problem", "where")),
 }
-_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\\?\.(\d{1,6})(?![^.*\\])")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -65,7 +63,7 @@ def _odd(view: View, main: Declaration | None) -> Iterator[Fact]:
         others = [m for m in siblings if m is not module]
         if weight is None or len(weight.shape) != 2 or (main and main.expect(module.name).quantized is False):
             continue
-        layer = _LAYER.search(module.name)
+        layer = view.anatomy.layer_number.search(module.name)
         within = [m for n, m in view.modules.items() if layer and n.startswith(module.name[: layer.end()] + ".")]
         beside = [m for m in within if m is not module and view.is_linear(m)]
         if beside and all(m.scheme.quantized for m in beside):
@@ -93,7 +91,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
         ):
             continue
         expected = main.expect(module.name, linear=True)
-        if not expected.quantized or _covered_elsewhere(main, module.name):
+        if not expected.quantized or _covered_elsewhere(view, main, module.name):
             continue
         expected_any = True
         siblings = module.pattern in has_quantized
@@ -142,26 +140,26 @@ def _towers(view: View, main: Declaration) -> bool:
 
 
 def _in_tower(view: View, module: Module) -> bool:
-    roles = view.anatomy.roles(module.name)
-    return "vision" in roles and bool(roles & {"attention", "mlp"}) and not roles & _KEPT
+    return view.anatomy.is_linear(module.name) and "vision" in view.anatomy.roles(module.name)
 
 
 def _head(view: View, main: Declaration) -> Iterator[Fact]:
     """An output head in plain floats that loaders expect quantized."""
     for name, module in view.modules.items():
         weight = module.parts.get("weight")
-        if canonical(name) != "lm_head" or module.scheme.quantized or weight is None:
+        if view.anatomy.canonical(name) not in view.anatomy.ends("head") or module.scheme.quantized or weight is None:
             continue
         linear = "own_class" not in view.anatomy.roles(name)
-        if main.expect(name, linear).quantized and not _covered_elsewhere(main, name):
+        if main.expect(name, linear).quantized and not _covered_elsewhere(view, main, name):
             values = {"module": name, "dtype": weight.dtype, "where": main.where}
             yield Fact("head-not-ignored", main.file, weight.name, values=values)
 
 
-def _covered_elsewhere(main: Declaration, module: str) -> bool:
+def _covered_elsewhere(view: View, main: Declaration, module: str) -> bool:
     """Whether an entry means this module under another wrapper, such as `language_model.model.`."""
     if main.dialect.loose and main.excuses.covering(module, linear=False) is not None:
         return True
+    canonical = view.anatomy.canonical
     plain = canonical(module)
     if plain == module:
         return any(
@@ -208,7 +206,6 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("dead-entry", main.file, values=values)
 
 
-_KEPT = frozenset({"norm", "router", "embedding", "adapter"})
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4
 _MOST = 5000  # entries of a list that are looked up among all modules; a hostile list has millions
@@ -221,8 +218,8 @@ def _mistake(view: View, main: Declaration, entry: str, names: Mapping[str, None
         meant = sum(fnmatchcase(name, entry) for name in names)
         if meant:
             return f"globs are not known here; as a glob it would cover {meant} modules"
-    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
-    numbered = _LAYER.search(entry)
+    counted = view.anatomy.count(view.model_config, "layers")
+    numbered = view.anatomy.layer_number.search(entry)
     if counted and numbered and int(numbered[1]) >= counted[1] + _AHEAD:
         return f"there is no layer {numbered[1]}, {counted[0]} is {counted[1]}"
     parent, _, leaf = entry.rpartition(".")

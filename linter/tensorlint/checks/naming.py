@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ..facts import Fact, FactKind
-from ..names import canonical
 from ..schemes.view import View
 from .check import Check
 from .templates import counted_layers
@@ -24,21 +23,17 @@ STATES: Mapping[str, FactKind] = {
         "Tensors have the names that a wrapper gives them in training.", ("wrapper", "segments", "tensors", "meant")
     ),
 }
-_REPEATED = re.compile(r"(?:^|\.)(model|language_model|layers|transformer|backbone)\.\1\.")
-_LAYERS = re.compile(r"(.*?\blayers)\.\d+\.")
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about names that no loader of the model asks for."""
     checkpoint = view.checkpoint
     config = checkpoint.config("config.json")
-    architectures = config.get("architectures")
-    names = [str(a) for a in architectures] if isinstance(architectures, list) else []
-    if not checkpoint.primary or not any(a.endswith(("ForCausalLM", "ForConditionalGeneration")) for a in names):
+    if not checkpoint.primary or not view.anatomy.generates(config):
         return
     seen: dict[str, list[str]] = {}
     for name in checkpoint.tensors:
-        found = _REPEATED.search(name)
+        found = view.anatomy.repeated.search(name)
         if found:
             seen.setdefault(found[1], []).append(name)
     for segment, tensors in seen.items():
@@ -57,9 +52,11 @@ def _prefix(view: View, model_type: str) -> Iterator[Fact]:
     wanted = view.anatomy.only_layers(model_type)
     if not wanted:
         return
+    lasts = "|".join(re.escape(prefix.rpartition(".")[2]) for prefix in wanted)
+    layers = re.compile(rf"(.*?\b(?:{lasts}))\.\d+\.")
     found: dict[str, str] = {}
     for name in view.checkpoint.tensors:
-        hit = _LAYERS.match(name)
+        hit = layers.match(name)
         if hit:
             found.setdefault(hit[1], name)
     if found and not any(prefix in found for prefix in wanted):
@@ -83,7 +80,7 @@ def _renamed(view: View) -> Iterator[Fact]:
             outer = name.rpartition(".")[0]
             if outer and outer not in row and having[name] == 1 and having[outer]:
                 first = next(iter(view.modules[module].parts.values()))
-                meant = canonical(module).rpartition(".")[0]
+                meant = view.anatomy.canonical(module).rpartition(".")[0]
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})
 
 

@@ -15,6 +15,7 @@ from ..container.header import TensorInfo
 from ..facts import Fact, FactKind
 from ..measures.interface import Measures
 from ..schemes.module import Module
+from ..schemes.shapes import Dim
 from ..schemes.view import View
 from .check import Check
 
@@ -27,6 +28,7 @@ STATES: Mapping[str, FactKind] = {
     ),
 }
 _MAX_BYTES = 64 << 20  # larger indices are not looked at
+_COLUMNS = "K"  # the symbol of them in shapes
 _INTEGERS: Mapping[str, str] = {"I32": "<i4", "I64": "<i8", "U8": "|u1"}
 
 
@@ -73,21 +75,27 @@ def _ordered(view: View, module: Module) -> bool:
 
 
 def _logical_shape(view: View, module: Module) -> Iterator[Fact]:
-    """compressed-tensors: the shape before packing, by which readers unpack."""
+    """The shape before packing, by which readers unpack, against what the packings of the scheme make of it."""
     tensor, weight = module.parts.get("logical_shape"), module.parts.get("weight")
-    bits = module.env.get("b")
-    if tensor is None or weight is None or bits is None or weight.dtype != "I32" or tensor.dtype not in _INTEGERS:
+    known = {*module.env, _COLUMNS}
+    packs = [p for p in module.scheme.parts["logical_shape"].packs if p.symbols <= known] if tensor is not None else []
+    if tensor is None or weight is None or not packs or tensor.dtype not in _INTEGERS:
         return
     stated = [int(v) for v in _read(view, tensor, _INTEGERS[tensor.dtype])]
     if len(stated) != len(weight.shape) or not stated:
         return
     rows, columns = stated[:-1], stated[-1]
-    # The dense layout and, before 0.17, one that leaves unused bits in each word (compressed_tensors pack_quantized).
-    words = {-(-columns * bits // 32), -(-columns // (32 // bits))}
-    if rows != list(weight.shape[:-1]) or weight.shape[-1] not in words:
-        found = [*weight.shape[:-1], weight.shape[-1] * 32 // bits]
+    packed = {size.value({**module.env, _COLUMNS: columns}) for size in packs}
+    if rows != list(weight.shape[:-1]) or weight.shape[-1] not in packed:
+        found = [*weight.shape[:-1], _unpacked(module, packs[0], weight.shape[-1])]
         values = {"module": module.name, "stated": stated, "found": found, "packed": list(weight.shape)}
         yield Fact("logical-shape", tensor.shard, tensor.name, values=values)
+
+
+def _unpacked(module: Module, packing: Dim, size: int) -> int:
+    """The columns that a packed size stands for: those of the module, where its other parts tell."""
+    solved = packing.solve(size, {k: v for k, v in module.env.items() if k != _COLUMNS})
+    return module.env.get(_COLUMNS) or (solved[1] if solved else size)
 
 
 CHECKS = (Check(STATES, run, "scales"),)

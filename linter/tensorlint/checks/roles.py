@@ -17,7 +17,7 @@ STATES: Mapping[str, FactKind] = {
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about quantized norms and routers, for schemes that do not quantize everything by design."""
-    parents = {name.rpartition(".experts")[0] for name in view.modules if ".experts" in name}
+    parents = set(_with_experts(view))
     for module in view.quantized:
         if module.scheme.everywhere:
             continue
@@ -28,6 +28,13 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         if role and weight is not None:
             values = {"module": module.name, "role": role, "scheme": module.scheme.name}
             yield Fact("protected-role-quantized", weight.shard, weight.name, values=values)
+
+
+def _with_experts(view: View) -> Iterator[str]:
+    """Modules that hold experts."""
+    for name in view.modules:
+        steps = name.split(".")
+        yield from (".".join(steps[:i]) for i, step in enumerate(steps) if i and step in view.anatomy.experts)
 
 
 CHECKS = (Check(STATES, run),)

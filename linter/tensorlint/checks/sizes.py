@@ -22,17 +22,6 @@ STATES: Mapping[str, FactKind] = {
         ("module", "side", "found", "expected", "why", "shape"),
     ),
 }
-_READS = frozenset({
-    "q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj", "w1", "w3", "q_a_proj",
-    "kv_a_proj_with_mqa", "lm_head",
-})  # fmt: skip
-_WRITES = frozenset({"o_proj", "down_proj", "w2"})
-_NORMS = frozenset({
-    "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
-})  # fmt: skip
-# (one side, other side, leaves): within one parent, sizes that are equal in most models, or in a fixed ratio.
-_MLP = (("gate_proj", "up_proj", "down_proj"), ("w1", "w3", "w2"))
-_PAIRS = (("q_proj", "rows", "o_proj", "columns"), ("k_proj", "rows", "v_proj", "rows"))
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ _Odd = tuple[_Side, int, str]
 
 def _inner(view: View) -> Iterator[Module]:
     """Sound modules of the decoder's layers, those of multi-token prediction left out."""
-    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
+    counted = view.anatomy.count(view.model_config, "layers")
     prefix = view.layers[0].prefix + "."
     for module in view.modules.values():
         if module.name.startswith(prefix) and not module.problems:
@@ -87,22 +76,16 @@ def _side(view: View, module: Module, side: str) -> _Side | None:
 
 def _hidden(view: View) -> Iterator[_Odd]:
     """Modules that read or write the hidden state in another width than the embedding and config.json give it."""
-    stated = view.anatomy.count(view.checkpoint.model_config, "hidden")
-    base = view.layers[0].prefix.rpartition(".")[0]
-    embedding = view.modules.get(f"{base}.embed_tokens".lstrip("."))
+    stated = view.anatomy.count(view.model_config, "hidden")
+    embedding = view.end("embedding")
     wide = embedding.shape if embedding is not None else None
     if stated is None or wide is None or wide[1] != stated[1]:
         return
     hidden = stated[1]
     rows: dict[str, list[_Side]] = defaultdict(list)
     for module in _inner(view):
-        leaf = module.name.rpartition(".")[2]
-        weight = module.parts.get("weight")
-        if leaf in _NORMS and weight is not None and len(weight.shape) == 1:
-            rows[pattern_of(module.name)].append(_Side(module, "elements", weight.shape[0]))
-        elif (leaf in _READS or leaf in _WRITES) and (
-            side := _side(view, module, "columns" if leaf in _READS else "rows")
-        ) is not None:
+        side = _at_hidden(view, module)
+        if side is not None:
             rows[pattern_of(module.name)].append(side)
     fits = False
     for sides in rows.values():
@@ -112,13 +95,28 @@ def _hidden(view: View) -> Iterator[_Odd]:
             yield from ((s, hidden, f"{stated[0]} is {hidden}") for s in wrong)
     if not fits:
         return
-    head = view.modules.get("lm_head") or view.modules.get(f"{base}.lm_head".lstrip("."))
+    head = view.end("head")
     if head is not None and not head.problems and (side := _side(view, head, "columns")) and side.size != hidden:
         yield side, hidden, f"{stated[0]} is {hidden}"
-    norm = view.modules.get(f"{base}.norm".lstrip("."))
-    weight = norm.parts.get("weight") if norm is not None else None
-    if norm is not None and weight is not None and len(weight.shape) == 1 and weight.shape[0] != hidden:
-        yield _Side(norm, "elements", weight.shape[0]), hidden, f"{stated[0]} is {hidden}"
+    norm = view.end("final_norm")
+    elements = _elements(norm) if norm is not None else None
+    if elements is not None and elements.size != hidden:
+        yield elements, hidden, f"{stated[0]} is {hidden}"
+
+
+def _at_hidden(view: View, module: Module) -> _Side | None:
+    """The side of a module that is as wide as the hidden state, where it reads or writes that."""
+    roles = view.anatomy.roles(module.name)
+    if roles.isdisjoint(("reads", "writes")):
+        return None
+    if "norm" in roles:
+        return _elements(module)
+    return _side(view, module, "columns" if "reads" in roles else "rows")
+
+
+def _elements(norm: Module) -> _Side | None:
+    weight = norm.parts.get("weight")
+    return _Side(norm, "elements", weight.shape[0]) if weight is not None and len(weight.shape) == 1 else None
 
 
 def _children(view: View) -> Mapping[str, dict[str, Module]]:
@@ -131,15 +129,14 @@ def _children(view: View) -> Mapping[str, dict[str, Module]]:
 
 def _mlp(view: View) -> Iterator[_Odd]:
     """MLPs and experts whose gate, up and down projections do not fit each other."""
-    for leaves in _MLP:
+    for wired in view.anatomy.wired("equal"):
         sound: set[str] = set()
         broken: dict[str, list[_Side]] = {}
         for parent, children in _children(view).items():
             sides = [
                 side
-                for leaf in leaves
-                if leaf in children
-                and (side := _side(view, children[leaf], "columns" if leaf == leaves[2] else "rows")) is not None
+                for leaf, which in wired.items()
+                if leaf in children and (side := _side(view, children[leaf], which)) is not None
             ]
             if len(sides) < 2:
                 continue
@@ -174,7 +171,8 @@ def _usual(view: View, sides: list[_Side]) -> int:
 
 def _attention(view: View) -> Iterator[_Odd]:
     """Attention blocks in which the ratio of two sizes is not that of the other layers."""
-    for first, first_side, second, second_side in _PAIRS:
+    for wired in view.anatomy.wired("in_ratio"):
+        (first, first_side), (second, second_side), *_ = wired.items()
         # Blocks with other projections are another kind of attention (linear attention beside full attention).
         rows: dict[tuple[str, frozenset[str]], list[tuple[_Side, _Side]]] = defaultdict(list)
         for parent, children in _children(view).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,25 +13,23 @@ from .check import Check
 STATES: Mapping[str, FactKind] = {
     "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
 }
-_EXPERT = re.compile(r"\bexperts\.\d+\.")
 # Tensors that a layer may lack by accident: two, or a third of a large one. Where more differ it is another kind.
 _FEW, _SHARE = 2, 3
 _PART = 3  # tensors of an inner part that some layers do without by design; fewer are no part of their own
-# Norms that dense and routed layers share.
-_COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
+_ROUTED = "(routed)"  # stands for a block of experts, which beside dense layers makes another kind of layer
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
-    config = view.checkpoint.model_config
+    config = view.model_config
     if not view.checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
         return
-    if "num_hidden_layers" not in config and not view.anatomy.count(config, "layers"):
+    if not view.anatomy.states(config, "layers"):
         return
     rows = [(layer, _stored(view, layer)) for layer in counted_layers(view)]
     said: set[str] = set()
     for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
-        part = [(layer, _block(names, block), _blocks(names) | _routed(layer)) for layer, names in rows]
+        part = [(layer, _block(names, block), _blocks(names) | _routed(view, layer)) for layer, names in rows]
         for fact in _compare(view, [r for r in part if r[1]], block == ""):
             if fact.tensor not in said:
                 said.add(fact.tensor)
@@ -41,20 +38,15 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
 
 def counted_layers(view: View) -> Iterator[Layer]:
     """Layers that the configuration counts: those for multi-token prediction have tensors of their own."""
-    counted = view.anatomy.count(view.checkpoint.model_config, "layers")
+    counted = view.anatomy.count(view.model_config, "layers")
     return (layer for layer in view.layers if not counted or layer.number < counted[1])
-
-
-def _plain(layer: Layer) -> frozenset[str]:
-    """A layer's modules without expert numbers and quantization suffixes: what makes layers alike."""
-    return frozenset(name for name in layer.tensors if not _EXPERT.search(name))
 
 
 def _stored(view: View, layer: Layer) -> frozenset[str]:
     """What a layer holds: modules by name, however they are stored, and tensors outside of modules."""
     start = f"{layer.prefix}.{layer.number}."
     found = set()
-    for name in _plain(layer):
+    for name in (n for n in layer.tensors if view.anatomy.expert(n) is None):
         module = view.unit_of[start + name].module
         companion = module is not None and module.scheme.companion
         if module is not None and module.scheme.quantized and not name.endswith(".bias"):
@@ -68,9 +60,11 @@ def _blocks(names: frozenset[str]) -> frozenset[str]:
     return frozenset(n.partition(".")[0] for n in names if "." in n)
 
 
-def _routed(layer: Layer) -> frozenset[str]:
-    """`experts` where the layer has some: beside dense layers that makes another kind of layer."""
-    return frozenset({"experts"} if any("experts." in name for name in layer.tensors) else ())
+def _routed(view: View, layer: Layer) -> frozenset[str]:
+    """The mark of a layer that has experts, shared ones too."""
+    ends = tuple(view.anatomy.experts)
+    found = any(step.endswith(ends) for name in layer.tensors for step in name.split(".")[:-1])
+    return frozenset({_ROUTED} if found else ())
 
 
 def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
@@ -83,12 +77,9 @@ def _block(names: frozenset[str], block: str | None) -> frozenset[str]:
 _Row = tuple[Layer, frozenset[str], frozenset[str]]
 
 
-# Norms that dense and routed layers share.
-_COMMON = frozenset({"input_layernorm", "post_attention_layernorm"})
-
-
 def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
-    types = _types(view.checkpoint.model_config)
+    types = view.anatomy.layer_types(view.model_config)
+    experts = frozenset({_ROUTED, *view.anatomy.experts})
     for layer, mine, blocks in rows:
         others = [
             (other, theirs)
@@ -98,7 +89,7 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
             and (
                 not same_blocks
                 or blocks == their_blocks
-                or (blocks ^ their_blocks <= {"experts"} and theirs - mine <= _COMMON)
+                or (blocks ^ their_blocks <= experts and _shared(view, layer, theirs - mine))
             )
         ]
         alike_types = [(o, t) for o, t in others if _same_type(types, layer.number, o.number)]
@@ -119,7 +110,7 @@ def _compare(view: View, rows: list[_Row], same_blocks: bool) -> Iterator[Fact]:
         if len(missing) > max(_FEW, len(template) // _SHARE):
             continue
         router = any("router" in view.anatomy.roles(f"{layer.prefix}.{layer.number}.{n}") for n in mine)
-        unrouted = not (router and any("experts" in n.split(".") for n in missing))
+        unrouted = not (router and any(not experts.isdisjoint(n.split(".")) for n in missing))
         if unrouted and (alike > 1 or len(typed) == 1) and _whole_part(missing, mine):
             continue
         giver = next(o for o, theirs in others if theirs == template)
@@ -138,9 +129,10 @@ def _whole_part(missing: list[str], mine: frozenset[str]) -> bool:
     return len(inner) == 1 and len(missing) >= _PART and not any(n.startswith(f"{next(iter(inner))}.") for n in mine)
 
 
-def _types(config: Mapping[str, Any]) -> list[list[Any]]:
-    """Lists of the configuration that give each layer a type (`layer_types`, `mlp_layer_types`, `indexer_types`)."""
-    return [v for k, v in config.items() if k.endswith(("_types", "_block_type")) and isinstance(v, list)]
+def _shared(view: View, layer: Layer, names: frozenset[str]) -> bool:
+    """Whether these are norms that dense and routed layers have alike."""
+    start = f"{layer.prefix}.{layer.number}"
+    return all("shared_norm" in view.anatomy.roles(f"{start}.{name}") for name in names)
 
 
 def _same_type(types: list[list[Any]], a: int, b: int) -> bool:

@@ -21,9 +21,7 @@ STATES: Mapping[str, FactKind] = {
 
 def _pair(view: View) -> tuple[TensorInfo, TensorInfo] | None:
     """(head, embedding) where config.json ties them and both are stored, in the same way."""
-    config = view.checkpoint.config("config.json")
-    tied = config.get("tie_word_embeddings", view.checkpoint.model_config.get("tie_word_embeddings"))
-    if tied is not True:
+    if view.tied()[1] is not True:
         return None
     found: dict[str, TensorInfo] = {}
     ways: dict[str, str] = {}

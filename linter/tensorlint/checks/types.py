@@ -95,7 +95,7 @@ _HALF_NAMES = {"bfloat16": "BF16", "float16": "F16"}
 def _stated(view: View, overall: Counter[str]) -> Iterator[Fact]:
     """The first dtype that config.json states is no tensor's, and plain ones have the other 16-bit dtype."""
     present = {t.dtype for t in view.checkpoint.tensors.values()}
-    for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
+    for config in (view.checkpoint.config("config.json"), view.model_config):
         for key in ("dtype", "torch_dtype"):
             stated = _HALF_NAMES.get(str(config.get(key, "")).removeprefix("torch."))
             if stated and overall and stated not in present and view.checkpoint.primary:

@@ -119,17 +119,6 @@ class Checkpoint:
         """A JSON file's top object, empty when it is not there."""
         return self.configs.get(name, {})
 
-    @cached_property
-    def model_config(self) -> Mapping[str, Any]:
-        """The part of config.json that describes the language model (`text_config` in multimodal models)."""
-        config = self.config("config.json")
-        for key in ("text_config", "llm_config", "language_config", "thinker_config"):
-            inner = config.get(key)
-            if isinstance(inner, dict) and ("num_hidden_layers" in inner or "text_config" in inner):
-                deeper = inner.get("text_config")
-                return deeper if isinstance(deeper, dict) else inner
-        return config
-
 
 @dataclass
 class _Family:

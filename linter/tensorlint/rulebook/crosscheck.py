@@ -49,6 +49,7 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         names[part.suffix] = name
         if part.scales == name:
             fields["scales"].fail("a part does not scale itself")
+        _check_packs(scheme, name, fields)
         _check_holds(part.dtypes, fields)
         _check_labels(fields)
     _check_symbols(keys, scheme)
@@ -70,6 +71,13 @@ def _check_decode(item: Item, scheme: Scheme) -> None:
         for word in re.findall(r"(?<![\w.])[A-Za-z_]\w*", decoding.formula):
             if word not in scheme.parts and word not in _used(scheme):
                 value.fail_at(word, f"`{word}` is no part of this scheme", suggest(word, scheme.parts))
+
+
+def _check_packs(scheme: Scheme, name: str, fields: Mapping[str, Item]) -> None:
+    known = _used(scheme)
+    for size in scheme.parts[name].packs:
+        for symbol in sorted(size.symbols - known):
+            fields["packs"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
 
 
 def _check_holds(dtypes: Collection[str], fields: Mapping[str, Item]) -> None:
@@ -113,24 +121,42 @@ def check_dialect(top: Item) -> None:
     if "activations" in keys:
         for value in keys["activations"].mapping("`activations`").values():
             value.word("an activation scheme", ACTIVATIONS)
+    fields = keys["fields"].mapping("`fields`") if "fields" in keys else {}
+    _check_spelling(fields)
+    if "group" in keys:
+        group = keys["group"].mapping("`group`")
+        _check_spelling(group)
+        if "groups" not in fields:
+            keys["group"].fail_key("no field says where the groups are", "such as fields: {groups: [config_groups]}")
+        if "targets" not in group or "targets" not in keys:
+            keys["group"].fail_key(
+                "a group has targets, and they cover modules in some way",
+                "such as targets: targets in `group`, and beside it targets: [exact, regex]",
+            )
+    elif "groups" in fields:
+        fields["groups"].fail_key("nothing says what stands in a group", "add `group`, such as {bits: weights.bits}")
+    for key, field in _NEEDS.items():
+        if key in keys and field not in fields:
+            keys[key].fail_key(f"`{key}` are values of a field that is not spelt", f"add `{field}` to `fields`")
+
+
+# Keys with the field that they are about.
+_NEEDS = {"exceptions": "exceptions", "unfinished": "status", "mixed": "format", "powers_of_two": "scale_format"}
+
+
+def _check_spelling(fields: Mapping[str, Item]) -> None:
+    """Fail for what cannot be a path of keys, and for how activations are scaled where they have no settings."""
+    for field, item in fields.items():
+        for path in item.one_or_more():
+            if not all(path.raw.split(".")):
+                path.fail(f"`{path.raw}` is not a path of keys", "such as weights.num_bits")
+        if field == "activation_dynamic" and "activations" not in fields:
+            item.fail_key("it is not said where the settings of activations are", "add `activations`")
 
 
 def check_family(top: Item) -> None:
-    """Fail for what is not a glob, and for fused groups of fewer than two modules."""
-    keys = top.mapping("the family")
-    for key in ("model_types", "optional"):
-        if key in keys:
-            keys[key].globs(f"`{key}`")
-    for value in keys["roles"].mapping("`roles`").values() if "roles" in keys else ():
-        value.globs("a role")
-    for row in keys["fused"].sequence("`fused`") if "fused" in keys else ():
-        members = row.strings("a fused group")
-        if len(set(members)) < 2:
-            row.fail("a fused group has at least two different modules", "such as [gate_proj, up_proj]")
-        for name in row.one_or_more():
-            if "." in name.raw or "*" in name.raw:
-                name.fail(f"`{name.raw}` is not the last component of a module's name", "such as up_proj")
-    if not set(keys) - {"summary", "see", "model_types"}:
+    """Fail for a family that says nothing."""
+    if not set(top.mapping("the family")) - {"summary", "see", "model_types"}:
         top.fail(
             "the family says nothing about its models", "one of: roles, fused, row_parallel, layers, counts, optional"
         )

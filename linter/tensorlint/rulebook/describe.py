@@ -121,8 +121,8 @@ def _keys(alternative: Mapping[str, tuple[object, ...]], dialect: Dialect) -> It
         groups = dialect.fields.get("groups", ())
         if names:
             yield names[0], values
-        elif groups:  # as compressed-tensors nests it, which others took over
-            yield f"{groups[0]}.*.weights.{'num_bits' if field == 'bits' else field}", values
+        elif groups and field in dialect.group:
+            yield f"{groups[0]}.*.{dialect.group[field][0]}", values
 
 
 def _wrong(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:

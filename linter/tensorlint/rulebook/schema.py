@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..schemes import dialect, families, load, producers
-from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, SIGNS
+from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, PART_KINDS, SIGNS
 from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
@@ -195,7 +195,8 @@ def _scheme() -> Schema:
         },
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
-        "texts": some(_TEXT), "opposes": _TEXT, "formula": _TEXT,
+        "texts": some(_TEXT), "opposes": _TEXT, "formula": _TEXT, "telling": _FLAG,
+        "packs": dims,
         "codes": table(
             {
                 "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},
@@ -245,27 +246,32 @@ def _dialect() -> Schema:
     types = {
         "method": _TEXT,
         "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
-        "fields": table({field: some(_TEXT) for field in dialect.FIELDS}),
-        "matching": some(one_of(dialect.STYLES)),
+        **{k: table({f: some(_TEXT) for f in words}) for k, words in dialect.SPELLINGS.items()},
+        **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(dialect.STYLES))),
+        **dict.fromkeys(("marks", "unfinished", "mixed"), some(_TEXT)),
         "lists": one_of(dialect.LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
+        "powers_of_two": mapping(some(one_of(PART_KINDS))),
     }
     return _of(dialect.KEYS, types, dialect.REQUIRED)
 
 
 def _family() -> Schema:
-    types = {
-        "model_types": some(_GLOB),
-        "layers": some(_TEXT),
-        "optional": some(_GLOB),
-        "roles": table({role: some(_GLOB) for role in families.ROLES}),
+    leaf: Schema = {"type": "string", "pattern": r"^[^.*]+$"}
+    kinds = {"glob": some(_GLOB), "role": some(one_of(families.ROLES)), "name": some(leaf), "text": some(_TEXT)}
+    sides = {**mapping(one_of(families.SIDES)), "minProperties": 2, "propertyNames": leaf}
+    types: dict[str, Schema] = {
+        **{key: kinds[kind] for key, kind in families.LISTS.items()},
+        **{key: table({k: kinds[kind] for k, kind in rows.items()}) for key, rows in families.TABLES.items()},
+        **{key: {"type": "array", "items": sides} for key in families.WIRES},
+        "rows": {**mapping(_TEXT), "propertyNames": _GLOB},
         "wrappers": mapping(_TEXT),
-        "counts": table({count: some(_TEXT) for count in families.COUNTS}),
-        "fused": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2}},
+        "fused": {"type": "array", "items": {"type": "array", "items": leaf, "minItems": 2}},
     }
-    return _of(families.KEYS, types, ())
+    meant = {key: _described(schema, families.MEANING[key]) for key, schema in types.items()}
+    return _of(families.KEYS, meant, ())
 
 
 def _producer() -> Schema:

@@ -12,7 +12,6 @@ from ..errors import NoCheckpointError
 from ..measures.plan import DEPTHS, Depth, Need, Plan, make_plan
 from ..rulebook.library import Book
 from ..rulebook.model import Rule
-from ..schemes.recognise import recogniser_for
 from ..schemes.view import TensorUnit, View
 from ..sources.interface import Source
 from .select import Selected, Selection
@@ -51,11 +50,10 @@ def jobs_for(source: Source, book: Book, rules: Iterable[Rule], depth: Depth) ->
     Raises NoCheckpointError when there is nothing to check.
     """
     rules = tuple(rules)
-    recogniser = recogniser_for(tuple(book.schemes.values()))
     jobs: list[Job] = []
     skipped: dict[str, str] = {}
     for checkpoint in find_checkpoints(source, book.configs):
-        view = View(checkpoint, book, recogniser)
+        view = View(checkpoint, book)
         needs = [*_tensor_needs(rules, view, depth, skipped), *_module_needs(rules, view, depth, skipped)]
         checks = tuple(_checks(rules, depth, skipped))
         for check in checks:

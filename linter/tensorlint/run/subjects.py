@@ -219,7 +219,7 @@ def _metadata(view: View, key: str) -> str | None:
 
 
 def _config(view: View, path: str) -> Any:
-    for config in (view.checkpoint.config("config.json"), view.checkpoint.model_config):
+    for config in (view.checkpoint.config("config.json"), view.model_config):
         for name in (path, _RENAMED.get(path, path)):
             value: Any = config
             for step in name.split("."):

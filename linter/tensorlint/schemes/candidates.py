@@ -14,7 +14,7 @@ from typing import Any
 from ..container.header import TensorInfo
 from ..dtypes import PLAIN_FLOATS
 from .declared import Declaration
-from .grouping import Group, is_telling
+from .grouping import Group, Hints
 from .model import Scheme
 from .module import Problem
 from .shapes import Env, Solution, solve
@@ -48,7 +48,8 @@ class Match:
 class Candidates:
     """Finds the candidates among a fixed set of schemes; modules of the same tensors are looked at once."""
 
-    def __init__(self, schemes: Iterable[Scheme]) -> None:
+    def __init__(self, schemes: Iterable[Scheme], hints: Hints) -> None:
+        self._hints = hints
         self._by_suffix: dict[str, list[Scheme]] = defaultdict(list)
         for scheme in schemes:
             for part in scheme.parts.values():
@@ -63,7 +64,7 @@ class Candidates:
         found = self._cache.get(key)
         if found is None:
             schemes = dict.fromkeys(s for suffix in group for s in self._by_suffix.get(suffix, ()))
-            matches = (match(s, group, wanted) for s in schemes)
+            matches = (match(s, group, self._hints, wanted) for s in schemes)
             found = tuple(sorted((m for m in matches if m is not None), key=lambda m: m.cost))
             if len(self._cache) >= _REMEMBERED:
                 self._cache.clear()
@@ -73,11 +74,13 @@ class Candidates:
     def own(self, suffixes: Iterable[str], group: Group) -> bool:
         """Whether these tensors of a group are parts of a scheme whose weight the group has."""
         schemes = dict.fromkeys(s for suffix in suffixes for s in self._by_suffix.get(suffix, ()))
-        matches = (match(s, group, {}) for s in schemes)
+        matches = (match(s, group, self._hints, {}) for s in schemes)
         return any(m is not None and "weight" in dict(m.parts) for m in matches)
 
 
-def match(scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | None = None) -> Match | None:
+def match(
+    scheme: Scheme, group: Group, hints: Hints, wanted: Mapping[str, Any], fixed: Env | None = None
+) -> Match | None:
     """A group of tensors as a module of a scheme, or None where too little of it fits.
 
     `wanted` are declared values of symbols, tried first; `fixed` are values that they have.
@@ -101,7 +104,7 @@ def match(scheme: Scheme, group: Group, wanted: Mapping[str, Any], fixed: Env | 
     solution = solve(shapes, {p: t.shape for p, t in present.items()}, domains, fixed or {})
     cost += _SHAPE * len(solution.misfits)
     left = [s for s in group if s not in parts and s not in (".bias", "_bias")]
-    cost += sum(_LEFT_OVER if is_telling(s, group[s]) else _HARMLESS for s in left)
+    cost += sum(_LEFT_OVER if hints.at(s, group[s]) else _HARMLESS for s in left)
     if cost >= _HOPELESS:
         return None
     labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}

@@ -11,14 +11,9 @@ from ..container.checkpoint import Checkpoint
 from .dialect import Dialect, Place
 from .matching import Matcher, matcher
 from .model import Scheme
+from .spelling import is_null, stated, values
 
-_PLAIN = (
-    "algorithm", "format", "bits", "group_size", "symmetric", "mode", "activations", "act_order",
-    "scale_format", "kv_cache", "type", "activation_type", "activation_group",
-)  # fmt: skip
-_ROW = ("algorithm", "group_size", "bits", "mode", "symmetric", "type", "activation_type", "activation_group")
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
-_WRAPPERS = ((), ("text_config",), ("llm_config",), ("language_config",))
 
 
 @dataclass(frozen=True)
@@ -59,11 +54,11 @@ class Declaration:
 
     def get(self, name: str) -> Any:
         """A normalized field's raw value, or None."""
-        for key in self.dialect.fields.get(name, ()):
-            value = _under(self.content, key.split("."))
-            if value is not None:
-                return value
-        return None
+        return stated(self.content, self.dialect.fields, name)
+
+    def key(self, name: str) -> str:
+        """How the dialect spells a field, for messages."""
+        return next(iter(self.dialect.fields.get(name, ())), name)
 
     @property
     def method(self) -> str:
@@ -107,25 +102,13 @@ class Declaration:
         value = self.get("groups")
         if not isinstance(value, dict):
             return None
-        return tuple(_group(name, g) for name, g in value.items() if isinstance(g, dict))
+        return tuple(_group(name, g, self.dialect) for name, g in value.items() if isinstance(g, dict))
 
     @cached_property
     def base(self) -> Mapping[str, Any]:
         """Normalized fields that hold for every module unless a group or table says otherwise."""
-        found: dict[str, Any] = {"method": self.method}
-        for name in _PLAIN:
-            value = self.get(name)
-            if isinstance(value, (str, int, bool)):
-                found[name] = value
-            elif name == "activations" and isinstance(value, dict):
-                found[name] = _activations(value)
-        block = self.get("block")
-        if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
-            found["block_rows"], found["block_cols"] = block
-        activation = self.dialect.activations.get(str(found.get("algorithm", "")))
-        if activation:
-            found.setdefault("activations", activation)
-        return found
+        found = values(self.content, self.dialect.fields)
+        return {"method": self.method, **_scheme_of(found, self.dialect), **found}
 
     @cached_property
     def quantizes(self) -> bool:
@@ -160,7 +143,7 @@ class Declaration:
         key = matching.covering(module) if rows else None
         if key is not None:
             own = _row(rows[key], self.dialect)
-            if key.startswith("-:") or own.get("bits", 0) >= _PLAIN_BITS or _left_out(rows[key], self.dialect):
+            if key.startswith("-:") or _is_plain(own) or is_null(rows[key], self.dialect.module, "weight"):
                 return Expectation(False, {"method": self.method}, key)
             return Expectation(True, {**self.base, **own}, key)
         if self.dialect.overrides and module in self.content:
@@ -188,76 +171,27 @@ class Declaration:
         return self._usual[linear]
 
 
-def _under(content: Any, steps: Iterable[str]) -> Any:
-    """The value at a path of keys, or None; of a list of stages the first one is meant."""
-    for step in steps:
-        content = content[0] if isinstance(content, list) and content else content
-        content = content.get(step) if isinstance(content, dict) else None
-    return content
-
-
 def _row(row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """Settings of single modules: their keys are those of the declaration, or what stands below its first one."""
-    found: dict[str, Any] = {}
-    for name in _ROW:
-        for key in (*dialect.fields.get(name, ()), name):
-            value = row.get(key) if "." not in key else _under(row, key.split(".")[1:])
-            if isinstance(value, (str, int)) and isinstance(value, bool) == (name == "symmetric"):
-                found[name] = value
-                break
-    activation = dialect.activations.get(str(found.get("algorithm", "")))
-    return {**found, "activations": activation} if activation else found
+    """The settings of a single module."""
+    found = values(row, dialect.module)
+    return {**found, **_scheme_of(found, dialect)}
 
 
-def _left_out(row: Mapping[str, Any], dialect: Dialect) -> bool:
-    """Whether the settings of a module say that its weight is none."""
-    paths = [key.split(".") for key in dialect.fields.get("type", ())]
-    return any(len(steps) > 2 and steps[1] in row and row[steps[1]] is None for steps in paths)
-
-
-def _group(name: str, group: Mapping[str, Any]) -> Group:
-    targets = group.get("targets")
+def _group(name: str, group: Mapping[str, Any], dialect: Dialect) -> Group:
+    targets = stated(group, dialect.group, "targets")
     entries = targets if isinstance(targets, list) else []
-    values: dict[str, Any] = {"bits": 0}
-    weights = group.get("weights")
-    if isinstance(weights, dict):
-        names = {
-            "bits": "num_bits",
-            "type": "type",
-            "strategy": "strategy",
-            "group_size": "group_size",
-            "symmetric": "symmetric",
-            "act_order": "actorder",
-        }
-        for field_name, key in names.items():
-            value = weights.get(key)
-            if isinstance(value, (str, int, bool)):
-                values[field_name] = value
-        block = weights.get("block_structure")
-        if isinstance(block, str) and "x" in block:
-            block = [int(b) if b.isdigit() else None for b in block.split("x")]
-        if isinstance(block, list) and len(block) == 2 and all(type(b) is int for b in block):
-            values["block_rows"], values["block_cols"] = block
-    if "input_activations" in group:
-        inputs = group["input_activations"]
-        values["activations"] = _activations(inputs)
-        for key in ("num_bits", "type", "group_size", "symmetric"):
-            value = inputs.get(key) if isinstance(inputs, dict) else None
-            if isinstance(value, (str, int, bool)):
-                values[f"activation_{_SHORT.get(key, key)}"] = value
-    if isinstance(group.get("format"), str):
-        values["format"] = group["format"]
-    return Group(name, matcher(entries, ("exact", "regex", "class", "suffix")), values)
+    return Group(name, matcher(entries, dialect.targets), {"bits": 0, **values(group, dialect.group)})
 
 
-_SHORT = {"num_bits": "bits", "group_size": "group"}
+def _scheme_of(found: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """The activation scheme that the algorithm stands for."""
+    activations = dialect.activations.get(str(found.get("algorithm", "")))
+    return {"activations": activations} if activations else {}
 
 
-def _activations(value: Any) -> str:
-    if not isinstance(value, dict):
-        return "none"
-    dynamic = value.get("dynamic", value.get("is_dynamic", False))
-    return "local" if dynamic == "local" else "dynamic" if dynamic else "static"
+def _is_plain(own: Mapping[str, Any]) -> bool:
+    bits = own.get("bits")
+    return isinstance(bits, int) and bits >= _PLAIN_BITS
 
 
 @dataclass(frozen=True)
@@ -273,19 +207,23 @@ class Declared:
         return self.all[0] if self.all else None
 
 
-def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declared:
-    """Every declaration in the checkpoint's JSON files; config.json comes first, as loaders read it."""
+def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect], inside: Iterable[str]) -> Declared:
+    """Every declaration in the checkpoint's JSON files; config.json comes first, as loaders read it.
+
+    A declaration may also stand `inside` the settings of the language model, under one of these keys.
+    """
+    around = ((), *((key,) for key in inside))
     found: list[Declaration] = []
     unknown: list[tuple[str, str]] = []
     known_methods = {d.method for d in dialects}
     for dialect in dialects:
         for place in dialect.places:
             content = checkpoint.config(place.file)
-            for at, value in _at(content, place.at):
+            for at, value in _at(content, place.at, around):
                 wanted = all(value.get(k) in allowed for k, allowed in place.when.items())
                 if wanted and not any(value.get(k) in refused for k, refused in place.unless.items()):
                     found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
-    for at, value in _at(checkpoint.config("config.json"), ("quantization_config",)):
+    for at, value in _at(checkpoint.config("config.json"), ("quantization_config",), around):
         method = value.get("quant_method")
         if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):
             unknown.append((checkpoint.path("config.json"), str(method)[:60]))
@@ -294,8 +232,10 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Declar
     return Declared(tuple(found), tuple(unknown))
 
 
-def _at(content: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    for wrapper in _WRAPPERS:
+def _at(
+    content: Mapping[str, Any], path: tuple[str, ...], around: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for wrapper in around:
         value: Any = content
         for step in (*wrapper, *path):
             value = value.get(step) if isinstance(value, dict) else None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..text.yamltext import Item
+from .model import PART_KINDS
+from .spelling import FIELDS, GROUP, MODULE, OF_MODULES, VALUES, Spelling
 
-FIELDS = (
-    "algorithm", "kv_cache", "kv_cache_bits", "group_size", "bits", "format", "status", "block", "activations",
-    "ignore", "layers", "groups", "symmetric", "mode", "producer", "exceptions", "dtype", "act_order", "scale_format",
-    "type", "activation_type", "activation_group", "activation_symmetric",
-)  # fmt: skip
 STYLES = (
     "exact",
     "prefix",
@@ -47,50 +44,64 @@ class Place:
 class Dialect:
     """One way of writing a declaration.
 
-    `fields` gives for each normalized field the keys to try; `matching` the ways in which an ignore entry covers a
-    module, `loose` further ways that only some loaders know, `exceptions` those in which a key of the table
-    `exceptions` does; `lists` is complete when every linear module is either quantized or listed, partial when only
-    siblings of quantized modules must be, none when modules may stay plain without a word; `names_head` that an output
-    head which is not quantized is always listed; `overrides` says that the declaration holds settings under module
-    names (or false for a module that is not quantized); `activations` gives the activation scheme of an algorithm where
-    no group states it; `marks` are keys that only some methods' declarations have; `stores` names the parts that
-    every module has whose declared fields have these values (a field that is not stated does not count);
-    `trust_activations` is False where
-    exporters write activation settings that do not hold.
+    `fields` gives for each normalized field the keys to try, `group` those in one of its `groups`, and `module` those
+    in the settings of a single module. `matching` are the ways in which an ignore entry covers a module, `loose`
+    further ways that only some loaders know, `exceptions` those in which a key of the table `exceptions` does, and
+    `targets` those in which a target of a group does. `lists` is complete when every linear module is either quantized
+    or listed, partial when only siblings of quantized modules must be, none when modules may stay plain without a word;
+    `names_head` that an output head which is not quantized is always listed; `overrides` says that the declaration
+    holds settings under module names (or false for a module that is not quantized). `activations` gives the activation
+    scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation
+    settings that do not hold. `marks` are keys that only some methods' declarations have; `stores` names the parts that
+    every module has whose declared fields have these values (a field that is not stated does not count). `unfinished`
+    are the values of `status` before the weights are stored as declared; `mixed` is the `format` of a declaration whose
+    groups have formats of their own; `powers_of_two` names the parts whose values are that under a word of
+    `scale_format`.
     """
 
     name: str
     method: str
     summary: str
     places: tuple[Place, ...]
-    fields: Mapping[str, tuple[str, ...]]
+    fields: Spelling
+    group: Spelling
+    module: Spelling
+    targets: tuple[str, ...]
     matching: tuple[str, ...]
     loose: tuple[str, ...]
+    exceptions: tuple[str, ...]
     lists: str
     overrides: bool
+    names_head: bool
     trust_activations: bool
     activations: Mapping[str, str]
-    exceptions: tuple[str, ...]
-    names_head: bool
     marks: tuple[str, ...]
     stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    unfinished: tuple[str, ...]
+    mixed: tuple[str, ...]
+    powers_of_two: Mapping[str, tuple[str, ...]]
     see: tuple[str, ...]
 
 
 # The keys of a dialect file; the JSON Schema is made of them too.
 KEYS = {
-    "summary", "method", "places", "fields", "matching", "loose", "lists", "overrides", "trust_activations",
-    "activations", "exceptions", "names_head", "marks", "stores", "see",
+    "summary", "method", "places", "fields", "group", "module", "targets", "matching", "loose", "lists", "overrides",
+    "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed",
+    "powers_of_two", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
+SPELLINGS: Mapping[str, Collection[str]] = {"fields": FIELDS, "group": GROUP, "module": MODULE}
 
 
 def load_dialect(top: Item, name: str) -> Dialect:
     """A dialect from the top value of its file; raises RuleFileError."""
     keys = top.mapping("the dialect", KEYS, REQUIRED)
-    fields = {}
-    if "fields" in keys:
-        fields = {k: v.strings(f"`{k}`") for k, v in keys["fields"].mapping("`fields`", FIELDS).items()}
+
+    def spelling(key: str) -> Spelling:
+        rows = keys[key].mapping(f"`{key}`", SPELLINGS[key]).items() if key in keys else ()
+        return {field: paths.strings(f"`{field}`") for field, paths in rows}
+
+    fields = spelling("fields")
 
     def styles(key: str) -> tuple[str, ...]:
         return tuple(i.word("a way of matching", STYLES) for i in keys[key].one_or_more()) if key in keys else ()
@@ -100,24 +111,42 @@ def load_dialect(top: Item, name: str) -> Dialect:
         activations = {
             k: v.string("an activation scheme") for k, v in keys["activations"].mapping("`activations`").items()
         }
+
+    def flag(key: str, default: bool) -> bool:
+        return keys[key].boolean(f"`{key}`") if key in keys else default
+
+    def texts(key: str) -> tuple[str, ...]:
+        return keys[key].strings(f"`{key}`") if key in keys else ()
+
     return Dialect(
-        name,
-        keys["method"].string("`method`"),
-        keys["summary"].string("`summary`"),
-        tuple(_place(item) for item in keys["places"].sequence("`places`")),
-        fields,
-        styles("matching"),
-        styles("loose"),
-        keys["lists"].word("a word for `lists`", LISTS) if "lists" in keys else "partial",
-        keys["overrides"].boolean("`overrides`") if "overrides" in keys else False,
-        keys["trust_activations"].boolean("`trust_activations`") if "trust_activations" in keys else True,
-        activations,
-        styles("exceptions"),
-        keys["names_head"].boolean("`names_head`") if "names_head" in keys else False,
-        keys["marks"].strings("`marks`") if "marks" in keys else (),
-        _stores(keys["stores"]) if "stores" in keys else {},
-        keys["see"].strings("`see`") if "see" in keys else (),
+        name=name,
+        method=keys["method"].string("`method`"),
+        summary=keys["summary"].string("`summary`"),
+        places=tuple(_place(item) for item in keys["places"].sequence("`places`")),
+        fields=fields,
+        group=spelling("group"),
+        module=spelling("module") or {field: (*fields.get(field, ()), field) for field in OF_MODULES},
+        targets=styles("targets"),
+        matching=styles("matching"),
+        loose=styles("loose"),
+        exceptions=styles("exceptions"),
+        lists=keys["lists"].word("a word for `lists`", LISTS) if "lists" in keys else "partial",
+        overrides=flag("overrides", False),
+        names_head=flag("names_head", False),
+        trust_activations=flag("trust_activations", True),
+        activations=activations,
+        marks=texts("marks"),
+        stores=_stores(keys["stores"]) if "stores" in keys else {},
+        unfinished=texts("unfinished"),
+        mixed=texts("mixed"),
+        powers_of_two=_powers(keys["powers_of_two"]) if "powers_of_two" in keys else {},
+        see=texts("see"),
     )
+
+
+def _powers(item: Item) -> dict[str, tuple[str, ...]]:
+    rows = item.mapping("`powers_of_two`").items()
+    return {word: tuple(part.word("a part", PART_KINDS) for part in parts.one_or_more()) for word, parts in rows}
 
 
 def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
@@ -127,7 +156,7 @@ def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
             row.word("`always` or conditions", ("always",))
             found[part] = {}
             continue
-        conditions = row.mapping("conditions", FIELDS).items()
+        conditions = row.mapping("conditions", VALUES).items()
         found[part] = {field: tuple(o.plain() for o in value.one_or_more()) for field, value in conditions}
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..container.header import TensorInfo
 
@@ -81,23 +82,27 @@ def _fused_codes(tensor: TensorInfo) -> bool:
     return len(tensor.shape) >= 3 and tensor.dtype.startswith(("F8", "F4", "U8"))
 
 
-_TELLING = ("scale", "zero", "absmax", "quant", "qweight", "packed", "g_idx", "blocks")
 _PACKED = frozenset({"U8", "I8", "I32", "U32", "I16", "U16"})
 _LEAST = 64  # integers of a matrix that may be a packed weight: masks and tables of positions are smaller
 
 
-def is_telling(suffix: str, tensor: TensorInfo) -> bool:
-    """Whether a left-over tensor hints at quantization (a scale, a packed weight)."""
-    return any(word in suffix for word in _TELLING) or tensor.dtype.startswith(("F8", "F4", "F6"))
+@dataclass(frozen=True)
+class Hints:
+    """What hints at quantization where no scheme fits: `words` in names, and dtypes."""
 
+    words: tuple[str, ...]
 
-def looks_quantized(group: Group) -> bool:
-    """Whether a group that fits no scheme has packed tensors, or matrices of 8-bit floating-point numbers."""
-    tensors = group.values()
-    if any(t.dtype.startswith(("F8", "F4", "F6")) and len(t.shape) > 1 for t in tensors):
-        return True
-    packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= _LEAST for t in tensors)
-    return packed and any(is_telling(s, t) for s, t in group.items())
+    def at(self, suffix: str, tensor: TensorInfo) -> bool:
+        """Whether a left-over tensor hints at it (a scale, a packed weight)."""
+        return any(word in suffix for word in self.words) or tensor.dtype.startswith(("F8", "F4", "F6"))
+
+    def looks_quantized(self, group: Group) -> bool:
+        """Whether a group that fits no scheme has packed tensors, or matrices of 8-bit floating-point numbers."""
+        tensors = group.values()
+        if any(t.dtype.startswith(("F8", "F4", "F6")) and len(t.shape) > 1 for t in tensors):
+            return True
+        packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= _LEAST for t in tensors)
+        return packed and any(self.at(s, t) for s, t in group.items())
 
 
 def describe(group: Group) -> str:

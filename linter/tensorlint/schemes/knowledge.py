@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..files import CONFIGS
+from .anatomy import Anatomy, anatomy
 from .dialect import Dialect
 from .families import Family
 from .model import Scheme
@@ -27,3 +28,8 @@ class Knowledge:
         """The JSON files that are read from a checkpoint's folder: the usual ones, and those that dialects name."""
         named = (place.file for dialect in self.dialects.values() for place in dialect.places)
         return tuple(dict.fromkeys((*CONFIGS, *named)))
+
+    @cached_property
+    def general(self) -> Anatomy:
+        """What is known of models of any type."""
+        return anatomy(self.families.values(), "")

@@ -23,12 +23,9 @@ from .model import (
     Symbol,
 )
 from .shapes import Dim, Shape, ShapeError, dim
+from .spelling import VALUES
 
-DECLARED_FIELDS = (
-    "method", "algorithm", "format", "bits", "type", "strategy", "group_size", "block_rows", "block_cols",
-    "activations", "symmetric", "mode", "act_order", "scale_format", "kv_cache", "kv_cache_bits", "activation_bits",
-    "activation_type", "activation_group", "activation_symmetric",
-)  # fmt: skip
+DECLARED_FIELDS = ("method", *VALUES, "block_rows", "block_cols")
 # The keys of a scheme file, of a part and of `described`; the JSON Schema is made of them too.
 KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
@@ -54,6 +51,8 @@ PART_KEYS = {
     "texts",
     "opposes",
     "formula",
+    "telling",
+    "packs",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -143,6 +142,8 @@ def _part(name: str, item: Item) -> Part:
         texts=keys["texts"].strings("`texts`") if "texts" in keys else (),
         opposes=keys["opposes"].string("`opposes`") if "opposes" in keys else None,
         formula=keys["formula"].string("`formula`") if "formula" in keys else "",
+        telling=keys["telling"].boolean("`telling`") if "telling" in keys else True,
+        packs=_shape(keys["packs"]) if "packs" in keys else (),
     )
 
 

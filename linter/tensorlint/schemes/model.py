@@ -127,6 +127,8 @@ class Part:
     texts: tuple[str, ...] = ()
     opposes: str | None = None
     formula: str = ""
+    telling: bool = True
+    packs: Shape = ()
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

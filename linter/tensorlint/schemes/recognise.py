@@ -15,7 +15,7 @@ from functools import lru_cache
 from ..container.header import TensorInfo
 from .candidates import Candidates, match, problems_of
 from .declared import Declaration
-from .grouping import Group, Grouping, describe, looks_quantized
+from .grouping import Group, Grouping, Hints, describe
 from .model import Scheme
 from .module import Module, Recognised, Unknown
 from .shapes import solve
@@ -23,13 +23,15 @@ from .voting import choose
 
 
 class Recogniser:
-    """Recognises modules for a fixed set of schemes."""
+    """Recognises modules for a fixed set of schemes; `hints` are words in names that hint at other ones."""
 
-    def __init__(self, schemes: Iterable[Scheme]) -> None:
+    def __init__(self, schemes: Iterable[Scheme], hints: Iterable[str]) -> None:
+        schemes = tuple(schemes)
+        self._hints = Hints(tuple(hints))
         self.schemes = tuple(s for s in schemes if not s.companion)
         self.companions = tuple(s for s in schemes if s.companion)
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
-        self._candidates = Candidates(self.schemes)
+        self._candidates = Candidates(self.schemes, self._hints)
 
     def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
         """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
@@ -44,7 +46,7 @@ class Recogniser:
         for name, group in groups.items():
             picked = chosen.get(name)
             if picked is None:
-                if looks_quantized(group):
+                if self._hints.looks_quantized(group):
                     unknown.append(Unknown(name, tuple(group.values()), describe(group)))
                 else:
                     loose.extend(group.values())
@@ -53,13 +55,13 @@ class Recogniser:
             found = {part: group[suffix] for part, suffix in best.parts}
             left = tuple(group[s] for s in best.left_over)
             modules.append(Module(name, best.scheme, found, best.env, best.labels, best.problems, left, rivals))
-        return Recognised(tuple(_agree_on_uniform(modules)), tuple(unknown), tuple(loose))
+        return Recognised(tuple(_agree_on_uniform(modules, self._hints)), tuple(unknown), tuple(loose))
 
 
 @lru_cache(maxsize=4)
-def recogniser_for(schemes: tuple[Scheme, ...]) -> Recogniser:
-    """The recogniser for these schemes, with what it knows of the checkpoints that it has seen."""
-    return Recogniser(schemes)
+def recogniser_for(schemes: tuple[Scheme, ...], hints: tuple[str, ...]) -> Recogniser:
+    """The recogniser for these schemes and hints, with what it knows of the checkpoints that it has seen."""
+    return Recogniser(schemes, hints)
 
 
 def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidates) -> Iterator[Module]:
@@ -78,7 +80,7 @@ def _take_companions(scheme: Scheme, groups: dict[str, Group], others: Candidate
         yield Module(name, scheme, found, solution.env, {}, problems_of(scheme, found, solution))
 
 
-def _agree_on_uniform(modules: list[Module]) -> Iterator[Module]:
+def _agree_on_uniform(modules: list[Module], hints: Hints) -> Iterator[Module]:
     """Give modules the value of a uniform symbol that most of them share; those it does not fit get a problem."""
     values: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
     for module in modules:
@@ -92,5 +94,5 @@ def _agree_on_uniform(modules: list[Module]) -> Iterator[Module]:
             yield module
             continue
         group = {module.scheme.parts[p].suffix: t for p, t in module.parts.items()}
-        again = match(module.scheme, group, {}, majority)
+        again = match(module.scheme, group, hints, {}, majority)
         yield module if again is None else replace(module, env=again.env, labels=again.labels, problems=again.problems)

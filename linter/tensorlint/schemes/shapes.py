@@ -50,6 +50,12 @@ class Dim:
         return symbol, int(answer)
 
     @property
+    def first(self) -> str:
+        """The symbol that its text names first; empty where it has none."""
+        named = (node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id in self.symbols)
+        return min(named, key=lambda node: node.col_offset).id if self.symbols else ""
+
+    @property
     def rounds(self) -> bool:
         """Whether it is rounded, so that several values of its symbols give the same size."""
         return any(word in self.text for word in _ROUNDING)

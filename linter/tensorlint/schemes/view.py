@@ -15,12 +15,12 @@ from ..dtypes import Encoding, encoding_of
 from ..names import pattern_of
 from ..sources.interface import about
 from ..text.wording import plural
+from .anatomy import Anatomy, anatomy
 from .declared import Declaration, Declared, read_declared
-from .families import Anatomy, anatomy
 from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
-from .recognise import Recogniser
+from .recognise import recogniser_for
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,16 @@ class Layer:
 class View:
     """One checkpoint, recognised."""
 
-    def __init__(self, checkpoint: Checkpoint, knowledge: Knowledge, recogniser: Recogniser) -> None:
+    def __init__(self, checkpoint: Checkpoint, knowledge: Knowledge) -> None:
         self.checkpoint = checkpoint
         self.knowledge = knowledge
-        self.declared: Declared = read_declared(checkpoint, knowledge.dialects.values())
+        general = knowledge.general
+        self.declared: Declared = read_declared(checkpoint, knowledge.dialects.values(), general.inside)
+        recogniser = recogniser_for(tuple(knowledge.schemes.values()), general.hints)
         self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
-        model_type = checkpoint.model_config.get("model_type") or checkpoint.config("config.json").get("model_type")
+        config = checkpoint.config("config.json")
+        self.model_config = general.language(config)  # the part of config.json about the language model
+        model_type = self.model_config.get("model_type") or config.get("model_type")
         self.anatomy: Anatomy = anatomy(knowledge.families.values(), str(model_type or ""))
         self._expected: dict[str, Mapping[str, Any]] = {}
 
@@ -202,14 +206,30 @@ class View:
 
     def is_linear(self, module: Module) -> bool:
         """Whether a module is a projection that quantizers treat as a linear layer, by its role in the model."""
-        roles = self.anatomy.roles(module.name)
-        return bool(roles & {"attention", "mlp"}) and not roles & {
-            "norm",
-            "router",
-            "vision",
-            "embedding",
-            "adapter",
-        }
+        return self.anatomy.is_linear(module.name) and "vision" not in self.anatomy.roles(module.name)
+
+    @property
+    def base(self) -> str:
+        """What the layers stand in: `model.` for `model.layers`; empty where nothing is around them."""
+        around, dot, _ = self.layers[0].prefix.rpartition(".") if self.layers else ("", "", "")
+        return around + dot
+
+    def end(self, role: str) -> Module | None:
+        """The embedding before the layers, or the norm or head behind them, where it has one of its usual names."""
+        names = (name for end in self.anatomy.ends(role) for name in (self.base + end, end))
+        return next((self.modules[name] for name in names if name in self.modules), None)
+
+    def end_name(self, role: str) -> str:
+        """What that is usually called beside these layers."""
+        return self.base + next(iter(self.anatomy.ends(role)), role)
+
+    def tied(self) -> tuple[str, Any]:
+        """The key of config.json that ties the head to the embedding, and what it says; None where it says nothing."""
+        for key in self.anatomy.tied:
+            for config in (self.checkpoint.config("config.json"), self.model_config):
+                if key in config:
+                    return key, config[key]
+        return next(iter(self.anatomy.tied), ""), None
 
     def expected(self, module: Module) -> Mapping[str, Any]:
         """Normalized fields of what the main declaration says of a module; empty where there is none."""

@@ -20,8 +20,6 @@ _MANY = 6  # modules of one scheme that make a single one of another scheme look
 # the checkpoint decides between near equals. A weak scheme yields nearly a part: any vote decides then.
 _SIBLING_VOTE, _CHECKPOINT_VOTE, _DECLARED_VOTE, _WEAK = 1.5, 0.5, 1.0, 2.9
 _EQUAL = 1e-9  # sums of costs and votes that differ by less are the same
-# Parts that say nothing alone: a tensor under a name of its own, and a `scale`, which plain norms and clips have too.
-_ALONE = ((("weight", ""),), (("weight_scale", ".scale"),))
 
 Chosen = dict[str, tuple[Match, tuple[str, ...]]]  # module -> its scheme, and the names of those as likely
 
@@ -115,17 +113,25 @@ def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool
     Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
     several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
     sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
-    A tensor that stands alone under a name of its own says nothing unless the configuration promised the scheme.
+    A tensor that stands alone and tells nothing counts only where the configuration promised the scheme.
     """
     if known or not match.scheme.quantized:
         return True
     if perfect[match.scheme.name]:
         return len(match.problems) <= 1
-    if match.problems and match.parts in _ALONE and not promised:
+    if match.problems and _says_nothing(match) and not promised:
         return False
     if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
         return False
     return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+
+
+def _says_nothing(match: Match) -> bool:
+    """Whether all that is there is one tensor under a name of its own, or one that other things have too."""
+    if len(match.parts) != 1:
+        return False
+    ((part, suffix),) = match.parts
+    return not suffix or not match.scheme.parts[part].telling
 
 
 def _promised(scheme: Scheme, name: str, declared: Declaration | None) -> bool:

@@ -13,7 +13,6 @@ from ..measures.cached import CachedScanner, key_of
 from ..measures.plan import DEPTHS, Depth, make_plan
 from ..measures.scan import CpuScanner, Progress
 from ..rulebook.library import Book
-from ..schemes.recognise import recogniser_for
 from ..schemes.view import View
 from ..sources.interface import RemoteSource, Source, about
 from ..text.place import nearest
@@ -53,8 +52,7 @@ class Contents:
 
 def survey(source: Source, book: Book, pattern: str) -> Contents:
     """What the headers tell; `pattern` chooses tensors (empty: all). Raises NoCheckpointError, UsageError."""
-    recogniser = recogniser_for(tuple(book.schemes.values()))
-    views = [View(checkpoint, book, recogniser) for checkpoint in find_checkpoints(source)]
+    views = [View(checkpoint, book) for checkpoint in find_checkpoints(source)]
     table = tuple(row for view in views for row in rows(view, view.checkpoint.name))
     gaps = tuple(gap for view in views for gap in view.gaps)
     if not views or not (table or gaps):

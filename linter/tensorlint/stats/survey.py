@@ -79,12 +79,13 @@ def rows(view: View, checkpoint: str) -> Iterator[Row]:
     for unit in view.units:
         module, tensor = unit.module, unit.tensor
         scheme = module.scheme.name if module else "unknown" if tensor.name in unknown else "unquantized"
-        made.append(Row(checkpoint, tensor, unit, scheme, _role(unit, module), _parameters(unit)))
+        made.append(Row(checkpoint, tensor, unit, scheme, _role(view, unit, module), _parameters(unit)))
     yield from sorted(made, key=lambda r: (r.tensor.shard, r.tensor.begin, r.tensor.name))
 
 
-def _role(unit: TensorUnit, module: Module | None) -> str:
-    if module is not None and ("E" in module.env or ".experts." in f".{module.name}."):
+def _role(view: View, unit: TensorUnit, module: Module | None) -> str:
+    experts = view.anatomy.experts
+    if module is not None and ("E" in module.env or not experts.isdisjoint(module.name.split("."))):
         return "experts"
     found = next((role for role in _TELLING if role in unit.roles), "")
     return found or ("norm" if unit.roles & {"final_norm", "plain_norm"} else "other")

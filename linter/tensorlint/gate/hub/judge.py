@@ -31,7 +31,7 @@ _COMPLETED_LATER = frozenset({"index/missing-shard", "index/shard-gap", "index/n
 _SHOWS_GAP = frozenset({"index/missing-shard", "index/shard-gap"})
 # Rules about several tensors or about the configuration: with a part of the tensors, a module can look like another
 # scheme's, or broken. Those about bytes of one tensor or file (container, scales, weights) hold for every shard.
-_NEEDS_NEIGHBOURS = ("config/", "contract/", "fused/", "kv-cache/", "model/", "moe/")
+_NEEDS_NEIGHBOURS = ("config/", "contract/", "fused/", "kv-cache/", "model/")
 _SHOWN = 20  # findings
 
 

@@ -11,9 +11,9 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..errors import UnfinishedError
+from ..files import SKIPPED
 from .cached import listed
 
-_SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "node_modules", ".venv"})
 MAX_FILES = 200_000
 _RACY = 2_000_000_000  # nanoseconds; file systems tell times that coarsely, and servers' clocks differ
 
@@ -154,7 +154,7 @@ class LocalSource:
             for entry in entries:
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if self.single is None and entry.name not in _SKIPPED_FOLDERS:
+                    if self.single is None and entry.name not in SKIPPED:
                         folders.append((Path(entry.path), name + "/"))
                     continue
                 if self.single and entry.name != self.single and not entry.name.endswith(".json"):

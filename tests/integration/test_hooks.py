@@ -157,26 +157,3 @@ def test_try_repo(hooked, published):
     )  # fmt: skip
     assert done.returncode == 1
     assert "error[scales/nan]" in done.stdout
-
-
-def test_the_pattern_names_what_a_check_reads():
-    import re
-
-    import yaml
-
-    from tensorlint.files import CONFIGS, belongs
-
-    from .conftest import PROJECT
-
-    hooks = {hook["id"]: hook for hook in yaml.safe_load((PROJECT / ".pre-commit-hooks.yaml").read_text())}
-    pattern = re.compile(hooks["tensorlint"]["files"])
-    names = [
-        "a.safetensors",
-        "x/model.safetensors.index.json",
-        "README.md",
-        "my-config.json",
-        "a.safetensors.bak",
-        "x.json",
-    ]
-    for name in [*names, *CONFIGS, *(f"m/{c}" for c in CONFIGS)]:
-        assert bool(pattern.search(name)) == belongs(name), name

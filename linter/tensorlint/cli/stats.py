@@ -92,7 +92,7 @@ def command(
 
     book = book_with(extra_rules)
     wanted = bool(pattern) or tensors or depth not in (None, "headers") or format_ in ("csv", "parquet")
-    with opened(target) as source:
+    with opened(target, book.configs) as source:
         contents = report.survey(source, book, pattern)
         reach = depth or ("headers" if not wanted else "scales" if isinstance(source, RemoteSource) else "full")
         ahead = sum(row.tensor.nbytes for row in report.to_read(contents, reach))

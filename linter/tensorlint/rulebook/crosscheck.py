@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
+from ..files import makes
 from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, STORED, Scheme
 from ..schemes.producers import numbers
@@ -17,6 +18,7 @@ from ..text.yamltext import Item
 
 LABELS = ("tensor", "channel", "group", "block", "tiles")
 ACTIVATIONS = ("static", "dynamic", "none")
+_FILE = re.compile(r"\w[\w.+-]*\.json", re.ASCII)
 
 
 def check_scheme_file(top: Item) -> None:
@@ -112,8 +114,10 @@ def check_dialect(top: Item) -> None:
     keys = top.mapping("the dialect")
     for item in keys["places"].sequence("`places`"):
         place = item.mapping("a place")
-        if not place["file"].raw.endswith(".json") or "/" in place["file"].raw:
-            place["file"].fail(f"`{place['file'].raw}` is not the name of a JSON file", "such as config.json")
+        if not _FILE.fullmatch(place["file"].raw) or makes(place["file"].raw):
+            place["file"].fail(
+                f"`{place['file'].raw}` is not the name of a JSON file beside the shards", "such as config.json"
+            )
         if "at" in place and not all(place["at"].raw.split(".")):
             place["at"].fail(f"`{place['at'].raw}` is not a path of keys", "such as quantization_config")
     if not keys["places"].node.value:

@@ -236,7 +236,7 @@ def _damages() -> Schema:
 def _dialect() -> Schema:
     place = table(
         {
-            "file": {"type": "string", "pattern": r"^[^/]+\.json$"},
+            "file": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*\.json$"},
             "at": _TEXT,
             "when": {"type": "object"},
             "unless": {"type": "object"},

@@ -34,11 +34,16 @@ def check_tensors(
     """See tensorlint.check_state_dict."""
     chosen = ruleset(settings_for("", None, wanted(depth, select, ignore, rules).command_line))
     mine = tuple(rule for rule in chosen.rules if not rule.id.startswith(_OF_FILES))
-    return Run.of(source_of(state, config), replace(chosen, rules=mine)).report(scanner=where_they_are)
+    return Run.of(source_of(state, config, chosen.book.configs), replace(chosen, rules=mine)).report(
+        scanner=where_they_are
+    )
 
 
-def source_of(state: Any, config: Any = None) -> TensorSource:
-    """What a state dict or a model would be saved as; raises UsageError where it is neither, or the config is none."""
+def source_of(state: Any, config: Any = None, configs: Iterable[str] = CONFIGS) -> TensorSource:
+    """What a state dict or a model would be saved as; raises UsageError where it is neither, or the config is none.
+
+    `configs` are the files that are read where the config is a folder.
+    """
     target = "state dict"
     tied: Iterable[str] = ()
     entries = state
@@ -65,7 +70,7 @@ def source_of(state: Any, config: Any = None) -> TensorSource:
             tensors[name] = value.detach()
     for name in _copies(tensors, tied):
         del tensors[name]
-    return TensorSource(tensors, dict(_configs(config)), unreadable, tuple(_gaps(reasons)), target)
+    return TensorSource(tensors, dict(_configs(config, configs)), unreadable, tuple(_gaps(reasons)), target)
 
 
 _META = "on the meta device, without values"
@@ -109,13 +114,13 @@ def _copies(tensors: Mapping[str, Any], tied: Iterable[str]) -> list[str]:
     return [n for names in same.values() for n in sorted(names, key=ties.__contains__)[1:]]
 
 
-def _configs(config: Any) -> Iterator[tuple[str, bytes]]:
+def _configs(config: Any, usual: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """JSON files by name."""
     if config is None:
         return
     if isinstance(config, str | Path):
         path = Path(config)
-        folder, names = (path, CONFIGS) if path.is_dir() else (path.parent, (path.name,))
+        folder, names = (path, tuple(usual)) if path.is_dir() else (path.parent, (path.name,))
         if not path.exists():
             raise UsageError(f"there is no config at {path}")
         for name in names:

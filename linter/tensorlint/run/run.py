@@ -156,7 +156,7 @@ def run_of(task: Task) -> Iterator[Run]:
     """The run of a task; its source is closed on leaving. Raises what `Run.of` and opening the target raise."""
     rules = ruleset(task.settings, task.configuration)
     terms = _Terms.of(rules, None if task.remote else Path(task.folder), task.target)
-    with opened(task.target) as source:
+    with opened(task.target, rules.book.configs) as source:
         yield terms.run(PartOf(source, task.without) if task.without else source)
 
 

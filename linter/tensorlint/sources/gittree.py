@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import UnfinishedError
 from ..facts import Fact
-from ..files import belongs
+from ..files import may_belong
 from .git import Repo
 from .interface import File
 from .local import LocalFile
@@ -68,7 +68,7 @@ class GitTree:
 
     @property
     def absent(self) -> Mapping[str, str]:
-        """Files that a check reads, of which there is but a pointer: path and the pointer's blob."""
+        """Files that a check may read, of which there is but a pointer: path and the pointer's blob."""
         return {n: self._plain[n].sha for n, stored in self._pointers.items() if stored is None}
 
     def files(self) -> Mapping[str, int]:
@@ -112,7 +112,7 @@ class GitTree:
         for name, start in self.blobs.items():
             path, blob = name, start
             for _ in range(_LINKS):
-                if blob.mode != _LINK or not belongs(name):
+                if blob.mode != _LINK or not may_belong(name):
                     found[name] = blob
                     break
                 leads = os.fsdecode(self._repo.run("cat-file", "blob", blob.sha))
@@ -124,8 +124,8 @@ class GitTree:
 
     @cached_property
     def _pointers(self) -> dict[str, Stored | None]:
-        """LFS pointers among the files that a check reads, with their objects; None where that is not here."""
-        small = {n: b for n, b in self._plain.items() if b.size < POINTER and belongs(n)}
+        """LFS pointers among the files that a check may read, with their objects; None where that is not here."""
+        small = {n: b for n, b in self._plain.items() if b.size < POINTER and may_belong(n)}
         contents = self._contents({b.sha for b in small.values()})
         stores = self._repo.stores() if small else ()
         found: dict[str, Stored | None] = {}

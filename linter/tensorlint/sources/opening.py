@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import AccessError, TensorlintError
-from ..files import belongs
+from ..files import CONFIGS, belongs
 from .interface import RemoteSource, Source
 from .local import LocalSource
 from .targets import RemoteTarget, bare_name, choose
 
 
-def open_target(target: str, use_cache: bool = True) -> Source:
+def open_target(target: str, configs: Collection[str] = CONFIGS) -> Source:
     """The source a target stands for. Its `origin` says in words which of several meanings was taken.
 
+    A download of a model on the Hub is taken in its place where it has every shard, and every file of these `configs`.
     huggingface_hub is imported only for a model on the Hub. Raises NoCheckpointError where there is nothing, UsageError
     for a malformed target, AccessError for what the Hub does not show, UnfinishedError when it cannot be read.
     """
     meant = choose(target)
     if isinstance(meant, RemoteTarget):
-        return _remote(target, meant, use_cache)
+        return _remote(target, meant, configs)
     path = meant.parent if meant.is_file() and meant.name.endswith(".json") else meant
     source = LocalSource(path, target)
     source.origin = f"a local {'folder' if path.is_dir() else 'file'}" if bare_name(target) else ""
@@ -29,9 +30,9 @@ def open_target(target: str, use_cache: bool = True) -> Source:
 
 
 @contextmanager
-def opened(target: str) -> Iterator[Source]:
+def opened(target: str, configs: Collection[str] = CONFIGS) -> Iterator[Source]:
     """`open_target`, with whatever it still does over the network ended on leaving."""
-    source = open_target(target)
+    source = open_target(target, configs)
     try:
         yield source
     finally:
@@ -39,7 +40,7 @@ def opened(target: str) -> Iterator[Source]:
             source.close()
 
 
-def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
+def _remote(target: str, where: RemoteTarget, configs: Collection[str]) -> Source:
     from .cached import any_snapshot, snapshot
     from .hub import HubSource, connect, in_scope
 
@@ -54,8 +55,8 @@ def _remote(target: str, where: RemoteTarget, use_cache: bool) -> Source:
         raise
     revision = "" if where.revision == listing.commit else f", revision {where.revision}"
     prefix, _, files = in_scope(where, listing)
-    needed = {prefix + name: entry.content_size for name, entry in files.items() if belongs(name)}
-    folder = snapshot(where.repo, listing.commit, needed) if use_cache else None
+    needed = {prefix + name: entry.content_size for name, entry in files.items() if belongs(name, configs)}
+    folder = snapshot(where.repo, listing.commit, needed)
     if folder is not None:
         client.stop()
         root = folder / where.path

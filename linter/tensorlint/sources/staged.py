@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..facts import Fact
-from ..files import belongs
+from ..files import may_belong
 from .git import Repo
 from .gittree import POINTER, Blob, GitTree
 from .interface import File
@@ -41,7 +41,7 @@ class StagedFolder(GitTree):
     def local(self) -> Mapping[str, tuple[Path, int]]:
         """Path and size in bytes of the files whose content is in the work tree."""
         found: dict[str, tuple[Path, int]] = {}
-        for name in filter(belongs, {*self.blobs, *self._more}):
+        for name in filter(may_belong, {*self.blobs, *self._more}):
             path = self.folder / name
             try:
                 about = path.stat()

@@ -52,7 +52,7 @@ class Contents:
 
 def survey(source: Source, book: Book, pattern: str) -> Contents:
     """What the headers tell; `pattern` chooses tensors (empty: all). Raises NoCheckpointError, UsageError."""
-    views = [View(checkpoint, book) for checkpoint in find_checkpoints(source)]
+    views = [View(checkpoint, book) for checkpoint in find_checkpoints(source, book.configs)]
     table = tuple(row for view in views for row in rows(view, view.checkpoint.name))
     gaps = tuple(gap for view in views for gap in view.gaps)
     if not views or not (table or gaps):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...errors import NoCheckpointError
-from ...files import WEIGHTS, belongs, folder_of, makes
+from ...files import WEIGHTS, belongs, folder_of, makes, may_belong
 from ...measures.plan import Depth
 from ...report.findings import Report
 from ...run.run import Run
@@ -26,7 +26,10 @@ DEPTH: Depth = "scales"  # where neither the command line nor a configuration sa
 
 @dataclass(frozen=True)
 class Staged:
-    """The index as a tree; names that changed, by folder ("" or with a slash at its end), None where all count."""
+    """The index as a tree; names that changed, by folder ("" or with a slash at its end), None where all count.
+
+    The names are those that may belong to a checkpoint.
+    """
 
     tree: str
     folders: Mapping[str, frozenset[str] | None]
@@ -42,13 +45,13 @@ def staged(repo: Repo, named: Iterable[str], everything: bool, between: tuple[st
     tree = os.fsdecode(repo.run("write-tree")).strip()
     prefix = repo.ask("rev-parse", "--show-prefix") or ""
     if everything:
-        names = [n for n in GitTree(repo, tree, "").blobs if belongs(n) and n.startswith(prefix)]
+        names = [n for n in GitTree(repo, tree, "").blobs if makes(n) and n.startswith(prefix)]
         return Staged(tree, {folder_of(name): None for name in names})
     names = [posixpath.normpath(posixpath.join(prefix, name.replace(os.sep, "/"))) for name in named]
     names += [name for name in _deleted(repo, between) if name.startswith(prefix)]
     found: dict[str, set[str]] = {}
     for name in names:
-        if belongs(name) and not name.startswith(("../", "/")):
+        if may_belong(name) and not name.startswith(("../", "/")):
             folder = folder_of(name)
             found.setdefault(folder, set()).add(name[len(folder) :])
     return Staged(tree, {folder: frozenset(found[folder]) for folder in sorted(found)})
@@ -80,7 +83,13 @@ def lint(
     configuration = wanted.configuration(source.folder)
     settings = settings_for(str(source.folder), configuration, wanted.command_line)
     try:
-        run = touched(Run.of(source, ruleset(settings, configuration), depth=DEPTH, root=source.folder), names)
+        rules = ruleset(settings, configuration)
+        configs = rules.book.configs
+        if names is not None:
+            names = frozenset(name for name in names if belongs(name, configs))
+        if names is not None and not names:
+            return None
+        run = touched(Run.of(source, rules, depth=DEPTH, root=source.folder), names)
         if run is None:
             return None
         with watch(run.bytes, source.target) as advance:
@@ -91,6 +100,7 @@ def lint(
         source.close()
     if not require_content:
         shards = {shard for job in run.jobs for shard in job.shards}
-        absent = [name for name in source.absent if name in shards or not name.endswith(WEIGHTS)]
+        others = (name for name in source.absent if belongs(name, configs) and not name.endswith(WEIGHTS))
+        absent = [*(name for name in source.absent if name in shards), *others]
         report = left_out(report, absent, NOT_HERE)
     return report

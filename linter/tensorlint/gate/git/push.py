@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import NoCheckpointError, UsageError
-from ...files import belongs, folder_of
+from ...files import belongs, folder_of, makes, may_belong
 from ...measures.scan import Progress
 from ...report.findings import Report
 from ...run.run import Run
@@ -37,7 +37,10 @@ class Update:
 
 @dataclass(frozen=True)
 class Change:
-    """A commit to be pushed: the files that it changes for the remote (None: all), and blobs new to the remote."""
+    """A commit to be pushed: the files that it changes for the remote (None: all), and blobs new to the remote.
+
+    The files are those that may belong to a checkpoint.
+    """
 
     ref: str
     commit: str
@@ -68,7 +71,7 @@ def changes(repo: Repo, remote: str, wanted: Iterable[Update]) -> Iterator[Chang
         files: frozenset[str] | None = None
         if base is not None:
             rows = repo.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, commit).split(b"\0")
-            files = frozenset(filter(belongs, map(os.fsdecode, rows)))
+            files = frozenset(filter(may_belong, map(os.fsdecode, rows)))
         yield Change(update.remote_ref, commit, files, _new_blobs(repo, remote, base, commit))
 
 
@@ -113,8 +116,13 @@ def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
         return
     source = GitTree(repo, change.commit, f"{change.ref} at {change.commit[:10]}")
     root = repo.folder.absolute()
-    configuration = discover(root)
     try:
+        folders = {folder_of(name) for name in (*source.files(), *source.broken_links()) if makes(name)}
+        if change.files is not None:
+            change = replace(change, files=frozenset(n for n in change.files if folder_of(n) in folders))
+            if not change.files:
+                return
+        configuration = discover(root)
         for folder, without in apart(configuration, root, source.files()):
             settings = settings_for(str(root / folder), configuration)
             report = _lint(PartOf(source, without, folder), root, settings, configuration, change, watch)
@@ -128,8 +136,14 @@ def _lint(
     source: PartOf, root: Path, settings: Settings, configuration: Configuration | None, change: Change, watch: Watch
 ) -> Report | None:
     settings = replace(settings, depth="full")  # what leaves is read, whatever is enough on the desk
+    rules = ruleset(settings, configuration)
+    files = change.files
+    if files is not None:
+        files = frozenset(name for name in files if belongs(name, rules.book.configs))
+        if not files:
+            return None
     try:
-        run = touched(Run.of(source, ruleset(settings, configuration), root=root), change.files)
+        run = touched(Run.of(source, rules, root=root), files)
     except NoCheckpointError:
         return None
     if run is None:
@@ -137,7 +151,8 @@ def _lint(
     with watch(run.bytes, source.target) as advance:
         report = run.report(advance)
     folders = {job.view.checkpoint.folder for job in run.jobs}
-    absent = {n: sha in change.new_blobs for n, sha in source.absent.items() if folder_of(n) in folders}
+    here = {n: sha for n, sha in source.absent.items() if folder_of(n) in folders and belongs(n, rules.book.configs)}
+    absent = {n: sha in change.new_blobs for n, sha in here.items()}
     return _with_gaps(report, absent)
 
 

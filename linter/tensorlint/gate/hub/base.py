@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ...errors import TensorlintError
-from ...files import belongs, folder_of
+from ...files import folder_of, may_belong
 from ...sources.client import Client
 from ...sources.hub import HubSource, Listing, connect
 from ...sources.targets import RemoteTarget
@@ -50,7 +50,7 @@ def base_of(change: Change) -> Iterator[Base]:
             yield Base(trouble=error.message)
             return
         folders = {folder_of(a.name) for a in change.additions}
-        near = {n: e for n, e in listing.files.items() if folder_of(n) in folders and belongs(n)}
+        near = {n: e for n, e in listing.files.items() if folder_of(n) in folders and may_belong(n)}
         added = {a.name for a in change.additions}
         staying = {n: e for n, e in near.items() if n not in added and not removed(change, n)}
 

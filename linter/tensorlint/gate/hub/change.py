@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...files import belongs
+from ...files import belongs, may_belong
 
 if TYPE_CHECKING:
     from ...rulebook.model import Severity
@@ -23,7 +23,8 @@ _PIECE = 4 << 20  # bytes
 class Addition:
     """One file of an upload: `name` is its path in the repository.
 
-    `approved` files passed the check before and did not change since: their bytes are not read again.
+    `approved` files passed the check before and did not change since: their bytes are not read again. Nor are those of
+    files that nothing has to be said about but that may describe what is checked.
     """
 
     name: str
@@ -88,18 +89,19 @@ def stamp(content: Content) -> Stamp:
 
 
 def contents(operations: Iterable[Any]) -> tuple[dict[str, Content], tuple[str, ...]]:
-    """The gated files among CommitOperationAdd objects: contents by path in the repository, and paths without content.
+    """What may belong to a checkpoint among CommitOperationAdd objects: contents by path in the repository.
 
-    A file that was uploaded earlier may have been dropped from memory (`free_memory` of `preupload_lfs_files`).
+    Also the paths of gated files without content: a file that was uploaded earlier may have been dropped from memory
+    (`free_memory` of `preupload_lfs_files`).
     """
     here: dict[str, Content] = {}
     gone: list[str] = []
     for operation in operations:
         name, content = operation.path_in_repo, operation.path_or_fileobj
-        if not belongs(name):
+        if not may_belong(name):
             continue
         if getattr(operation, "_is_uploaded", False) and content == b"" and operation.upload_info.size:
-            gone.append(name)
+            gone.extend([name] if belongs(name) else ())
         else:
             here[name] = os.fspath(content) if isinstance(content, os.PathLike) else content
     return here, tuple(gone)

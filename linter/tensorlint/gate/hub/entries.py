@@ -12,7 +12,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
-from ...files import belongs
+from ...files import belongs, may_belong
 from . import policy as policies
 from . import wire
 from .change import Change, Content, contents
@@ -126,14 +126,14 @@ def large_folder(old: Function) -> Function:
 
 
 def _listed(folder: Any, allow: Any, ignore: Any) -> dict[str, Content]:
-    """The gated files of a folder as upload_large_folder lists them."""
+    """What may belong to a checkpoint among the files of a folder as upload_large_folder lists them."""
     from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined,unused-ignore]
 
     root = Path(folder).expanduser().resolve()
     names = (p.relative_to(root).as_posix() for p in root.glob("**/*") if p.is_file())
     kept = filter_repo_objects(names, allow_patterns=allow, ignore_patterns=ignore)
     hidden = (".cache/huggingface/", ".git/")
-    return {name: str(root / name) for name in kept if belongs(name) and not name.startswith(hidden)}
+    return {name: str(root / name) for name in kept if may_belong(name) and not name.startswith(hidden)}
 
 
 def bucket(old: Function) -> Function:
@@ -149,7 +149,7 @@ def bucket(old: Function) -> Function:
             return old(*call.args, **call.kwargs)
         added = given["add"] = list(given.get("add") or ())
         pairs = [item if isinstance(item, tuple) else (item.source, item.destination) for item in added]
-        files = {name: c if isinstance(c, bytes) else str(c) for c, name in pairs if belongs(name)}
+        files = {name: c if isinstance(c, bytes) else str(c) for c, name in pairs if may_belong(name)}
         change = Change(repo, "main", given["self"].endpoint, remote=False)
         with entered(change, files):
             return old(*call.args, **call.kwargs)

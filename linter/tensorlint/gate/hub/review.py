@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from ...files import belongs, folder_of
 from . import policy as policies
 from .change import Addition, Change, Content, Said, Stamp, Verdict, stamp
 from .errors import UploadBlocked, blocked
@@ -77,7 +78,7 @@ def entered(change: Change, files: dict[str, Content], gone: tuple[str, ...] = (
     """
     outer = policies.cover_of(change.repo)
     policy = policies.policy_for(change.repo)
-    if policy is None or not (files or gone):
+    if policy is None or not (gone or any(map(belongs, files))):
         yield outer.lines if outer else ()
         return
     lines = admit(change, files, gone, policy, again=outer is not None)
@@ -94,7 +95,13 @@ def admit(
     """Check an upload and return lines for the commit description; raises UploadBlocked.
 
     With `again`, nothing is done where every file passed before.
+
+    Which files are gated is known here without any rule file, so it is the usual ones. What rule files of the user name
+    besides goes along where it lies beside a gated file, for the linter to read; alone it is not checked.
     """
+    gated = {name: content for name, content in files.items() if belongs(name)}
+    folders = set(map(folder_of, gated))
+    beside = {name: content for name, content in files.items() if name not in gated and folder_of(name) in folders}
     if policy.mode == "off":
         if not again:
             say(f"tensorlint: {MODE_VARIABLE}=off, the upload to {change.repo} is not checked")
@@ -107,7 +114,7 @@ def admit(
             unknown.append(name)
         lines.extend(known or ())
     try:
-        marks = {name: stamp(content) for name, content in files.items()}
+        marks = {name: stamp(content) for name, content in gated.items()}
     except OSError as error:
         return _refuse(policy, change, f"cannot read {error.filename}: {error.strerror or error}")
     passed = {name: APPROVALS.find(change, name, mark, policy) for name, mark in marks.items()}
@@ -117,7 +124,8 @@ def admit(
         lines.extend(_refuse(policy, change, f"{unknown[0]} was uploaded before the gate was armed and cannot be read"))
     if again and None not in passed.values():
         return tuple(dict.fromkeys(lines))
-    additions = tuple(Addition(name, files[name], passed[name] is not None) for name in files)
+    additions = tuple(Addition(name, content, passed[name] is not None) for name, content in gated.items())
+    additions += tuple(Addition(name, content, approved=True) for name, content in beside.items())
     new = _judge(replace(change, additions=additions, unseen=(*change.unseen, *gone)), policy, again)
     for name, mark in marks.items():
         if passed[name] is None:

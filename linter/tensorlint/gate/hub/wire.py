@@ -1,5 +1,7 @@
 """The last line: a request that announces a file which did not pass is refused. Standard library only.
 
+Here only the usual files are known, see `files`: what rule files of the user name besides may pass.
+
 It sits in the `send` of the HTTP library's own client class, so a client factory of the user's does not remove it. It
 knows no content, only what the announcement says: repository, path, size and the first bytes.
 """

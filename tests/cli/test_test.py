@@ -55,3 +55,13 @@ def test_only_what_is_named_is_run(tmp_path, monkeypatch, capsys):
     assert main(["test", "nan.yaml"]) == 0
     few = int(capsys.readouterr().out.split()[0])
     assert 0 < few < 20
+
+
+def test_a_scheme_is_run_by_its_name(capsys):
+    assert main(["test", "nvfp4-modelopt"]) == 0
+    assert 0 < int(capsys.readouterr().out.split()[0]) < 40
+
+
+def test_a_shipped_file_is_not_silently_left_out(capsys):
+    assert main(["test", str(shipped_folder() / "scales" / "nan.yaml")]) == 2
+    assert "tensorlint test scales/nan" in capsys.readouterr().err

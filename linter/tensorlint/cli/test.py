@@ -9,6 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..rulebook.library import load_book
+from ..rulebook.shipped import shipped_folder
 from ..run.examples import failures, scheme_failures
 from ..settings.files import discover, written_in
 from ..settings.ruleset import ruleset
@@ -27,9 +28,9 @@ _RULE_FILES = (".yaml", ".yml")
 def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     """Run the `bad` and `good` examples of rules and schemes; exit 1 when one does not do what it says.
 
-    RULES are names, globs or folders of rules; without any, schemes are tested too. A FILE of rules is tested with
-    everything else below the folder that a configuration names for it, or that is called `tensorlint-rules`; a FILE
-    with a configuration is only read.
+    RULES are names, globs or folders of rules, or names of schemes; without any, everything is tested. A FILE of rules
+    is tested with everything else below the folder that a configuration names for it, or that is called
+    `tensorlint-rules`; a FILE with a configuration is only read.
 
     \b
     tensorlint test                             everything that is shipped
@@ -49,7 +50,9 @@ def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     if files and not rule_files and not selectors:
         return 0
     book = book_with((*extra_rules, *dict.fromkeys(map(_root, rule_files))))
-    rules, schemes = book.select(selectors, (), book.engines), () if selectors else tuple(book.schemes)
+    names = tuple(s for s in selectors if s not in book.schemes)
+    schemes = tuple(s for s in selectors if s in book.schemes) if selectors else tuple(book.schemes)
+    rules = book.select(names, (), book.engines) if names or not selectors else ()
     if rule_files:
         shipped = load_book()
         rules = tuple(r for r in rules if r.id not in shipped.rules or r.path != shipped.rules[r.id].path)
@@ -62,6 +65,9 @@ def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
         scheme = book.schemes[name]
         ran += len(scheme.bad) + len(scheme.good)
         wrong += _show(scheme.name, scheme_failures(scheme, book))
+    ours = shipped_folder().resolve()
+    if not ran and any(file.resolve().is_relative_to(ours) for file in rule_files):
+        raise UsageError("shipped files are tested by name", "tensorlint test scales/nan, or tensorlint test gptq")
     click.echo(f"{ran - wrong} passed, {wrong} failed")
     return 1 if wrong else 0
 

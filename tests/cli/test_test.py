@@ -62,6 +62,6 @@ def test_a_scheme_is_run_by_its_name(capsys):
     assert 0 < int(capsys.readouterr().out.split()[0]) < 40
 
 
-def test_a_shipped_file_is_not_silently_left_out(capsys):
-    assert main(["test", str(shipped_folder() / "scales" / "nan.yaml")]) == 2
-    assert "tensorlint test scales/nan" in capsys.readouterr().err
+def test_the_file_of_a_shipped_scheme_is_not_silently_left_out(capsys):
+    assert main(["test", str(shipped_folder() / "schemes" / "gptq.yaml")]) == 2
+    assert "tensorlint test gptq" in capsys.readouterr().err

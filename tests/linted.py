@@ -1,4 +1,4 @@
-"""A run over a source with given rules, for tests that need nothing else."""
+"""A run over a source with given rules, and the smallest checkpoint, for tests that need nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tensorlint.measures.scan import Scanner
 from tensorlint.report.findings import Report
+from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import Book
 from tensorlint.rulebook.model import Rule
 from tensorlint.run.run import Run
@@ -25,3 +26,17 @@ def check(
 ) -> Report:
     settings = replace(settings or Settings(), depth=depth)
     return Run.of(source, Ruleset(book, tuple(rules), settings)).report(scanner=scanner)
+
+
+NAN_SCALE = b"\x38" * 63 + b"\x7f"
+
+
+def nvfp4(scale: bytes = b"\x38" * 64) -> bytes:
+    return write_shard(
+        {
+            "l.up_proj.weight": ("U8", (8, 64), bytes(range(1, 129)) * 4),
+            "l.up_proj.weight_scale": ("F8_E4M3", (8, 8), scale),
+            "l.up_proj.weight_scale_2": ("F32", (), b"\x0a\xd7\x23\x3c"),
+            "l.norm.weight": ("BF16", (8,), b"\x80\x3f" * 8),
+        }
+    )

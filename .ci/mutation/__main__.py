@@ -37,7 +37,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 PROCESSES = 2
 # Tests of the whole product that reach a room, beside those that mirror it; quick ones only.
-WHOLE = ("tests/run/test_run_of_checkpoints.py", "tests/run/test_accept.py", "tests/test_traps.py", "tests/attacks")
+WHOLE = ("tests/run/test_one_run.py", "tests/run/test_accept.py", "tests/test_traps.py", "tests/attacks")
 OUT = {"measures": ("measures/device/",)}  # needs devices to be worth it: what torch's own CPU shows is not all
 
 

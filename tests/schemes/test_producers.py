@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_run_of_checkpoints import NAN_SCALE, nvfp4
 
-from linted import check
+from linted import NAN_SCALE, check, nvfp4
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.producers import numbers
 from tensorlint.sources.memory import MemorySource

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tensorlint
-from linted import check
+from linted import NAN_SCALE, check, nvfp4
 from tensorlint.checks import CHECKS
 from tensorlint.checks.check import Check
 from tensorlint.errors import NoCheckpointError, UnfinishedError, UsageError
@@ -21,19 +21,6 @@ from tensorlint.rulebook.library import load_book
 from tensorlint.run.plan import jobs_for
 from tensorlint.sources.interface import File
 from tensorlint.sources.memory import MemoryFile, MemorySource
-
-NAN_SCALE = b"\x38" * 63 + b"\x7f"
-
-
-def nvfp4(scale: bytes = b"\x38" * 64) -> bytes:
-    return write_shard(
-        {
-            "l.up_proj.weight": ("U8", (8, 64), bytes(range(1, 129)) * 4),
-            "l.up_proj.weight_scale": ("F8_E4M3", (8, 8), scale),
-            "l.up_proj.weight_scale_2": ("F32", (), b"\x0a\xd7\x23\x3c"),
-            "l.norm.weight": ("BF16", (8,), b"\x80\x3f" * 8),
-        }
-    )
 
 
 def run(files: Mapping[str, bytes | None], depth: str = "full") -> Report:

@@ -174,7 +174,7 @@ _PIECES: Mapping[str, Mapping[str, Field]] = {
         "bad": (_COUNT, "How many of them the finding is about."),
     },
     "spread": {
-        "patterns": (_list(_TEXT), "Names as patterns: `model.layers.{0..31}.mlp.up_proj`; the first 100."),
+        "patterns": (_list(_TEXT), "Names as patterns: `layers.{0..31}.weight`; the first 100."),
         "patterns_total": (_COUNT, "How many patterns there are."),
         "files": (_COUNT, "In how many files the places are."),
         "cells": (

@@ -114,6 +114,7 @@ def test_of_what_a_limit_objects_to_enough_is_known(tmp_path):
         ("scheme: gptq", "scheme: gtpq", "no scheme matches `gtpq`"),
         ('serves: [gptq, "mlx-*"]', "serves: [gqtp]", "no scheme matches `gqtp`"),
         ("two-bits:", "Two bits:", "is not a name for a limit"),
+        ("    does: refuses\n", "    does: refuses\n    awaits: index\n", "a limit blocks no upload"),
         ("repository: acme/acme", "repository: acme", "`acme` is not a repository"),
         ("engine: Acme\n", "", "the engine has no `engine`"),
         ('version: "2.1"', "version: 2.1", "YAML reads `2.1` as a number"),

@@ -20,6 +20,7 @@ MORE = {  # further keys of each base, so that they are tried too
     "tensor": {
         "when": "when: {count: {at_least: 64}}", "effect": "effect: Bad.", "remedy": "remedy: Good.", "why": "why: So.",
         "see": "see: [a/b#1]", "since": 'since: "0.1"', "each": "each: tensor",
+        "about": "about: files", "awaits": "awaits: shards",
     },
     "fact": {"when": "when: {part: block_scale}"},
     "scheme": {

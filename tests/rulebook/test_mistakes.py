@@ -364,6 +364,11 @@ CASES = [
         "parts: {weight: {name: '{module}.w', dtype: I32, shape: [N, K], packs: [«K//2]}}",
         "uses something else",
     ),
+    # -- what a rule is about
+    ("fact", "about", "about: «file", "did you mean `files`"),
+    ("fact", "about", "about: «[files]", "must be text"),
+    ("fact", "awaits", "awaits: «shard", "did you mean `shards`"),
+    ("fact", "awaits", "awaits: «true", "reads `true` as yes/no"),
     # -- dialects
     ("dialect", "places", "", "has no `places`"),
     ("dialect", "place", "«place: []", "did you mean `places`"),

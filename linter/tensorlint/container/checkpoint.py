@@ -17,9 +17,11 @@ from .header import Header, TensorInfo, read_header
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
 
-STATES: Mapping[str, FactKind] = {
+CONFIG_STATES: Mapping[str, FactKind] = {
     "config-unreadable": FactKind("A JSON file of the checkpoint cannot be used.", ("problem",)),
     "config-duplicate-key": FactKind("A key stands twice in a JSON file of the checkpoint.", ("key",)),
+}
+STATES: Mapping[str, FactKind] = {
     "shard-gap": FactKind(
         "Shards are numbered `-of-N`, but some numbers are missing.", ("missing", "present", "total")
     ),

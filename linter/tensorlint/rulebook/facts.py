@@ -23,11 +23,16 @@ REMARKS: Mapping[str, FactKind] = {
 }
 
 
+# What reading states about files: shards, as they are on disk, and the index beside them.
+OF_FILES: Mapping[str, FactKind] = {
+    **sniff.STATES, **header.STATES, **interface.STATES, **index.STATES, **checkpoint.STATES,
+}  # fmt: skip
+
+
 @cache
 def catalogue() -> Mapping[str, FactKind]:
     """Every kind of fact by name."""
-    read = (sniff.STATES, header.STATES, interface.STATES, index.STATES, checkpoint.STATES)
-    found = {name: kind for states in read for name, kind in states.items()}
+    found = {**OF_FILES, **checkpoint.CONFIG_STATES}
     for check in CHECKS:
         found.update(check.states)
     return {**found, **REMARKS}

@@ -14,9 +14,9 @@ from . import vocabulary as v
 from .conditions import Conditions
 from .context import Context
 from .examples import read_examples
-from .facts import catalogue
+from .facts import OF_FILES, catalogue
 from .message import Template
-from .model import EACH, SEVERITIES, Examples, Rule, Scope, Severity
+from .model import AWAITED, EACH, SEVERITIES, SUBJECTS, Examples, Rule, Scope, Severity
 from .scope import read_scope
 
 REQUIRED = ("summary", "severity", "message", "bad", "good")
@@ -92,6 +92,8 @@ def load_rule(
         unless=_unless(keys["unless"]) if "unless" in keys else {},
         see=keys["see"].strings("`see`") if "see" in keys else (),
         since=keys["since"].string("`since`") if "since" in keys else frame.given.get("since", ""),
+        about=keys["about"].word("what a rule is about", SUBJECTS) if "about" in keys else _about(each, fact),
+        awaits=keys["awaits"].word("what can be awaited", AWAITED) if "awaits" in keys else "",
         examples=partial(_examples, keys["bad"], keys["good"]),
     )
     if examples:
@@ -121,6 +123,11 @@ def _unit(keys: Mapping[str, Item], top: Item, always: bool) -> tuple[str, str]:
     if "require" not in keys and not always:
         top.fail("the rule has neither `fact` nor `require`", "such as `require: {nan: 0}`")
     return each, ""
+
+
+def _about(each: str, fact: str) -> str:
+    """What a rule speaks of that does not say so itself."""
+    return "files" if fact in OF_FILES else "tensors" if each == "tensor" else "model"
 
 
 def _params(keys: Mapping[str, Item], fact: str) -> dict[str, float]:

@@ -15,6 +15,8 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # most severe first
 FailOn = Literal[Severity, "never"]  # the least severity that makes a run fail
 FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 EACH = ("tensor", "module", "checkpoint", "fact")
+SUBJECTS = ("files", "tensors", "model")
+AWAITED = ("shards", "index")
 
 
 # Gives the value of a word or a dotted field of the unit a rule looks at (`nan`, `weight.shape`,
@@ -110,7 +112,9 @@ class Rule:
 
     `each` says what it looks at; `fact` names the fact for fact rules. A unit in scope for which `when` holds must
     meet `require`, else there is a finding (a fact rule has no `require`: the fact itself is the finding). `words` are
-    the measures it needs, by part name ("" for the tensor itself).
+    the measures it needs, by part name ("" for the tensor itself). `about` says what it speaks of: files, tensors each
+    for itself, or the model, of which nothing is certain before all shards are there; `awaits` what a later upload may
+    bring that it misses, if anything.
     """
 
     id: str
@@ -132,6 +136,8 @@ class Rule:
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # causes it does not repeat, by nearness
     see: tuple[str, ...] = ()
     since: str = ""
+    about: str = "model"
+    awaits: str = ""
     engine: str = ""  # the engine whose limit it is; such a rule runs only when that engine is asked for
     examples: Callable[[], tuple[Examples, Examples]] = field(default=_no_examples, compare=False, repr=False)
 

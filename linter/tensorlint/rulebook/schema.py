@@ -18,7 +18,7 @@ from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
 from .facts import catalogue
 from .language import REQUIRED
-from .model import EACH, SEVERITIES
+from .model import AWAITED, EACH, SEVERITIES, SUBJECTS
 from .scope import CLOSED, KEYS_OF
 
 Schema = dict[str, Any]
@@ -100,6 +100,8 @@ def _rule() -> Schema:
         "when": {"type": "object", "minProperties": 1},
         "require": table({word: _described(_condition(word), meaning) for word, meaning in v.REQUIRE.items()}),
         "why": _TEXT,
+        "about": one_of(SUBJECTS),
+        "awaits": one_of(AWAITED),
         "unless": table({key: _described(some(_TEXT), meaning) for key, meaning in v.NEAR.items()}),
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip

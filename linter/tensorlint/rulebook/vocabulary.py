@@ -26,6 +26,9 @@ TOP: Mapping[str, str] = {
     "remedy": "What to do about it; {fields} as in `effect`.",
     "why": "Longer explanation, for `tensorlint explain`.",
     "unless": "Rules that name its cause, by how near: it is not said where they are, and are no less severe.",
+    "about": "files, tensors (each for itself), or model (several tensors, or the configuration: certain when all "
+    "shards are there). Without it: files for facts of a file or an index, tensors for `each: tensor`, else model.",
+    "awaits": "shards or index: what it misses and a later upload may bring, so that it does not block this one.",
     "see": "Threads and sources.",
     "bad": "Examples with the defect: they are the rule's tests and part of its documentation.",
     "good": "Examples without it.",

@@ -14,7 +14,7 @@ from hubserver import Hub
 from tensorlint.gate import UploadBlocked, guard
 
 from .conftest import REPO
-from .material import CONFIG, shard
+from .material import CONFIG, index, pack, shard
 from .test_git_hook import Work
 
 NAME = "model.safetensors"
@@ -97,6 +97,42 @@ def test_folders_of_an_upload_follow_what_is_said_of_them(
     (model / "tensorlint.toml").write_text(said.format("draft") + said.format("other"))
     upload(api, model)
     assert "tensorlint: accepted weights/nan: tied to nothing (" in description(hub)
+
+
+PART = """\
+summary: Mine.
+severity: error
+fact: missing-part
+message: "{{module}} has no {{part}}"
+bad: [{{model.safetensors: {{a.qweight: "I32[8, 32]", a.scales: "F16[1, 32] = 0.01"}}, says: has no}}]
+good: [{{model.safetensors: {{a.weight: "F32[4, 4]"}}}}]
+{}
+"""
+
+
+@pytest.mark.parametrize(("about", "whole", "blocked"), [
+    ("", False, False), ("about: model", False, False), ("about: tensors", False, True), ("", True, True),
+])  # fmt: skip
+def test_a_rule_about_the_model_waits_for_all_shards(
+    hub: Hub, api: HfApi, tmp_path: Path, about: str, whole: bool, blocked: bool
+) -> None:
+    """Of GPTQ's parts the scales are missing; a shard that is still to come may bring them."""
+    folder, rules = tmp_path / "model", tmp_path / "rules"
+    folder.mkdir()
+    rules.mkdir()
+    (rules / "mine.yaml").write_text(PART.format(about))
+    (folder / "tensorlint.toml").write_text('rules = ["../rules"]\nselect = ["mine", "index"]\n')
+    tensors = {"a.qweight": ("I32", [8, 32], bytes(1024)), "a.qzeros": ("I32", [1, 4], bytes(16))}
+    first = "model-00001-of-00002.safetensors"
+    (folder / (NAME if whole else first)).write_bytes(pack(tensors))
+    if not whole:
+        listed = {"model__00001__of__00002": tuple(tensors), "model__00002__of__00002": ("b.weight",)}
+        (folder / "model.safetensors.index.json").write_bytes(index(**listed))
+    if not blocked:
+        upload(api, folder)
+        return
+    with pytest.raises(UploadBlocked, match="mine"):
+        upload(api, folder)
 
 
 @pytest.fixture

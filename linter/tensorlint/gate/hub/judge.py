@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from ...report.findings import Finding, Report
 from ...report.interface import Options
 from ...report.terminal import bar, colored
 from ...report.text import render
+from ...rulebook.model import Rule
 from ...run.plan import Job
 from ...run.run import Run, covered
 from ...settings.files import discover
@@ -26,12 +27,6 @@ from .change import Change, Said, Verdict
 from .overlay import OverlaySource
 from .policy import COVERAGE
 
-# People upload shard by shard: what a later upload can still complete is no reason to block this one.
-_COMPLETED_LATER = frozenset({"index/missing-shard", "index/shard-gap", "index/no-index"})
-_SHOWS_GAP = frozenset({"index/missing-shard", "index/shard-gap"})
-# Rules about several tensors or about the configuration: with a part of the tensors, a module can look like another
-# scheme's, or broken. Those about bytes of one tensor or file (container, scales, weights) hold for every shard.
-_NEEDS_NEIGHBOURS = ("config/", "contract/", "fused/", "kv-cache/", "model/")
 _SHOWN = 20  # findings
 
 
@@ -118,7 +113,8 @@ def _report(repo: str, source: OverlaySource, run: Run, earlier: Source | None, 
     shards = {name for job in run.jobs for name in job.shards}
     staying = sum(not source.is_local(name) for name in shards)
     known = cache(lambda: _places(earlier, run.ruleset))
-    report = replace(report, findings=tuple(_weighed(report.findings, source, known)))
+    rules = {rule.id: rule for rule in run.ruleset.rules}
+    report = replace(report, findings=tuple(_weighed(report.findings, rules, source, known)))
     many = "s" if staying > 1 else ""
     return covered(report, (f"the values in {staying} shard{many} that {repo} holds already",) if staying else ())
 
@@ -131,17 +127,22 @@ def _reading(job: Job, source: OverlaySource, fresh: set[str]) -> Job:
 
 def _weighed(
     findings: tuple[Finding, ...],
+    rules: Mapping[str, Rule],
     source: OverlaySource,
     before: Callable[[], set[tuple[str, str, str]]],
 ) -> Iterator[Finding]:
-    """Findings with the severity they have for this upload."""
-    gaps = {f.checkpoint for f in findings if f.rule in _SHOWS_GAP}
+    """Findings with the severity they have for this upload.
+
+    People upload shard by shard: what a later upload can still complete is no reason to block this one. With a part of
+    the tensors, a module can look like another scheme's, or broken; what is said of single tensors and files holds.
+    """
+    gaps = {f.checkpoint for f in findings if f.rule in rules and rules[f.rule].awaits == "shards"}
     for finding in findings:
-        why = ""
+        why, rule = "", rules.get(finding.rule)
         if finding.severity == "error" and finding.active:
-            if finding.rule in _COMPLETED_LATER:
+            if rule is not None and rule.awaits:
                 why = "a later upload may complete it"
-            elif finding.rule.startswith(_NEEDS_NEIGHBOURS) and finding.checkpoint in gaps:
+            elif rule is not None and rule.about == "model" and finding.checkpoint in gaps:
                 why = "shards are still to come"
             elif finding.locations and not any(source.is_local(loc.file) for loc in finding.locations):
                 known = before()

@@ -50,12 +50,14 @@ class Equivalents:
     @classmethod
     def read(cls, room: str) -> Equivalents:
         """Those of a room; raises SystemExit for an entry without a reason."""
-        rows = yaml.safe_load(EQUIVALENT.read_text()) or []
-        for row in rows:
-            if set(row) != {"module", "in", "was", "becomes", "why"} or not row["why"]:
-                raise SystemExit(f"{EQUIVALENT.name}: an entry has module, in, was, becomes and why: {row}")
-        ours = (row for row in rows if row["module"].startswith(f"{room}/"))
-        return cls(frozenset((r["module"], r["in"] or "", r["was"].strip(), r["becomes"].strip()) for r in ours))
+        found = set()
+        for row in yaml.safe_load(EQUIVALENT.read_text()) or []:
+            if set(row) != {"module", "in", "why", "mutants"} or not row["why"] or not row["mutants"]:
+                raise SystemExit(f"{EQUIVALENT.name}: an entry has module, in, why and mutants: {row}")
+            if row["module"].startswith(f"{room}/"):
+                pairs = ((was.strip(), becomes.strip()) for was, becomes in row["mutants"])
+                found |= {(row["module"], row["in"] or "", was, becomes) for was, becomes in pairs}
+        return cls(frozenset(found))
 
     def without(self, mutants: Iterable[Mutant]) -> list[Mutant]:
         """The mutants that count; raises SystemExit for an entry that is none of them any more."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tensorlint.measures import cache as module
-from tensorlint.measures.cache import MeasureCache, folder
+from tensorlint.measures.cache import Info, MeasureCache, folder
 
 ROW = {(0, 10, "e4m3"): {"count": 10, "nan": [0, None]}}
 
@@ -150,3 +150,158 @@ def test_where_it_is(variables: dict[str, str], where: str, monkeypatch: pytest.
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert folder() == Path(where)
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "where"),
+    [
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/tensorlint/Cache"),
+        ("win32", {"HOME": "/home/me"}, "/home/me/AppData/Local/tensorlint/Cache"),
+        ("darwin", {"HOME": "/home/me", "XDG_CACHE_HOME": "/xdg"}, "/home/me/Library/Caches/tensorlint"),
+        ("darwin", {"TENSORLINT_CACHE_DIR": "/own"}, "/own"),
+        ("linux", {"LOCALAPPDATA": "/local", "HOME": "/home/me"}, "/home/me/.cache/tensorlint"),
+    ],
+)
+def test_where_it_is_on_other_systems(
+    platform: str, variables: dict[str, str], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    for name in ("TENSORLINT_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert folder() == Path(where)
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin", "linux"])
+def test_there_is_none_without_a_home(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("sys.platform", platform)
+    for name in ("TENSORLINT_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert folder() is None
+    assert MeasureCache.of_user(print) is None
+
+
+def test_that_of_a_user_names_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENSORLINT_CACHE_DIR", str(tmp_path))
+    notes: list[str] = []
+    cache = MeasureCache.of_user(notes.append)
+    assert cache is not None
+    assert cache.path == tmp_path / f"measures-{module.VERSION}.sqlite"
+    cache.path.write_bytes(b"no database at all, but text")
+    assert (cache.load("a"), len(notes)) == ({}, 1)
+
+
+def test_what_is_in_it(tmp_path: Path) -> None:
+    cache, _ = made(tmp_path)
+    assert cache.info() == Info(cache.path, 0, 0, 0)
+    cache.store({"a": ROW, "b": {**ROW, (10, 20, "e4m3"): {"count": 10}}, "c": {}})
+    cache.close()
+    (tmp_path / "measures-0.sqlite").write_text("old")
+    (tmp_path / "measures-1.sqlite-wal").write_text("journal")
+    (tmp_path / "mine.sqlite").write_text("mine")
+    info = cache.info()
+    assert (info.path, info.files, info.tensors) == (cache.path, 3, 3)
+    assert info.size >= cache.path.stat().st_size + 3
+
+
+def test_clear_tells_the_bytes_that_were_freed(tmp_path: Path) -> None:
+    cache, _ = made(tmp_path)
+    assert cache.clear() == 0
+    (tmp_path / "measures-0.sqlite").write_bytes(bytes(1000))
+    (tmp_path / "measures-1.sqlite").write_bytes(bytes(234))
+    assert cache.clear() == 1234
+    cache.store({"a": ROW})
+    assert cache.load("a") == ROW
+
+
+def test_a_row_replaces_an_earlier_one_of_the_same_place_only(tmp_path: Path) -> None:
+    cache, _ = made(tmp_path)
+    here, there, other = (0, 10, "e4m3"), (0, 11, "e4m3"), (0, 10, "int8")
+    cache.store({"a": {here: {"count": 1}, there: {"count": 2}}, "b": {here: {"count": 3}}})
+    cache.store({"a": {here: {"count": 4}, other: {"count": 5}}})
+    assert cache.load("a") == {here: {"count": 4}, there: {"count": 2}, other: {"count": 5}}
+    assert cache.load("b") == {here: {"count": 3}}
+
+
+def test_files_are_dropped_from_the_one_that_was_used_first_down_to_the_limit(tmp_path: Path) -> None:
+    rows = {(0, n, "e4m3"): {"count": n, "nan": [0, None]} for n in range(1000)}
+    first, _ = made(tmp_path)
+    for name in "abcdef":
+        first.store({name: rows})
+        first.touch([name])
+    first.touch(["b"])
+    assert first.info().files == 6  # below its limit
+    first.close()
+    before = first.path.stat().st_size
+    cache, notes = made(tmp_path, limit=before // 2)
+    cache.touch(["no such file"])
+    kept = [name for name in "abcdef" if cache.load(name)]
+    assert (kept[0], kept[-1], "a" in kept, notes) == ("b", "f", False, [])
+    assert kept == ["b", *"cdef"[-len(kept) + 1 :]]
+    assert cache.info().tensors == 1000 * len(kept)
+    cache.close()
+    assert before // 4 < cache.path.stat().st_size <= before * 2 // 3
+    tight, _ = made(tmp_path, limit=1)
+    tight.touch([])
+    assert (tight.info().files, tight.info().tensors) == (0, 0)
+
+
+def test_the_folder_is_made_for_the_user_alone(tmp_path: Path) -> None:
+    cache, _ = made(tmp_path / "some" / "where")
+    cache.store({"a": ROW})
+    assert cache.load("a") == ROW
+    assert (tmp_path / "some" / "where").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [
+        (sqlite3.OperationalError("database is locked"), None),
+        (sqlite3.OperationalError("disk I/O error"), "the cache of measures cannot be used (disk I/O error): {path}"),
+        (
+            OSError(28, "No space left on device"),
+            "the cache of measures cannot be used (No space left on device): {path}",
+        ),
+        (OSError("strange"), "the cache of measures cannot be used (strange): {path}"),
+        (
+            sqlite3.DatabaseError("malformed"),
+            "the cache of measures was damaged (malformed) and has been removed: {path}",
+        ),
+        (ValueError("no JSON"), "the cache of measures was damaged (no JSON) and has been removed: {path}"),
+    ],
+)
+def test_what_is_said_of_an_error(tmp_path: Path, error: Exception, note: str | None) -> None:
+    cache, notes = made(tmp_path)
+    cache.store({"a": ROW})
+
+    def fail(database: sqlite3.Connection) -> str:
+        raise error
+
+    assert cache._attempt(fail, "otherwise") == "otherwise"
+    assert notes == ([note.format(path=cache.path)] if note else [])
+    assert cache.path.exists() == ("removed" not in (note or ""))
+    assert (cache._database, cache.load("a")) == (None, {})
+    assert len(notes) == bool(note)
+
+
+def test_a_database_that_cannot_be_set_up_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+
+    class Broken(sqlite3.Connection):
+        def executescript(self, script: str) -> sqlite3.Cursor:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: real(path, timeout=timeout, factory=Broken))
+    cache, notes = made(tmp_path)
+    cache.store({"a": ROW})
+    assert (len(notes), closed) == (1, [True])

@@ -138,3 +138,91 @@ def test_data_at_an_odd_address() -> None:
     content = np.frombuffer(b"?" + np.array([0.0, -1.5, np.nan], "<f4").tobytes(), np.uint8)[1:]
     found = CpuKernel().measure(content, ENCODINGS["f32"], EVERY, 0, 1)
     assert (found.count, found.nan, found.zero, found.negative, found.largest) == (3, 1, 1, 1, 1.5)
+
+
+def repeated(pattern: int, encoding: Encoding, count: int) -> bytes:
+    return pattern.to_bytes(max(1, encoding.bits // 8), "little") * count
+
+
+@each_encoding
+def test_a_pattern_behind_more_than_a_glance_is_found_where_it_stands(encoding: Encoding) -> None:
+    width = max(1, encoding.bits // 8)
+    for pattern in special(encoding):
+        content = bytes(260 * width) + repeated(pattern << 4 if encoding.bits == 4 else pattern, encoding, 1)
+        assert told(measure(content, encoding)) == slow(content, encoding), hex(pattern)
+
+
+@pytest.mark.parametrize("name", ["fp4", "e4m3"])
+def test_older_numpy_counts_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    content = np.random.default_rng(0).bytes(1001)
+    assert told(measure(content, ENCODINGS[name])) == slow(content, ENCODINGS[name])
+
+
+@pytest.mark.parametrize("size", [31, 32, 33, 64, 95, 96, 1000])
+@pytest.mark.parametrize("byte", [0x01, 0x10, 0x11, 0x77, 0xFF])
+def test_both_halves_of_every_byte_are_counted(size: int, byte: int) -> None:
+    content = bytes([byte]) * size
+    assert told(measure(content, ENCODINGS["fp4"])) == slow(content, ENCODINGS["fp4"])
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("name", ["fp4", "int4", "e4m3", "f32", "int16"])
+def test_what_the_second_block_has_is_placed_behind_the_first(
+    name: str, blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "BLOCK", 16)
+    encoding = ENCODINGS[name]
+    width = max(1, encoding.bits // 8)
+    content = repeated(0x11, encoding, 16 * blocks // width) + repeated(0, encoding, 2)
+    found = measure(content, encoding, at=width * 5)
+    assert found.positions["zero"] == 16 * blocks // width + 5
+    assert found.first == (5, slow_first(content, encoding))
+    assert told(found)["zero"] == slow(content, encoding)["zero"]
+
+
+def slow_first(content: bytes, encoding: Encoding) -> float:
+    return float(str(slow(content, encoding)["first"]))
+
+
+def test_a_kernel_serves_longer_and_shorter_chunks_after_each_other() -> None:
+    kernel = CpuKernel()
+    for size in (4, 400, 12, 1600):
+        content = np.random.default_rng(size).bytes(size)
+        found = kernel.measure(np.frombuffer(content, np.uint8), ENCODINGS["f32"], EVERY, 0, 0)
+        assert told(found) == slow(content, ENCODINGS["f32"])
+
+
+@pytest.mark.parametrize(("at", "counts"), [(0, [1, 2, 4, 5]), (3, [1, 2, 4, 5]), (1, [1, 3, 4, 5]), (2, [2, 3, 4, 6])])
+def test_codes_of_six_bits_count_where_they_end(at: int, counts: list[int]) -> None:
+    sizes = (1, 2, 3, 4)
+    assert [measure(bytes(n), ENCODINGS["fp6_e3m2"], at=at).count for n in sizes] == counts
+
+
+@pytest.mark.parametrize("name", ["e4m3", "int8", "uint8", "fp4"])
+@pytest.mark.parametrize("words", [["largest"], ["smallest"], ["smallest", "largest"]])
+def test_ends_are_those_of_the_whole_tensor_and_not_of_its_last_block(
+    name: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "BLOCK", 4)
+    encoding = ENCODINGS[name]
+    for content in (b"\x22\x22\x22\x22\x33\x33\x33\x33\x11\x11\x11\x11", bytes(8) + b"\x44" * 4 + bytes(4)):
+        found = measure(content, encoding, frozenset(words))
+        for word in words:
+            assert found.value(word) == slow(content, encoding)[word]
+
+
+def test_the_two_ends_of_unlike_bytes_are_known_beyond_a_glance() -> None:
+    for size, place in ((256, 255), (257, 256), (1000, 999)):
+        content = bytearray(size)
+        content[place] = 9
+        found = measure(bytes(content), ENCODINGS["uint8"], frozenset({"uniform"}))
+        assert (found.lowest_byte, found.highest_byte) == (0, 9)
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int4", "e4m3", "e8m0", "f32", "raw"])
+def test_nothing_that_was_not_asked_for_is_computed(name: str) -> None:
+    content = bytes(range(256))
+    bare = measure(content, ENCODINGS[name], frozenset())
+    count = 256 * 8 // ENCODINGS[name].bits
+    assert bare == Measures(count)

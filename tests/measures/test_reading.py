@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_scan import need
 
 from tensorlint.errors import UnfinishedError
-from tensorlint.measures.plan import Need, make_plan
+from tensorlint.measures.plan import Need, Plan, make_plan
 from tensorlint.measures.reading import ALIGNED, Reader, pieces
 from tensorlint.sources.interface import File
 from tensorlint.sources.local import LocalSource
@@ -157,3 +157,136 @@ def test_a_file_replaced_between_two_openings_is_noticed(tmp_path: Path) -> None
     path.write_bytes(bytes(300))
     with pytest.raises(UnfinishedError, match="was replaced"):
         source.open("s").read(0, 8)
+
+
+@pytest.mark.parametrize(
+    ("longest", "sizes", "lengths"),
+    [
+        (128, [128], [128]),
+        (128, [129], [128, 1]),
+        (128, [256], [128, 128]),
+        (191, [192], [128, 64]),
+        (192, [192], [192]),
+        (128, [64, 64], [128]),
+        (128, [64, 65], [64, 65]),
+        (128, [64, 63, 1, 1], [128, 1]),
+        (128, [100, 300], [100, 128, 128, 44]),
+        (128, [300, 20], [128, 128, 64]),
+        (128, [300, 84, 1], [128, 128, 128, 1]),
+        (128, [0, 128, 0], [128]),
+        (128, [0], [0]),
+        (64, [65], [64, 1]),
+    ],
+)
+def test_how_long_pieces_are(longest: int, sizes: list[int], lengths: list[int]) -> None:
+    rows, end = [], 10
+    for number, size in enumerate(sizes):
+        rows.append(need(f"t{number}", "uint8", end, end + size))
+        end += size
+    made = list(pieces(make_plan(rows), longest))
+    assert [p.size for p in made] == lengths
+    assert [p.begin for p in made] == [10 + sum(lengths[:n]) for n in range(len(lengths))]
+
+
+@pytest.mark.parametrize(("count", "parts"), [(4096, [4096]), (4097, [4096, 1]), (9000, [4096, 4096, 808])])
+def test_a_piece_has_no_more_than_4096_parts(count: int, parts: list[int]) -> None:
+    plan = Plan({"s": tuple(need(f"t{n}", "uint8", n, n + 1) for n in range(count))})
+    assert [len(p.parts) for p in pieces(plan, 1 << 20)] == parts
+
+
+def test_a_tensor_is_cut_at_a_multiple_of_every_element() -> None:
+    assert ALIGNED % 64 == 0
+    assert [p.parts[0].start for p in pieces(make_plan([need("x", "f64", 3, 1003)]), 3 * ALIGNED + 1)] == [
+        0,
+        3 * ALIGNED,
+        6 * ALIGNED,
+        9 * ALIGNED,
+        12 * ALIGNED,
+        15 * ALIGNED,
+    ][: -(-1000 // (3 * ALIGNED))]
+
+
+def test_tensors_of_two_shards_share_no_piece() -> None:
+    plan = make_plan([need("x", "uint8", 0, 5, "a"), need("y", "uint8", 5, 9, "b")])
+    assert [(p.shard, p.begin, p.size) for p in pieces(plan, LONGEST)] == [("a", 0, 5), ("b", 5, 4)]
+
+
+def test_empty_tensors_are_not_read_and_their_shard_is_closed() -> None:
+    opened.clear()
+    buffer = memoryview(bytearray(LONGEST))
+    with Reader(Counting({"a": b""}), make_plan([need("x", "uint8", 99, 99, "a")]), LONGEST) as reader:
+        piece = reader.fill(buffer)
+        assert piece is not None
+        assert [(p.at, p.start, p.size) for p in piece.parts] == [(0, 0, 0)]
+        assert reader.fill(buffer) is None
+    assert opened == ["open a", "close a"]
+
+
+def test_a_remote_source_is_told_what_will_be_read() -> None:
+    class Remote(MemorySource):
+        fetched = 0
+        told: list[object] = []  # noqa: RUF012
+
+        def prefetch(self, ranges: object) -> None:
+            self.told.append(ranges)
+
+        def close(self) -> None:
+            pass
+
+    rows = [need("x", "uint8", 4, 9, "a"), need("y", "uint8", 0, 4, "a"), need("z", "uint8", 2, 3, "b")]
+    Reader(Remote({"a": bytes(9), "b": bytes(3)}), make_plan(rows), LONGEST)
+    assert Remote.told == [{"a": [(0, 4), (4, 9)], "b": [(2, 3)]}]
+
+
+def test_whoever_still_reads_closes_what_another_has_stopped() -> None:
+    """Two pieces of a shard are being read when a third reader fails: the file is closed once, by the last of them."""
+    opened.clear()
+    entered, leave = threading.Barrier(3), threading.Event()
+
+    class Slow(Noted):
+        def read_into(self, offset: int, buffer: memoryview) -> None:
+            entered.wait(10)
+            leave.wait(10)
+            super().read_into(offset, buffer)
+
+    class Source(MemorySource):
+        def open(self, name: str) -> File:  # type: ignore[override]
+            opened.append(f"open {name}")
+            return Slow(name, super().open(name).data)
+
+    def work(reader: Reader) -> None:
+        reader.fill(memoryview(bytearray(LONGEST)))
+
+    with Reader(Source({"s": bytes(900)}), make_plan([need("x", "uint8", 0, 900)]), LONGEST) as reader:
+        workers = [threading.Thread(target=work, args=(reader,)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        entered.wait(10)
+    assert opened == ["open s"]
+    leave.set()
+    for worker in workers:
+        worker.join()
+    assert opened == ["open s", "close s"]
+
+
+def test_a_file_that_fails_is_closed_and_said_of_its_change(tmp_path: Path) -> None:
+    closed: list[str] = []
+
+    class Changing(Noted):
+        def verify(self) -> None:
+            closed.append("verify")
+            raise UnfinishedError("it changed")
+
+        def close(self) -> None:
+            closed.append("close")
+
+    class Source(MemorySource):
+        def open(self, name: str) -> File:  # type: ignore[override]
+            return Changing(name, super().open(name).data)
+
+    with (
+        Reader(Source({"s": bytes(9)}), make_plan([need("x", "uint8", 0, 9)]), LONGEST) as reader,
+        pytest.raises(UnfinishedError, match="it changed"),
+    ):
+        reader.fill(memoryview(bytearray(LONGEST)))
+    assert closed == ["verify", "close"]

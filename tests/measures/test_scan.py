@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -18,8 +18,10 @@ from tensorlint.dtypes import ENCODINGS
 from tensorlint.errors import UnfinishedError
 from tensorlint.measures import scan as scanning
 from tensorlint.measures import zeropages
+from tensorlint.measures.interface import Bytes, Measures
 from tensorlint.measures.plan import Need, make_plan
-from tensorlint.measures.scan import CpuScanner, StoppedError
+from tensorlint.measures.reading import Part, Reader
+from tensorlint.measures.scan import CpuScanner, StoppedError, Totals
 from tensorlint.sources.interface import File
 from tensorlint.sources.memory import MemoryFile, MemorySource
 
@@ -177,3 +179,98 @@ def test_a_file_that_shrinks_is_said() -> None:
     plan = make_plan([need("x", "uint8", 0, 100)])
     with pytest.raises(UnfinishedError):
         CpuScanner()(MemorySource({"s": bytes(50)}), plan)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "processors", "size", "threads"),
+    [
+        (0, 3, 9 * PIECE, 3),
+        (0, 64, 9 * PIECE, 10),
+        (1, 64, 9 * PIECE, 1),
+        (2, 64, 9 * PIECE, 2),
+        (8, 1, 9 * PIECE, 8),
+        (8, 1, PIECE, 2),
+        (8, 1, PIECE - 1, 1),
+        (8, 1, 0, 1),
+    ],
+)
+def test_how_many_threads_there_are(
+    jobs: int, processors: int, size: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def once(threads: int, reader: object, work: Callable[[], None]) -> None:
+        asked.append(threads)
+        work()
+
+    monkeypatch.setattr(scanning, "PIECE", PIECE)
+    monkeypatch.setattr(scanning, "available", lambda: processors)
+    monkeypatch.setattr(scanning, "together", once)
+    scanner = CpuScanner(jobs) if jobs else CpuScanner()
+    found = scanner(MemorySource({"s": bytes(size)}), make_plan([need("x", "uint8", 0, size)]))
+    assert (asked, found["s", "x"].count) == ([threads], size)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_another_may_look_at_every_part(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "PIECE", PIECE)
+    content = np.random.default_rng(0).bytes(500)
+    seen: dict[tuple[str, int], bytes] = {}
+
+    def also(part: Part, data: Bytes) -> None:
+        seen[part.need.tensor.name, part.start] = data.tobytes()
+
+    rows = [need("x", "uint8", 3, 203), need("y", "uint8", 203, 500)]
+    CpuScanner(jobs, also)(MemorySource({"s": content}), make_plan(rows))
+    for name, begin, end in (("x", 3, 203), ("y", 203, 500)):
+        assert b"".join(data for (n, _), data in sorted(seen.items()) if n == name) == content[begin:end]
+
+
+def test_an_error_of_the_source_keeps_its_words_and_its_exit_code() -> None:
+    error = UnfinishedError("the disk is gone", "look at it")
+    error.exit_code = 7
+    stopped = StoppedError(error, {})
+    assert (stopped.message, stopped.hint, stopped.exit_code, stopped.measured) == (
+        "the disk is gone",
+        "look at it",
+        7,
+        {},
+    )
+
+
+def part(at: int, size: int, of: Need) -> Part:
+    return Part(of, 0, at, size)
+
+
+def test_a_tensor_is_whole_when_all_its_bytes_are_there_in_any_order() -> None:
+    told_: list[int] = []
+    totals = Totals(told_.append)
+    x, y = need("x", "uint8", 0, 10), need("y", "uint8", 10, 14)
+    totals.add([(part(6, 4, x), Measures(count=4, nan=1))])
+    totals.add([(part(0, 3, x), Measures(count=3, nan=2)), (part(0, 4, y), Measures(count=4))])
+    assert set(totals.whole) == {("s", "y")}
+    totals.add([(part(3, 3, x), Measures(count=3))])
+    assert (totals.whole["s", "x"].count, totals.whole["s", "x"].nan) == (10, 3)
+    assert told_ == [4, 7, 3]
+    totals.add([(part(0, 10, x), Measures(count=10))])
+    assert totals.whole["s", "x"].nan == 0
+    silent = Totals()
+    silent.add([(part(0, 4, y), Measures(count=4))])
+    assert set(silent.whole) == {("s", "y")}
+
+
+@pytest.mark.parametrize(
+    ("threads", "names"),
+    [(0, {"MainThread"}), (1, {"MainThread"}), (3, {"tensorlint-0", "tensorlint-1", "tensorlint-2"})],
+)
+def test_work_is_done_by_so_many_threads(threads: int, names: set[str]) -> None:
+    ran: list[str] = []
+    together_ = threading.Barrier(max(1, threads))
+
+    def work() -> None:
+        together_.wait(10)
+        ran.append(threading.current_thread().name)
+
+    plan = make_plan([need("x", "uint8", 0, 1)])
+    scanning.together(threads, Reader(MemorySource({"s": b"1"}), plan, PIECE), work)
+    assert (set(ran), len(ran)) == (names, max(1, threads))

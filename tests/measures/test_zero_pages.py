@@ -65,3 +65,74 @@ def test_one_byte_anywhere_makes_a_page_live(place: int) -> None:
         patch.setattr(zeropages, "PAGE", PAGE)
         assert run(bytes(data), 0).best == (1, 0)
         assert run(bytes(data), 7 * PAGE).best == (1, 7)
+
+
+PAGES = 4096  # bytes, as operating systems and file systems have them
+
+
+def real(data: bytes, offset: int = 0) -> ZeroRun:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zeropages, "PAGE", PAGE)
+        return run(data, offset)
+
+
+@pytest.mark.parametrize(
+    ("size", "offset", "best"),
+    [
+        (PAGES - 1, 0, (0, 0)),
+        (PAGES, 0, (1, 0)),
+        (PAGES, 1, (0, 0)),
+        (2 * PAGES - 2, 1, (0, 0)),
+        (2 * PAGES - 1, 1, (1, 1)),
+        (2 * PAGES, PAGES - 1, (1, 1)),
+        (2 * PAGES + 1, PAGES - 1, (2, 1)),
+        (3 * PAGES - 1, 5 * PAGES, (2, 5)),
+        (0, 0, (0, 0)),
+        (1, PAGES - 1, (0, 0)),
+    ],
+)
+def test_a_page_has_4096_bytes_and_begins_at_a_multiple_of_them(size: int, offset: int, best: tuple[int, int]) -> None:
+    assert real(bytes(size), offset).best == best
+    live = real(b"\1" + bytes(size) + b"\1", offset - 1)
+    assert live.best == best
+
+
+@pytest.mark.parametrize("place", [0, 3, 4, 7, 8, 4095])
+def test_one_byte_in_each_of_many_pages_leaves_none(place: int) -> None:
+    page = bytearray(PAGES)
+    page[place] = 1
+    assert real(bytes(page) * 3).best == (0, 0)
+    assert real(bytes(page) * 3 + bytes(2 * PAGES) + bytes(page) + bytes(PAGES)).best == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "offset", "prefix", "suffix"),
+    [
+        (b"\1", 0, 0, 0),
+        (b"\0", 0, 1, 1),
+        (b"\0\0\0\0\0\0\0", 2, 7, 7),
+        (b"\0\0\1\0", 3, 2, 1),
+        (b"\0\0\0\0\1\0\0\0\0\0", 0, 4, 5),
+        (b"\0\0\0\0\0\1", 2, 5, 0),
+        (b"\1\0\0\0\0\0", 2, 0, 5),
+        (b"\1\0\0\0\0\1", 3, 0, 0),
+        (b"\0\1\0\0\0\0\1\0", 3, 1, 1),
+        (b"\0\0\0\0\0\0\0\0\0\1\1\0\0\0\0\0\0", 1, 9, 6),
+    ],
+)
+def test_zero_bytes_at_both_ends(data: bytes, offset: int, prefix: int, suffix: int) -> None:
+    (span,) = run(data, offset).spans
+    assert span[:4] == (offset, offset + len(data), prefix, suffix)
+
+
+def test_of_equally_long_runs_the_first_counts() -> None:
+    data = b"\1\0\0\0" + bytes(8) + b"\0\1\0\0" + bytes(8) + b"\1"
+    assert run(data, 0).best == (2, 1)
+    assert (run(data[16:], 16) + run(data[:16], 0)).best == (2, 1)
+    assert (run(data[:6], 0) + run(data[6:], 6)).best == (2, 1)
+
+
+def test_spans_that_overlap_or_lie_apart_stay_as_they_are() -> None:
+    a, b, c = run(bytes(8), 0), run(bytes(8), 4), run(bytes(8), 20)
+    assert [s[:2] for s in (c + b + a).spans] == [(0, 8), (4, 12), (20, 28)]
+    assert [s[:2] for s in (a + run(bytes(12), 8) + c).spans] == [(0, 28)]

@@ -123,7 +123,7 @@ class MeasureCache:
                 with database:
                     database.execute("delete from measures where file = ?", oldest)
                     database.execute("delete from files where id = ?", oldest)
-            database.execute("pragma incremental_vacuum").fetchall()
+            database.executescript("pragma incremental_vacuum")  # execute() ends after the first page
 
         self._attempt(write, None)
 

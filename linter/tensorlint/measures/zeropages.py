@@ -81,7 +81,7 @@ def zero_pages(data: npt.NDArray[np.uint8], offset: int) -> ZeroRun:
     pages = (size - skip) // PAGE
     tail = skip + pages * PAGE
     # The first bytes of a page settle nearly all of them; only the rest are looked at in full.
-    glances = np.ndarray((pages,), f"<u{_GLANCE}", data, skip, (PAGE,)) if pages else np.empty(0, np.uint8)
+    glances = np.ndarray((pages,), f"<u{_GLANCE}", data, skip, (PAGE,))
     if data[0] and data[-1] and glances.all():
         return ZeroRun((Span(offset, offset + size, 0, 0, (0, 0)),))
     zero = np.empty(pages + 2, bool)  # the pages with the incomplete ones before and after them

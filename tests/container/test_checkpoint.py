@@ -412,37 +412,9 @@ def test_names_that_cannot_be_read_are_those_of_headers_and_of_the_index() -> No
     assert found({"model.safetensors": tensors("a")})[0].unreadable_names == frozenset()
 
 
-LANGUAGE: dict[str, tuple[dict[str, Any], str]] = {
-    "plain": ({"num_hidden_layers": 1, "id": "top"}, "top"),
-    "text_config": ({"id": "top", "text_config": {"num_hidden_layers": 1, "id": "text"}}, "text"),
-    "llm_config": ({"llm_config": {"num_hidden_layers": 1, "id": "llm"}}, "llm"),
-    "language_config": ({"language_config": {"num_hidden_layers": 1, "id": "language"}}, "language"),
-    "thinker_config": ({"thinker_config": {"text_config": {"id": "inner"}}}, "inner"),
-    "both levels": ({"thinker_config": {"num_hidden_layers": 1, "id": "no", "text_config": {"id": "inner"}}}, "inner"),
-    "inner is no object": ({"thinker_config": {"id": "thinker", "text_config": 1}}, "thinker"),
-    "without layers": ({"id": "top", "text_config": {"id": "text"}}, "top"),
-    "no object": ({"id": "top", "text_config": "num_hidden_layers"}, "top"),
-    "the first of two": (
-        {"text_config": {"num_hidden_layers": 1, "id": "text"}, "llm_config": {"num_hidden_layers": 1, "id": "llm"}},
-        "text",
-    ),
-    "the second of two": (
-        {"text_config": {"id": "text"}, "llm_config": {"num_hidden_layers": 1, "id": "llm"}},
-        "llm",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", LANGUAGE)
-def test_the_language_model_of_a_configuration(name: str) -> None:
-    config, wanted = LANGUAGE[name]
-    (checkpoint,) = found({"model.safetensors": tensors("a"), "config.json": json.dumps(config).encode()})
-    assert checkpoint.model_config["id"] == wanted
-
-
 def test_a_configuration_that_is_not_there_is_empty() -> None:
     (checkpoint,) = found({"model.safetensors": tensors("a"), "sub/config.json": b"{}"})
-    assert (checkpoint.config("config.json"), checkpoint.model_config, checkpoint.texts) == ({}, {}, {})
+    assert (checkpoint.config("config.json"), checkpoint.texts) == ({}, {})
 
 
 def test_configurations_are_those_of_the_folder_and_those_that_are_asked_for() -> None:

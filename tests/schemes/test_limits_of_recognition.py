@@ -14,7 +14,7 @@ from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.candidates import Match, match
 from tensorlint.schemes.declared import Declaration, read_declared
-from tensorlint.schemes.grouping import Grouping, looks_quantized
+from tensorlint.schemes.grouping import Grouping
 from tensorlint.schemes.model import Scheme
 from tensorlint.schemes.module import Problem
 from tensorlint.schemes.shapes import ShapeError, dim
@@ -22,6 +22,7 @@ from tensorlint.schemes.voting import Chosen, choose
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()
+HINTS = BOOK.general.hints
 Spec = Mapping[str, tuple[str, tuple[int, ...]]]
 NVFP4: Spec = {
     ".weight": ("U8", (8, 64)),
@@ -65,13 +66,13 @@ def others(count: int) -> Spec:
 def test_a_module_of_which_too_much_departs_is_none_of_a_scheme(
     spec: Spec, without: tuple[str, ...], cost: float | None
 ) -> None:
-    found = match(BOOK.schemes["nvfp4-modelopt"], group(spec, *without), {})
+    found = match(BOOK.schemes["nvfp4-modelopt"], group(spec, *without), HINTS, {})
     assert (found.cost if found else None) == cost
 
 
 @pytest.mark.parametrize(("count", "perfect"), [(0, True), (3, True), (4, False)])
 def test_three_tensors_of_no_account_leave_a_match_perfect(count: int, perfect: bool) -> None:
-    found = match(BOOK.schemes["nvfp4-modelopt"], group({**NVFP4, **others(count)}), {})
+    found = match(BOOK.schemes["nvfp4-modelopt"], group({**NVFP4, **others(count)}), HINTS, {})
     assert found is not None and found.perfect == perfect
 
 
@@ -81,7 +82,7 @@ def test_three_tensors_of_no_account_leave_a_match_perfect(count: int, perfect: 
 )
 def test_a_declared_size_is_tried_before_the_usual_ones(declared_size: int | None, scales: int, fits: bool) -> None:
     spec = {**NVFP4, ".weight_scale": ("F8_E4M3", (8, scales))}
-    found = match(BOOK.schemes["nvfp4-modelopt"], group(spec), {"group_size": declared_size})
+    found = match(BOOK.schemes["nvfp4-modelopt"], group(spec), HINTS, {"group_size": declared_size})
     assert found is not None and (found.cost == 0) == fits
 
 
@@ -108,7 +109,9 @@ def modules(name: str, count: int, of: Scheme) -> dict[str, tuple[Match, ...]]:
 def declared(method: str) -> Declaration:
     config = {"quantization_config": {"quant_method": method}}
     files = {"model.safetensors": write_shard({}), "config.json": json.dumps(config).encode()}
-    main = read_declared(next(iter(find_checkpoints(MemorySource(files)))), BOOK.dialects.values()).main
+    main = read_declared(
+        next(iter(find_checkpoints(MemorySource(files)))), BOOK.dialects.values(), BOOK.general.inside
+    ).main
     assert main is not None
     return main
 
@@ -236,7 +239,7 @@ def test_a_module_without_siblings_may_have_several_defects_where_the_checkpoint
 def test_a_matrix_of_sixty_four_integers_beside_a_scale_may_be_a_weight(
     dtype: str, shape: tuple[int, ...], expected: bool
 ) -> None:
-    assert looks_quantized(group({".codes": (dtype, shape), ".scales": ("F16", (8,))})) == expected
+    assert HINTS.looks_quantized(group({".codes": (dtype, shape), ".scales": ("F16", (8,))})) == expected
 
 
 @pytest.mark.parametrize(("shape", "own"), [((4, 8, 8), True), ((8, 8), False)])
@@ -295,7 +298,9 @@ def read(quantization: dict[str, Any], **more: Any) -> tuple[Declaration, ...]:
         "config.json": json.dumps({"quantization_config": quantization}).encode(),
     }
     files |= {f"{name}.json": json.dumps(content).encode() for name, content in more.items()}
-    return read_declared(next(iter(find_checkpoints(MemorySource(files)))), BOOK.dialects.values()).all
+    return read_declared(
+        next(iter(find_checkpoints(MemorySource(files)))), BOOK.dialects.values(), BOOK.general.inside
+    ).all
 
 
 def test_config_json_comes_first_and_the_exporters_own_file_before_others_whatever_their_methods_are_called() -> None:

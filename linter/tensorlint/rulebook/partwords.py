@@ -138,6 +138,12 @@ def values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
             rules.append(f"made as {part.formula}")
         if part.opposes:
             rules.append(f"of the other sign than {part.opposes}")
+        if part.packs:
+            rules.append(
+                f"the shape before packing, of which a row makes {' or '.join(s.text for s in part.packs)} words"
+            )
+        if not part.telling:
+            rules.append("no sign of the format alone: other tensors have such names, too")
         if part.scales:
             rules.append(f"scales {part.scales}")
         rules += [*_of_json(part), *_of_codes(part)]

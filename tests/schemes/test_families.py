@@ -55,7 +55,7 @@ LANGUAGE: dict[str, tuple[dict[str, Any], str]] = {
     "language_config": ({"language_config": {"num_hidden_layers": 1, "id": "language"}}, "language"),
     "thinker_config": ({"thinker_config": {"text_config": {"id": "inner"}}}, "inner"),
     "both levels": ({"thinker_config": {"num_hidden_layers": 1, "id": "no", "text_config": {"id": "inner"}}}, "inner"),
-    "inner is no object": ({"thinker_config": {"id": "thinker", "text_config": 1}}, "thinker"),
+    "inner is no object": ({"id": "top", "thinker_config": {"id": "thinker", "text_config": 1}}, "top"),
     "without layers": ({"id": "top", "text_config": {"id": "text"}}, "top"),
     "no object": ({"id": "top", "text_config": "num_hidden_layers"}, "top"),
     "the first of two": (

@@ -14,7 +14,7 @@ from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.candidates import Match, match
 from tensorlint.schemes.declared import Declaration, read_declared
-from tensorlint.schemes.grouping import Grouping
+from tensorlint.schemes.grouping import Grouping, Hints
 from tensorlint.schemes.model import Scheme
 from tensorlint.schemes.module import Problem
 from tensorlint.schemes.shapes import ShapeError, dim
@@ -22,7 +22,7 @@ from tensorlint.schemes.voting import Chosen, choose
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()
-HINTS = BOOK.general.hints
+HINTS = Hints(BOOK.general.hints)
 Spec = Mapping[str, tuple[str, tuple[int, ...]]]
 NVFP4: Spec = {
     ".weight": ("U8", (8, 64)),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from attacks import entry, shard
-from linted import check
+from linted import check, rules_of
 from tensorlint.container.checkpoint import Checkpoint, find_checkpoints
 from tensorlint.facts import Fact
 from tensorlint.rulebook.facts import catalogue
@@ -228,7 +228,7 @@ def test_a_checkpoint_knows_whether_it_is_whole(name: str) -> None:
 def run(source: Source) -> tuple[set[str], str]:
     """Rules of the container and the index that object, and why the run stopped."""
     book = load_book()
-    report = check(source, book, book.select(["container", "index"], []))
+    report = check(source, book, rules_of(book, ["container", "index"]))
     return {f.rule for f in report.findings}, report.stopped
 
 

@@ -6,8 +6,8 @@ import json
 
 import click
 
+from ..rulebook.kinds import schemas
 from ..rulebook.library import load_book
-from ..rulebook.schema import schemas
 from ..settings.schema import schema
 
 KINDS = ("config", "rule", "scheme", "dialect", "family", "producer", "engine")

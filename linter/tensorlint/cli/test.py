@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..rulebook.library import load_book
 from ..run.examples import failures, scheme_failures
 from ..settings.files import discover, written_in
-from ..settings.ruleset import ruleset
+from ..settings.ruleset import named, ruleset
 from ..settings.settings import settings_for
 from ..text.wording import printable
 from .common import book_with, rules_option
@@ -49,7 +49,7 @@ def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     if files and not rule_files and not selectors:
         return 0
     book = book_with((*extra_rules, *dict.fromkeys(map(_root, rule_files))))
-    rules, schemes = book.select(selectors, (), book.engines), () if selectors else tuple(book.schemes)
+    rules, schemes = named(book, selectors), () if selectors else tuple(book.schemes)
     if rule_files:
         shipped = load_book()
         rules = tuple(r for r in rules if r.id not in shipped.rules or r.path != shipped.rules[r.id].path)

@@ -61,6 +61,7 @@ def _table(rules: list[Rule], prefix: str) -> str:
 def _page(rule: Rule) -> str:
     rows = [f"# {rule.id}", "", rule.summary, "", f"**{rule.severity}** · reads {_READS[rule.depth]}"]
     rows[-1] += f" · since {rule.since}" if rule.since else ""
+    rows[-1] += f" · called {', '.join(f'`{name}`' for name in rule.was)} earlier" if rule.was else ""
     for title, text in (("Effect", str(rule.effect)), ("What to do", str(rule.remedy)), ("Why", rule.why)):
         if text:
             rows += ["", f"## {title}", "", text.strip()]

@@ -11,9 +11,15 @@ from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import Book
 from tensorlint.rulebook.model import Rule
 from tensorlint.run.run import Run
-from tensorlint.settings.ruleset import Ruleset
+from tensorlint.settings.keys import Selector
+from tensorlint.settings.ruleset import Ruleset, chosen
 from tensorlint.settings.settings import Settings
 from tensorlint.sources.interface import Source
+
+
+def rules_of(book: Book, select: Iterable[str] = (), engines: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """What runs of a book when no configuration is followed."""
+    return chosen(book, Settings(select=tuple(map(Selector, select)), engine=tuple(map(Selector, engines)))).rules
 
 
 def check(

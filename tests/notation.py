@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.examples import read_example
 from tensorlint.rulebook.library import load_book
 from tensorlint.run.plan import jobs_for
@@ -32,11 +32,11 @@ def view(tensors: Tensors, config: Mapping[str, Any] | None = None) -> View:
 
 def said(rule: str, tensors: Tensors, config: Mapping[str, Any] | None = None) -> str:
     """What a rule says of the checkpoint, or nothing."""
-    report = check(source(tensors, config), BOOK, BOOK.select((rule,), ()))
+    report = check(source(tensors, config), BOOK, rules_of(BOOK, (rule,)))
     return "; ".join(f.message for f in report.findings)
 
 
 def places(rule: str, tensors: Tensors, config: Mapping[str, Any] | None = None) -> list[str]:
     """The tensors that a rule objects to."""
-    report = check(source(tensors, config), BOOK, BOOK.select((rule,), ()))
+    report = check(source(tensors, config), BOOK, rules_of(BOOK, (rule,)))
     return [place.tensor for f in report.findings for place in f.locations]

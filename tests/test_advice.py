@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.report.findings import Finding
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
@@ -21,7 +21,7 @@ Files = dict[str, bytes]
 
 def of(files: Mapping[str, bytes], rule: str) -> Finding:
     """The one finding of a rule."""
-    (finding,) = (f for f in check(MemorySource(files), BOOK, BOOK.select((), ())).findings if f.rule == rule)
+    (finding,) = (f for f in check(MemorySource(files), BOOK, rules_of(BOOK)).findings if f.rule == rule)
     return finding
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.library import load_book
 from test_real_layouts import LAYOUTS, rebuilt
 
@@ -62,7 +62,7 @@ OBJECTED = {
 
 
 def loud(engine: str, export: str) -> list[str]:
-    rules = BOOK.select((), (), [engine])
+    rules = rules_of(BOOK, engines=[engine])
     report = check(rebuilt(BY_NAME[export]), BOOK, rules, "headers")
     return [f.rule for f in report.findings if f.severity != "note"]
 

@@ -12,7 +12,7 @@ import pytest
 
 import build
 from build import Files, Model, Tensor, drop, floats
-from linted import check
+from linted import check, rules_of
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.local import LocalSource
@@ -40,7 +40,7 @@ def case(rule: str, code: int, file: str, tensor: str = "") -> Callable[[Callabl
 def checked(content: Model | Files, folder: Path) -> Report:
     files = content.files() if isinstance(content, Model) else content
     book = load_book()
-    return check(LocalSource(build.write(files, folder), str(folder)), book, book.select((), ()))
+    return check(LocalSource(build.write(files, folder), str(folder)), book, rules_of(book))
 
 
 # -- container --------------------------------------------------------------------------------------------------------

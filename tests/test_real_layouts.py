@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.dtypes import DTYPE_BITS
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
@@ -42,7 +42,7 @@ def rebuilt(layout: dict[str, Any]) -> MemorySource:
 
 def checked(layout: dict[str, Any]) -> Report:
     book = load_book()
-    return check(rebuilt(layout), book, book.select((), ()), "headers")
+    return check(rebuilt(layout), book, rules_of(book), "headers")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout["name"])

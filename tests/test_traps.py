@@ -12,7 +12,7 @@ import pytest
 
 import build
 from build import Files, Model, Tensor, bf16, codes, f16, floats, fp8
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.local import LocalSource
 
@@ -426,6 +426,6 @@ def test_nothing_loud_is_said_about_what_only_looks_wrong(name: str, tmp_path: P
     content = TRAPS[name]()
     files = content.files() if isinstance(content, Model) else content
     book = load_book()
-    report = check(LocalSource(build.write(files, tmp_path), str(tmp_path)), book, book.select((), ()))
+    report = check(LocalSource(build.write(files, tmp_path), str(tmp_path)), book, rules_of(book))
     assert not [(f.rule, f.message) for f in report.findings if f.severity != "note"]
     assert not [g for g in report.gaps if "no known scheme" in g]

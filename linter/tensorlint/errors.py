@@ -35,6 +35,10 @@ class RuleFileError(UsageError):
         self.advice = advice
 
 
+class RenamedWarning(UserWarning):
+    """Something is called by a name that it had earlier; it is understood, and its present name is said."""
+
+
 class NoCheckpointError(TensorlintError):
     """There is nothing to check at the target."""
 

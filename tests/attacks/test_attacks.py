@@ -8,7 +8,7 @@ import pytest
 import safetensors
 
 from attacks import ACCEPTED, REFUSED
-from linted import check
+from linted import check, rules_of
 from tensorlint.container.header import read_header
 from tensorlint.errors import NoCheckpointError
 from tensorlint.rulebook.library import load_book
@@ -18,7 +18,7 @@ from tensorlint.sources.memory import MemoryFile, MemorySource
 def errors(data: bytes) -> list[str]:
     book = load_book()
     try:
-        report = check(MemorySource({"model.safetensors": data}), book, book.select(["container"], []))
+        report = check(MemorySource({"model.safetensors": data}), book, rules_of(book, ["container"]))
     except NoCheckpointError:
         return []
     return [f.rule for f in report.findings if f.severity == "error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.checks import duplicates
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
@@ -20,7 +20,7 @@ def said(*copies: bytes, dtype: str = "U8") -> set[str]:
         f"model-{n + 1:05}-of-{len(copies):05}.safetensors": write_shard({"a": (dtype, (len(data),), data)})
         for n, data in enumerate(copies)
     }
-    return {f.rule for f in check(MemorySource(files), BOOK, BOOK.select(("index/duplicate-tensor*",), ())).findings}
+    return {f.rule for f in check(MemorySource(files), BOOK, rules_of(BOOK, ("index/duplicate-tensor*",))).findings}
 
 
 def changed(at: int) -> bytes:

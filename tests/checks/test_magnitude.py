@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
@@ -23,7 +23,7 @@ def found(scales: list[float], leaf: str = "mlp.up_proj") -> list[str]:
         tensors[f"{module}.weight"] = ("F8_E4M3", (16, 16), bytes(range(1, 65)) * 4)
         tensors[f"{module}.weight_scale"] = ("F32", (), struct.pack("<f", scale))
     files = {"model.safetensors": write_shard(tensors, None)}
-    report = check(MemorySource(files), BOOK, BOOK.select((RULE,), ()))
+    report = check(MemorySource(files), BOOK, rules_of(BOOK, (RULE,)))
     return [location.tensor.rpartition(".")[0] for f in report.findings for location in f.locations]
 
 

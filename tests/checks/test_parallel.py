@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from linted import rules_of
 from tensorlint.checks import parallel
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
@@ -65,6 +66,6 @@ GPTQ = {"quant_method": "gptq", "bits": 4, "sym": True, "desc_act": False}
 )  # fmt: skip
 def test_the_largest_number_of_devices(tensors, config, size):
     files = {"model.safetensors": shard(**tensors), "config.json": json.dumps({"quantization_config": config}).encode()}
-    jobs, _ = jobs_for(MemorySource(files), BOOK, BOOK.select((), ()), "headers")
+    jobs, _ = jobs_for(MemorySource(files), BOOK, rules_of(BOOK), "headers")
     found = list(parallel.run(jobs[0].view))
     assert [fact.values["size"] for fact in found] == ([] if size is None else [size])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
@@ -32,7 +32,7 @@ def rules(first: dict, last: dict, total: int | None = None, config: dict | None
         "model.safetensors.index.json": json.dumps({"metadata": metadata, "weight_map": weight_map}).encode(),
         "config.json": json.dumps(config or CONFIG).encode(),
     }
-    report = check(MemorySource(files), BOOK, BOOK.select((), ()))
+    report = check(MemorySource(files), BOOK, rules_of(BOOK))
     return {f.rule for f in report.findings if f.severity != "note"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
@@ -20,7 +20,7 @@ def said(text: bytes) -> list[str]:
         "l.weight.quant_map": ("F32", (16,), b"\0\0\x80\x3f" * 16),
         "l.weight.quant_state.bitsandbytes__nf4": ("U8", (len(text),), text),
     }
-    report = check(MemorySource({"model.safetensors": write_shard(weight)}), BOOK, BOOK.select(["contract"], ()))
+    report = check(MemorySource({"model.safetensors": write_shard(weight)}), BOOK, rules_of(BOOK, ["contract"]))
     return [f.message.partition(": ")[2] for f in report.findings if f.rule == "contract/state-text"]
 
 

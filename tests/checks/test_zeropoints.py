@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources.memory import MemorySource
@@ -52,7 +52,7 @@ def said(
         "model.safetensors": write_shard(tensors),
         "config.json": json.dumps({"quantization_config": quantization}).encode(),
     }
-    report = check(MemorySource(files), BOOK, BOOK.select(["contract"], ()))
+    report = check(MemorySource(files), BOOK, rules_of(BOOK, ["contract"]))
     return {f.rule for f in report.findings} & RULES
 
 

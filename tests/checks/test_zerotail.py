@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.checks import zerotail
 from tensorlint.facts import Fact
 from tensorlint.measures.interface import PAGE
@@ -25,7 +25,7 @@ def source(*tensors: bytes) -> MemorySource:
 
 def said(*tensors: bytes) -> list[str]:
     """The tensors that the rule says are lost."""
-    report = check(source(*tensors), BOOK, BOOK.select(("container/zero-tail",), ()))
+    report = check(source(*tensors), BOOK, rules_of(BOOK, ("container/zero-tail",)))
     return [place.tensor for finding in report.findings for place in finding.locations]
 
 

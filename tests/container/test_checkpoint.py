@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from attacks import entry, shard
-from linted import check
+from linted import check, rules_of
 from tensorlint.container.checkpoint import MAX_JSON, Checkpoint, find_checkpoints
 from tensorlint.errors import UnfinishedError
 from tensorlint.facts import Fact
@@ -523,7 +523,7 @@ def test_every_file_that_is_opened_is_closed(failing: str) -> None:
 def run(source: Source) -> tuple[set[str], str]:
     """Rules of the container and the index that object, and why the run stopped."""
     book = load_book()
-    report = check(source, book, book.select(["container", "index"], []))
+    report = check(source, book, rules_of(book, ["container", "index"]))
     return {f.rule for f in report.findings}, report.stopped
 
 

@@ -29,7 +29,7 @@ repos:
 RULE = """\
 summary: All block scales of a tensor are the same.
 severity: warning
-since: "0.2"
+since: "0.1"
 for: {{kind: scale, part: block_scale}}
 when: {{count: {{at_least: 64}}}}
 require: {{uniform: 0}}

@@ -9,6 +9,7 @@ import pytest
 
 import tensorlint
 from build import Model, fp8_block, gpt_oss, gptq, nvfp4, plain, write
+from linted import rules_of
 from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.engines import DOES, load_engine
 from tensorlint.rulebook.library import load_book
@@ -142,14 +143,14 @@ def test_an_engine_file_of_ones_own_replaces_the_shipped_one(tmp_path: Path):
 
 def test_an_unknown_engine_is_a_usage_error_with_the_nearest_name():
     with pytest.raises(UsageError) as error:
-        BOOK.select((), (), ["vlm"])
+        rules_of(BOOK, engines=["vlm"])
     assert "`vllm`" in error.value.hint
 
 
 def test_selecting_only_rules_about_engines_needs_the_engine():
     with pytest.raises(UsageError, match="about engines"):
-        BOOK.select(["engine/vllm"], ())
-    assert all(r.engine == "vllm" for r in BOOK.select(["engine"], (), ["vllm"]))
+        rules_of(BOOK, ["engine/vllm"])
+    assert all(r.engine == "vllm" for r in rules_of(BOOK, ["engine"], ["vllm"]))
 
 
 def test_what_an_engine_does_is_said_in_a_sentence():

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from test_mistakes import BASES, error_of, written
 
+from tensorlint.rulebook.kinds import schemas
 from tensorlint.rulebook.library import load_book, shipped_folder
-from tensorlint.rulebook.schema import schemas
 
 MORE = {  # further keys of each base, so that they are tried too
     "tensor": {

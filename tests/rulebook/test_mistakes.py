@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tensorlint.errors import RuleFileError
-from tensorlint.rulebook.kinds import kind_of
-from tensorlint.rulebook.language import load_rule
-from tensorlint.rulebook.library import dialect_from, family_from, load_book, producer_from, scheme_from
+from tensorlint.rulebook.kinds import Known, kind_of
+from tensorlint.rulebook.library import load_book
 from tensorlint.text.yamlread import read
 
 TENSOR_RULE = {
@@ -493,19 +492,12 @@ def book():
 
 
 def error_of(text: str, book) -> str:
+    known = Known(dict(book.schemes), dict(book.rules))
     with pytest.raises(RuleFileError) as caught:
         top = read(text, "my.yaml")
         kind = kind_of(top)
-        if kind == "scheme":
-            scheme_from(top, "my")
-        elif kind == "dialect":
-            dialect_from(top, "my")
-        elif kind == "family":
-            family_from(top, "my")
-        elif kind == "producer":
-            producer_from(top, "my", book.rules)
-        else:
-            load_rule(top, "my", None, book.schemes)
+        kind.made(top, "my", known)
+        kind.refer(top, known)
     return str(caught.value)
 
 
@@ -526,12 +518,10 @@ def test_the_bases_are_right(base, book):
     text = written(BASES[base], "", "")
     top = read(text, "my.yaml")
     kind = kind_of(top)
-    assert kind == (base if base in ("scheme", "dialect", "family", "producer") else "rule")
-    {
-        "scheme": lambda: scheme_from(top, "my"), "dialect": lambda: dialect_from(top, "my"),
-        "family": lambda: family_from(top, "my"), "producer": lambda: producer_from(top, "my", book.rules),
-        "rule": lambda: load_rule(top, "my", None, book.schemes),
-    }[kind]()  # fmt: skip
+    assert kind.name == (base if base in ("scheme", "dialect", "family", "producer") else "rule")
+    known = Known(dict(book.schemes), dict(book.rules))
+    kind.made(top, "my", known)
+    kind.refer(top, known)
 
 
 @pytest.mark.parametrize(("base", "key", "text", "says"), CASES, ids=[f"{c[0]}: {c[2][:60]}" for c in CASES])

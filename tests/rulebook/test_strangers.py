@@ -13,6 +13,9 @@ from tensorlint.errors import RuleFileError, UsageError
 from tensorlint.rulebook.examples import read_examples
 from tensorlint.rulebook.library import load_book
 from tensorlint.run.examples import failures
+from tensorlint.settings.keys import Param, Selector
+from tensorlint.settings.ruleset import chosen
+from tensorlint.settings.settings import Settings
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read
 
@@ -191,12 +194,12 @@ def test_a_device_or_a_huge_file_is_not_read_whole(tmp_path):
 
 
 def test_settings_of_params(folder):
-    book = load_book([folder], {"acme/share": {"limit": 0.75}})
-    assert book.rules["acme/share"].params == {"limit": 0.75}
+    book = load_book([folder])
+    assert book.with_params({"acme/share": {"limit": 0.75}}).rules["acme/share"].params == {"limit": 0.75}
     with pytest.raises(UsageError, match="no param `limmit`"):
-        load_book([folder], {"acme/share": {"limmit": 0.75}})
+        book.with_params({"acme/share": {"limmit": 0.75}})
     with pytest.raises(UsageError, match="no rule `acme/shar`"):
-        load_book([folder], {"acme/shar": {"limit": 0.75}})
+        chosen(book, Settings(params=(Param(Selector("acme/shar"), "limit", 0.75),)))
 
 
 def test_the_report_names_the_rule_of_the_stranger(folder, tmp_path, capsys):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorlint
-from linted import check
+from linted import check, rules_of
 from tensorlint.errors import UsageError
 from tensorlint.report.findings import MAX_LOCATIONS, Report, fingerprint
 from tensorlint.report.json import as_dict
@@ -60,7 +60,7 @@ def files(bad: list[int], count: int = 4, shards: int = 1, index: bool = True) -
 def run(source: MemorySource, config: str = "", baseline=None, rules=(), depth: str = "full", final: bool = True):
     book = load_book()
     ignores = settings_for("/", configuration_from(parse_toml(config.encode(), "t.toml"), "/")).ignores
-    wanted = book.select(rules or ["scales", "weights", "meta"], ())
+    wanted = rules_of(book, rules or ["scales", "weights", "meta"])
     made = Run.of(source, Ruleset(book, wanted, Settings(ignores=ignores, depth=depth)))
     return replace(made, baseline=baseline).report(ledger=Ledger(TODAY), final=ignores if final else ())
 
@@ -346,7 +346,7 @@ def test_a_damaged_shard_is_told_from_another_one_and_known_by_its_number():
             else write_shard({f"t{i}": ("F32", (1,), GOOD)})
             for i in range(1, total + 1)
         }
-        report = check(MemorySource(shards), load_book(), load_book().select(["container"], ()))
+        report = check(MemorySource(shards), load_book(), rules_of(load_book(), ["container"]))
         return {f.fingerprint for f in report.findings}
 
     assert prints(1, 3) != prints(2, 3)

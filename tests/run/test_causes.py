@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.errors import RuleFileError
 from tensorlint.facts import Fact
 from tensorlint.report.findings import Location
@@ -109,5 +109,5 @@ def test_a_scale_in_another_dtype_is_one_finding() -> None:
             tensors[f"{module}.weight_scale_2"] = ("F32", (), b"\x6f\x12\x83\x3a")
             tensors[f"{module}.input_scale"] = ("F32", (), b"\x6f\x12\x03\x3b")
     tensors["model.layers.1.mlp.up_proj.weight_scale_2"] = ("I32", (), b"\x6f\x12\x83\x3a")
-    report = check(MemorySource({"model.safetensors": write_shard(tensors, None)}), BOOK, BOOK.select((), ()))
+    report = check(MemorySource({"model.safetensors": write_shard(tensors, None)}), BOOK, rules_of(BOOK))
     assert [f.rule for f in report.findings if f.severity != "note"] == ["contract/wrong-dtype"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from notation import BOOK, source
 from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import encoding_of
@@ -18,7 +18,7 @@ from tensorlint.sources.memory import MemorySource
 
 
 def finding(rule: str, tensors: dict[str, str]) -> Finding:
-    return check(source(tensors), BOOK, BOOK.select((rule,), ())).findings[0]
+    return check(source(tensors), BOOK, rules_of(BOOK, (rule,))).findings[0]
 
 
 @pytest.mark.parametrize(

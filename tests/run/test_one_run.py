@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tensorlint
-from linted import NAN_SCALE, check, nvfp4
+from linted import NAN_SCALE, check, nvfp4, rules_of
 from tensorlint.checks import CHECKS
 from tensorlint.checks.check import Check
 from tensorlint.errors import NoCheckpointError, UnfinishedError, UsageError
@@ -25,7 +25,7 @@ from tensorlint.sources.memory import MemoryFile, MemorySource
 
 def run(files: Mapping[str, bytes | None], depth: str = "full") -> Report:
     book = load_book()
-    return check(MemorySource(files), book, book.select((), ()), depth)
+    return check(MemorySource(files), book, rules_of(book), depth)
 
 
 def test_a_sound_checkpoint_read_in_full_is_complete() -> None:
@@ -141,7 +141,7 @@ class ShrinkingSource(MemorySource):
 def test_a_file_that_ends_while_it_is_read_stops_the_run_with_what_was_found() -> None:
     book = load_book()
     source = ShrinkingSource({"model.safetensors": nvfp4(), "config.json": b'{"a": 1, "a": 2}'})
-    report = check(source, book, book.select((), ()))
+    report = check(source, book, rules_of(book))
     assert "ended early" in report.stopped
     assert (report.complete, report.exit_code("never")) == (False, 4)
     assert [f.rule for f in report.findings] == ["config/duplicate-key"]
@@ -180,7 +180,7 @@ def test_the_fingerprint_survives_resharding_and_other_offsets() -> None:
 
 def test_a_plan_reads_every_tensor_once_with_all_words_wanted_of_it() -> None:
     book = load_book()
-    jobs, _ = jobs_for(MemorySource({"model.safetensors": nvfp4()}), book, book.select((), ()), "full")
+    jobs, _ = jobs_for(MemorySource({"model.safetensors": nvfp4()}), book, rules_of(book), "full")
     needs = list(jobs[0].plan.needs())
     assert len(needs) == len({n.tensor.name for n in needs}) == 4
     scale = next(n for n in needs if n.tensor.name.endswith("weight_scale"))

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from notation import BOOK, source
 from tensorlint.container.header import TensorInfo
 from tensorlint.dtypes import DTYPE_BITS, encoding_of
@@ -127,7 +127,7 @@ def test_a_place_in_a_report_is_where_the_bytes_are_in_the_file() -> None:
     raw = write_shard(
         {"a": ("F32", (3,), bytes(12)), "b.weight": ("F32", (2, 4), struct.pack("<8f", *[1] * 5, float("nan"), 1, 1))}
     )
-    report = check(MemorySource({"model.safetensors": raw}), BOOK, BOOK.select(("weights/nan",), ()))
+    report = check(MemorySource({"model.safetensors": raw}), BOOK, rules_of(BOOK, ("weights/nan",)))
     (place,) = report.findings[0].locations
     assert place.index == (1, 1) and place.byte_offset is not None
     assert struct.unpack("<f", raw[place.byte_offset : place.byte_offset + 4])[0] != 1.0

@@ -8,8 +8,9 @@ import pytest
 
 from linted import check
 from tensorlint.rulebook.examples import write_shard
-from tensorlint.rulebook.library import Book, family_from, load_book
+from tensorlint.rulebook.library import Book, load_book
 from tensorlint.schemes.anatomy import Anatomy, Expert
+from tensorlint.schemes.families import load_family
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read
 
@@ -27,7 +28,7 @@ in_ratio: [{query: rows, out: columns}]
 rows: {"*.query": heads*head_size}
 counts: {layers: [depth], hidden: [width], heads: [att_heads], head_size: [att_size], vocabulary: [words]}
 """
-FAMILY = family_from(read(OWN.encode(), "acme.yaml"), "acme")
+FAMILY = load_family(read(OWN.encode(), "acme.yaml"), "acme")
 ACME = Anatomy((FAMILY, *GENERAL.families))
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from tensorlint.container.checkpoint import find_checkpoints
 from tensorlint.rulebook.examples import write_shard
-from tensorlint.rulebook.library import dialect_from, load_book
+from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.declared import Declared, read_declared
-from tensorlint.schemes.dialect import Dialect
+from tensorlint.schemes.dialect import Dialect, load_dialect
 from tensorlint.sources.memory import MemorySource
 from tensorlint.text.yamlread import read
 
@@ -152,7 +152,7 @@ targets: [glob]
     ],
 )  # fmt: skip
 def test_a_dialect_says_how_a_group_is_spelt(group: dict[str, Any], values: dict[str, Any]) -> None:
-    dialect = dialect_from(read(OWN.encode(), "acme.yaml"), "acme")
+    dialect = load_dialect(read(OWN.encode(), "acme.yaml"), "acme")
     content = {"quant_method": "acme", "parts_of_the_model": {"g": {"of": ["*.q"], **group}}}
     (only,) = declared(content, [dialect]).all
     assert only.groups is not None

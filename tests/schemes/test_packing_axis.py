@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
@@ -45,7 +45,7 @@ def linted(parts: dict[str, tuple[str, Shape]], config: dict[str, object], group
                 data = b"".join((i // group).to_bytes(4, "little") for i in range(count))
             tensors[f"model.layers.{layer}.o_proj.{name}"] = (dtype, shape, data)
     files = {"model.safetensors": write_shard(tensors), "config.json": json.dumps(config).encode()}
-    return check(MemorySource(files), BOOK, BOOK.select(["contract", "config"], ()))
+    return check(MemorySource(files), BOOK, rules_of(BOOK, ["contract", "config"]))
 
 
 def declared(method: str, bits: int, group: int, **more: object) -> dict[str, object]:

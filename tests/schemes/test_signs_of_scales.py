@@ -7,13 +7,13 @@ import struct
 
 import pytest
 
-from linted import check
+from linted import check, rules_of
 from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.variants import scheme_examples
 from tensorlint.sources.memory import MemorySource
 
 BOOK = load_book()
-RULES = BOOK.select(["scales", "contract"], ())
+RULES = rules_of(BOOK, ["scales", "contract"])
 
 # Scales that are not strictly positive, and why: every other one must be above zero.
 NOT_POSITIVE = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hubserver import Hub
-from linted import check
+from linted import check, rules_of
 from remote_models import QUICK, Opener, sharded
 from tensorlint.report.findings import Report
 from tensorlint.rulebook.library import Book, load_book
@@ -82,7 +82,7 @@ def run(book: Book) -> Callable[..., Report]:
     """Checks a source with every rule."""
 
     def run_(source: Any, depth: str = "scales", select: tuple[str, ...] = ()) -> Report:
-        return check(source, book, book.select(select, ()), depth)
+        return check(source, book, rules_of(book, select), depth)
 
     return run_
 

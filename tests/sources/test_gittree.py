@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitclone import Clone, make_clone
-from linted import check
+from linted import check, rules_of
 from tensorlint.errors import UnfinishedError, UsageError
 from tensorlint.rulebook.library import load_book
 from tensorlint.sources import gittree
@@ -79,12 +79,12 @@ def test_a_pointer_is_read_as_its_object(clone, folder):
     assert source.open("model.safetensors").read(0, len(SHARD)) == SHARD
     assert list(source.facts("model.safetensors")) == []
     assert source.absent == {}
-    assert not check(source, load_book(), load_book().select((), ())).count("error")
+    assert not check(source, load_book(), rules_of(load_book())).count("error")
 
 
 def test_an_object_of_another_size_than_its_pointer_states(clone):
     store(clone, "model.safetensors", SHARD, stated=4096)
-    report = check(tree(clone), load_book(), load_book().select((), ()))
+    report = check(tree(clone), load_book(), rules_of(load_book()))
     assert [f.rule for f in report.findings if f.severity == "error"] == ["container/stored-size"]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tensorlint
+from linted import rules_of
 from tensorlint.cli import main
 from tensorlint.errors import UnfinishedError
 from tensorlint.rulebook.examples import write_shard
@@ -113,7 +114,7 @@ def test_a_file_that_became_a_folder_is_unfinished(folder: Path) -> None:
 @pytest.mark.parametrize("how", ["shrinks", "vanishes"])
 def test_a_run_in_which_a_shard_changes_ends_early_and_says_so(folder: Path, how: str) -> None:
     book = load_book()
-    rules = book.select((), ())
+    rules = rules_of(book)
     target = source(folder)
     run = Run.of(target, Ruleset(book, rules))
     if how == "shrinks":

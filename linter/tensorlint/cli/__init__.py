@@ -7,6 +7,7 @@ import gc
 import os
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
@@ -17,7 +18,7 @@ import click
 
 from ..errors import TensorlintError, UsageError
 from ..text.about import VERSION
-from .complain import complain, complain_about_usage
+from .complain import complain, complain_about_usage, remark
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -129,7 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 20)  # what is made is kept to the end: looking for garbage took a tenth of the time
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        code = cli.main(args=arguments, prog_name="tensorlint", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = remark
+            code = cli.main(args=arguments, prog_name="tensorlint", standalone_mode=False)
         code = code if isinstance(code, int) else 0
     except TensorlintError as error:
         complain(error.message, error.hint)

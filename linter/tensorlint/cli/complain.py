@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 import sys
+import warnings
+from typing import TextIO
 
 import click
 
 from ..report.terminal import colored
+
+_showwarning = warnings.showwarning
 
 
 def complain(message: str, hint: str) -> None:
@@ -20,6 +24,25 @@ def complain(message: str, hint: str) -> None:
     if hint:
         rows.append(f"  {printable(hint)}")
     sys.stderr.write("\n".join(rows) + "\n")
+
+
+def remark(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """In the place of `warnings.showwarning`: what is said about an earlier name is meant for people."""
+    from ..errors import RenamedWarning
+    from ..text.wording import printable
+
+    if not issubclass(category, RenamedWarning):
+        _showwarning(message, category, filename, lineno, file, line)
+        return
+    styled = click.style("note", fg="cyan", bold=True) if colored("auto", sys.stderr) else "note"
+    sys.stderr.write(f"{styled}: {printable(str(message))}\n")
 
 
 def complain_about_usage(error: click.ClickException) -> None:

@@ -42,6 +42,7 @@ def command(name: str, extra_rules: tuple[Path, ...]) -> int:
 
 def explain(name: str, book: Book) -> str:
     """The explanation as text; raises UsageError for a name that nothing has."""
+    name = book.current(name)
     if name in book.rules:
         return _rule(book.rules[name])
     if name in book.schemes:
@@ -90,6 +91,8 @@ def _rule(rule: Rule) -> str:
     if rule.unless:
         rows += ["", "Said only where none of these says why"]
         rows += [f"  {', '.join(rules)} (about {ABOUT[near]})" for near, rules in rule.unless.items()]
+    if rule.was:
+        rows += ["", "Called earlier", f"  {', '.join(rule.was)}"]
     if rule.params:
         rows += [
             "",

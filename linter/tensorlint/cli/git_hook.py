@@ -16,6 +16,7 @@ from ..report.findings import Report
 from ..report.interface import Options
 from ..report.terminal import bar, colored, columns
 from ..report.text import render
+from ..settings.ruleset import Ruleset
 from ..sources.git import repo_at
 from ..text.wording import printable
 from .complain import complain
@@ -90,21 +91,22 @@ def _lint_all(remote: str, text: str, policy: Policy) -> int:
     for change in changes(repo, remote, updates(text)):
         if change.files is not None and not change.files:
             continue
-        for report in lint(repo, change, lambda total, label: bar(total, label, None)):
+        for report, under in lint(repo, change, lambda total, label: bar(total, label, None)):
             click.echo(render([report], options), nl=False, err=True, color=True)
-            worst = max(worst, _judge(report, change.ref, policy))
+            worst = max(worst, _judge(report, under, change.ref, policy))
     return worst
 
 
-def _judge(report: Report, ref: str, policy: Policy) -> int:
+def _judge(report: Report, under: Ruleset, ref: str, policy: Policy) -> int:
     """The exit code of a report once accepted rules are left out; says which they are, or what stands in the way."""
+    was = {rule.id: rule.was for rule in under.rules}
     rules = list(dict.fromkeys(f.rule for f in report.findings if f.severity == "error" and f.active))
     if report.strict and not report.complete:
         rules.append(COVERAGE)
     for rule in rules:
-        if reason := policy.reason(rule):
+        if reason := policy.reason(rule, was.get(rule, ())):
             click.echo(f"tensorlint: {rule} is accepted: {printable(reason)} ({ACCEPT_VARIABLE})", err=True)
-    left = [rule for rule in rules if policy.reason(rule) is None]
+    left = [rule for rule in rules if policy.reason(rule, was.get(rule, ())) is None]
     if report.stopped or left:
         why = "the check could not finish" if report.stopped else ", ".join(left)
         stopped = "blocked" if policy.mode == "enforce" else "would be blocked"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..settings.ruleset import named
 from .common import book_with, rules_option
 from .completing import offer_rules
 
@@ -33,7 +34,7 @@ def command(selectors: tuple[str, ...], format_: str, extra_rules: tuple[Path, .
     tensorlint rules -f json               for other tools
     """
     book = book_with(extra_rules)
-    rules = book.select(selectors, (), book.engines)
+    rules = named(book, selectors)
     if format_ == "json":
         rows = [
             {

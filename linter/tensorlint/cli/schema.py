@@ -7,8 +7,9 @@ import json
 import click
 
 from ..report import schema as report
+from ..rulebook.kinds import schemas
 from ..rulebook.library import load_book
-from ..rulebook.schema import Schema, schemas
+from ..rulebook.schema import Schema
 from ..settings import schema as config
 
 KINDS = ("config", "rule", "scheme", "dialect", "family", "producer", "engine", "report")

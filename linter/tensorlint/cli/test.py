@@ -12,7 +12,7 @@ from ..rulebook.library import load_book
 from ..rulebook.shipped import shipped_folder
 from ..run.examples import failures, scheme_failures
 from ..settings.files import discover, written_in
-from ..settings.ruleset import ruleset
+from ..settings.ruleset import named, ruleset
 from ..settings.settings import settings_for
 from ..text.wording import printable
 from .common import book_with, rules_option
@@ -52,7 +52,7 @@ def command(words: tuple[str, ...], extra_rules: tuple[Path, ...]) -> int:
     book = book_with((*extra_rules, *dict.fromkeys(map(_root, rule_files))))
     names = tuple(s for s in selectors if s not in book.schemes)
     schemes = tuple(s for s in selectors if s in book.schemes) if selectors else tuple(book.schemes)
-    rules = book.select(names, (), book.engines) if names or not selectors else ()
+    rules = named(book, names) if names or not selectors else ()
     if rule_files:
         shipped = load_book()
         rules = tuple(r for r in rules if r.id not in shipped.rules or r.path != shipped.rules[r.id].path)

@@ -8,8 +8,8 @@ An upload to a model repository is checked as the repository would be after it: 
 their headers. Errors raise UploadBlocked before anything is sent. `TENSORLINT_GATE=off` or `warn` and
 `TENSORLINT_ACCEPT="rule: reason"` let it pass; that is printed and written into the commit description.
 
-The gate keeps mistakes from leaving; it is no security boundary. Everything but judge.py, base.py, overlay.py,
-worker.py and pushed.py runs on the standard library alone, also in environments where tensorlint is not installed.
+The gate keeps mistakes from leaving; it is no security boundary. What this package imports runs on the standard library
+alone, also in environments where tensorlint is not installed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
 from ..files import makes
-from ..schemes.load import DECLARED_FIELDS
 from ..schemes.model import PART_KINDS, STORED, Scheme
 from ..schemes.producers import numbers
 from ..text.place import nearest, suggest
@@ -61,9 +60,6 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
             keys["elements"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
     if "decode" in keys:
         _check_decode(keys["decode"], scheme)
-    for item in keys["declared"].one_or_more() if "declared" in keys else ():
-        for value in item.mapping("`declared`", DECLARED_FIELDS).values():
-            value.one_or_more()
 
 
 def _check_decode(item: Item, scheme: Scheme) -> None:
@@ -178,6 +174,20 @@ def check_producer(top: Item, rules: Collection[str]) -> None:
         for field in re.findall(r"\{[^{}]*\}", keys["says"].raw):
             if field != "{version}":
                 keys["says"].fail_at(field, f"`{field}` is not filled in here", "the only field is {version}")
+
+
+_NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
+
+
+def check_was(top: Item, called: Mapping[str, str]) -> None:
+    """Fail for earlier names that are none; `called` are the names that are taken, and by which rule."""
+    for name in top.mapping("the rule")["was"].one_or_more():
+        if not _NAME.fullmatch(name.raw):
+            name.fail(f"`{name.raw}` is not the name of a rule", "such as scales/zero")
+        if name.raw in called:
+            taken = called[name.raw]
+            said = f"there is a rule `{taken}`" if taken == name.raw else f"`{name.raw}` is what `{taken}` was called"
+            name.fail(said, "an earlier name stands for one rule only")
 
 
 def check_unless(top: Item, rules: Collection[str]) -> None:

@@ -129,10 +129,10 @@ def _wrong(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
     """The examples of damage, with the rules that find it and what happens when it is served."""
     yield "damage", "rule", "effect"
     for item, example in zip(scheme.bad, scheme_examples(scheme)[0], strict=True):
-        rule = book.rules.get(example.rule)
+        rule = book.rules.get(book.called(example.rule))
         for name, form in changes(item).items():
             said = "missing" if form == "dropped" else form
-            yield f"{name}: {said}", example.rule, str(rule.effect) if rule else ""
+            yield f"{name}: {said}", rule.id if rule else example.rule, str(rule.effect) if rule else ""
 
 
 def _example(scheme: Scheme) -> Iterator[Section]:

@@ -31,6 +31,7 @@ DOES: Mapping[str, str] = {
 _NOT_IN_LIMITS = {
     "params": ("a limit has no params", "write the number itself: it is a fact about the engine"),
     "unless": ("a limit names no causes", "narrow it with `for` and `when`"),
+    "was": ("a limit has no earlier names", "leave it out"),
     "awaits": ("a limit blocks no upload", "leave it out"),
     "severity": ("a limit is no error: the checkpoint is legal", "leave it out for a warning, or write note"),
 }

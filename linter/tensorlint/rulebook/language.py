@@ -92,6 +92,7 @@ def load_rule(
         unless=_unless(keys["unless"]) if "unless" in keys else {},
         see=keys["see"].strings("`see`") if "see" in keys else (),
         since=keys["since"].string("`since`") if "since" in keys else frame.given.get("since", ""),
+        was=keys["was"].strings("`was`") if "was" in keys else (),
         about=keys["about"].word("what a rule is about", SUBJECTS) if "about" in keys else _about(each, fact),
         awaits=keys["awaits"].word("what can be awaited", AWAITED) if "awaits" in keys else "",
         examples=partial(_examples, keys["bad"], keys["good"]),

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
-from ..errors import UsageError
-from ..schemes.dialect import Dialect, load_dialect
-from ..schemes.families import Family, load_family
+from ..errors import RenamedWarning, UsageError
 from ..schemes.knowledge import Knowledge
-from ..schemes.load import load_scheme
-from ..schemes.model import Scheme
-from ..schemes.producers import Producer, load_producer
-from ..text.place import nearest, suggest
+from ..schemes.producers import Producer
+from ..text.place import nearest
 from ..text.yamlread import MAX_BYTES, read
 from ..text.yamltext import Item
-from .crosscheck import check_dialect, check_family, check_producer, check_scheme, check_scheme_file, check_unless
-from .engines import Engine, load_engine
-from .kinds import kind_of
+from .crosscheck import check_was
+from .engines import Engine
+from .kinds import KINDS, Kind, Known, earlier, kind_of
 from .language import load_rule
 from .model import Rule
 from .shipped import shipped_folder
-from .variants import scheme_examples
 
 MAX_USER_FILES = 2000
 _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
@@ -40,34 +37,27 @@ class Book(Knowledge):
     replaced: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
 
-    def select(self, select: Iterable[str], ignore: Iterable[str], engines: Iterable[str] = ()) -> tuple[Rule, ...]:
-        """Rules matched by any of `select` (all when empty) and by none of `ignore`; both hold globs or folders.
+    @cached_property
+    def earlier(self) -> Mapping[str, str]:
+        """What rules are called, by names that they had earlier."""
+        return earlier(self.rules)
 
-        Rules about an engine are among them when it is one of `engines`. Raises UsageError for a pattern that matches
-        no rule, for an unknown engine, and when no rule is left.
-        """
-        select, ignore, engines = tuple(select), tuple(ignore), tuple(engines)
-        for engine in engines:
-            if engine not in self.engines:
-                raise UsageError(f"there is no engine `{engine}`", suggest(engine, self.engines))
-        for pattern in (*select, *ignore):
-            if not self.matching(pattern):
-                raise UsageError(f"no rule matches `{pattern}`", self.hint(pattern))
-        left = tuple(
-            rule
-            for name, rule in self.rules.items()
-            if (not rule.engine or rule.engine in engines)
-            and (not select or any(_matches(name, p) for p in select))
-            and not any(_matches(name, p) for p in ignore)
-        )
-        if not left and not ignore:
-            raise UsageError("the selected rules are about engines", "name one: --engine " + " or ".join(self.engines))
-        if not left:
-            raise UsageError("--ignore leaves none of the rules", "`tensorlint rules` lists them")
-        return left
+    def called(self, name: str) -> str:
+        """What a rule of this name, or that had it earlier, is called."""
+        return self.earlier.get(name, name)
+
+    def current(self, name: str, where: str = "") -> str:
+        """The same, and says so where it is an earlier name; `where` is the place at which that is written."""
+        now = self.called(name)
+        if now != name:
+            at = f" ({where})" if where else ""
+            warnings.warn(f"{name} is now called {now}{at}", RenamedWarning, stacklevel=2)
+        return now
 
     def matching(self, pattern: str) -> tuple[str, ...]:
         """Names of the rules that a name, folder or glob stands for."""
+        if pattern in self.earlier:
+            return (self.earlier[pattern],)
         return tuple(rule for rule in self.rules if _matches(rule, pattern))
 
     def with_params(self, params: Mapping[str, Mapping[str, float]]) -> Book:
@@ -101,18 +91,18 @@ def _matches(rule: str, pattern: str) -> bool:
     return pattern == "all" or fnmatchcase(rule, pattern) or rule.startswith(pattern.rstrip("/") + "/")
 
 
-def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, float]] | None = None) -> Book:
+def load_book(extra: Iterable[Path] = ()) -> Book:
     """The shipped files and those at `extra` (files or folders).
 
     The name of a rule is its path below the folder given, without the suffix, or the name of a single file; schemes,
     dialects, families, producers and engines are named by their file alone. A user's file replaces a shipped one of
-    the same kind and name; two files of the user may not have the same name. `settings` are params by rule. Raises
-    RuleFileError for the first file that cannot be loaded, UsageError for paths without rule files.
+    the same kind and name; two files of the user may not have the same name. Raises RuleFileError for the first file
+    that cannot be loaded, UsageError for paths without rule files.
     """
     extra = tuple(extra)
-    if not extra and not settings:
+    if not extra:
         return _shipped()
-    book = _Loading(settings or {})
+    book = _Loading()
     book.add_folder(shipped_folder(), shipped=True)
     for path in extra:
         if not path.exists():
@@ -128,13 +118,15 @@ def load_book(extra: Iterable[Path] = (), settings: Mapping[str, Mapping[str, fl
 
 @lru_cache(maxsize=1)
 def _shipped() -> Book:
-    book = _Loading({})
+    book = _Loading()
     book.add_folder(shipped_folder(), shipped=True)
     return book.done()
 
 
 @dataclass(frozen=True)
 class _File:
+    kind: Kind
+    name: str
     path: Path
     top: Item
     shipped: bool
@@ -143,8 +135,7 @@ class _File:
 class _Loading:
     """Files are collected first and loaded then: rules refer to schemes, and producers to rules."""
 
-    def __init__(self, settings: Mapping[str, Mapping[str, float]]) -> None:
-        self.settings = settings
+    def __init__(self) -> None:
         self.files: dict[tuple[str, str], _File] = {}
         self.replaced: list[str] = []
 
@@ -167,75 +158,48 @@ class _Loading:
         kind = kind_of(top)
         if not _NAME.fullmatch(name):
             raise UsageError(f"the name of the rule file {path} has other characters than letters, digits, . _ + -")
-        key = (kind, name if kind == "rule" else name.rpartition("/")[2])
-        before = self.files.get(key)
+        own = name if kind.name == "rule" else name.rpartition("/")[2]
+        before = self.files.get((kind.name, own))
         if before is not None and before.shipped and not shipped:
-            self.replaced.append(f"{kind} {key[1]}")
+            self.replaced.append(f"{kind.name} {own}")
         elif before is not None and before.path.resolve() != path.resolve():
-            raise UsageError(f"two files define the {kind} `{key[1]}`: {before.path} and {path}", "rename one of them")
-        self.files[key] = _File(path, top, shipped)
-
-    def _files(self, kind: str) -> Iterator[tuple[str, _File]]:
-        return ((name, file) for (k, name), file in self.files.items() if k == kind)
-
-    def _of(self, kind: str) -> Iterator[tuple[str, Item]]:
-        return ((name, file.top) for name, file in self._files(kind))
+            raise UsageError(
+                f"two files define the {kind.name} `{own}`: {before.path} and {path}", "rename one of them"
+            )
+        self.files[kind.name, own] = _File(kind, own, path, top, shipped)
 
     def done(self) -> Book:
         """Load what was collected; raises RuleFileError."""
-        # The examples of shipped files are read by `tensorlint test`, not at every start.
-        schemes = {name: scheme_from(f.top, name, examples=not f.shipped) for name, f in self._files("scheme")}
-        rules = {
-            name: load_rule(f.top, name, self.settings.get(name), schemes, examples=not f.shipped)
-            for name, f in self._files("rule")
-        }
-        engines: dict[str, Engine] = {}
-        for name, f in self._files("engine"):
-            engines[name], limits = load_engine(f.top, name, schemes, examples=not f.shipped)
-            rules.update(limits)
-        for _, top in self._of("rule"):
-            check_unless(top, rules)
-        unknown = [name for name in self.settings if name not in rules]
-        if unknown:
-            raise UsageError(f"there is no rule `{unknown[0]}` to set a param of", suggest(unknown[0], rules))
-        dialects = {name: dialect_from(top, name) for name, top in self._of("dialect")}
-        families = {name: family_from(top, name) for name, top in self._of("family")}
-        producers = {name: producer_from(top, name, rules) for name, top in self._of("producer")}
+        known = Known()
+        made: dict[str, dict[str, Any]] = {kind.name: {} for kind in KINDS}
+        made |= {"scheme": known.schemes, "rule": known.rules}
+        for file in sorted(self.files.values(), key=lambda file: file.kind.stage):
+            # The examples of shipped files are read by `tensorlint test`, not at every start.
+            made[file.kind.name][file.name] = file.kind.made(file.top, file.name, known, not file.shipped)
+        for file in self.files.values():
+            file.kind.refer(file.top, known)
+            if not file.shipped and isinstance(rule := made[file.kind.name][file.name], Rule) and rule.was:
+                check_was(file.top, known.others(rule))
+        _by_present_names(known, made["producer"])
         # Families that name model types come before the general one wherever both speak.
-        ordered = dict(sorted(families.items(), key=lambda kv: not kv[1].model_types))
-        paths = {name: file.path for (kind, name), file in self.files.items() if kind == "rule"}
-        return Book(schemes, dialects, ordered, producers, rules, engines, tuple(self.replaced), paths)
+        ordered = dict(sorted(made["family"].items(), key=lambda kv: not kv[1].model_types))
+        paths = {file.name: file.path for file in self.files.values() if file.kind.name == "rule"}
+        return Book(
+            known.schemes, made["dialect"], ordered, made["producer"], known.rules, made["engine"],
+            tuple(self.replaced), paths,
+        )  # fmt: skip
 
 
-def scheme_from(top: Item, name: str, examples: bool = True) -> Scheme:
-    """A scheme, checked, its examples too where asked for; raises RuleFileError."""
-    check_scheme_file(top)
-    scheme = load_scheme(top, name)
-    check_scheme(top, scheme)
-    if examples:
-        scheme_examples(scheme)
-    return scheme
-
-
-def dialect_from(top: Item, name: str) -> Dialect:
-    """A checked dialect; raises RuleFileError."""
-    dialect = load_dialect(top, name)
-    check_dialect(top)
-    return dialect
-
-
-def family_from(top: Item, name: str) -> Family:
-    """A checked family; raises RuleFileError."""
-    family = load_family(top, name)
-    check_family(top)
-    return family
-
-
-def producer_from(top: Item, name: str, rules: Mapping[str, Rule]) -> Producer:
-    """A checked producer; `rules` are those its defects may name. Raises RuleFileError."""
-    producer = load_producer(top, name)
-    check_producer(top, rules)
-    return producer
+def _by_present_names(known: Known, producers: dict[str, Producer]) -> None:
+    """Put present names in the place of earlier ones where files name rules."""
+    now = known.earlier
+    for rule in list(known.rules.values()) if now else ():
+        if any(old in now for causes in rule.unless.values() for old in causes):
+            unless = {near: tuple(now.get(old, old) for old in causes) for near, causes in rule.unless.items()}
+            known.rules[rule.id] = replace(rule, unless=unless)
+    for name, producer in list(producers.items()) if now else ():
+        defects = tuple(replace(d, rules=tuple(now.get(old, old) for old in d.rules)) for d in producer.defects)
+        producers[name] = replace(producer, defects=defects)
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:

@@ -136,6 +136,7 @@ class Rule:
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # causes it does not repeat, by nearness
     see: tuple[str, ...] = ()
     since: str = ""
+    was: tuple[str, ...] = ()  # earlier names
     about: str = "model"
     awaits: str = ""
     engine: str = ""  # the engine whose limit it is; such a rule runs only when that engine is asked for

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
-from ..schemes import dialect, families, load, producers
+from ..schemes import families, load, producers
+from ..schemes.dialect import LISTS, SPELLINGS, STYLES
 from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, PART_KINDS, SIGNS
-from . import engines
 from . import vocabulary as v
 from .bounds import DOMAINS
 from .conditions import WORDS_OF
 from .crosscheck import ACTIVATIONS, LABELS
+from .engines import DOES
 from .facts import catalogue
-from .language import REQUIRED
 from .model import AWAITED, EACH, SEVERITIES, SUBJECTS
 from .scope import CLOSED, KEYS_OF
 
@@ -54,19 +54,6 @@ def mapping(values: Schema) -> Schema:
     return {"type": "object", "minProperties": 1, "additionalProperties": values}
 
 
-def schemas() -> dict[str, Schema]:
-    """All of them, by the kind of file."""
-    made = {
-        "rule": _rule(),
-        "scheme": _scheme(),
-        "dialect": _dialect(),
-        "family": _family(),
-        "producer": _producer(),
-        "engine": _engine(),
-    }
-    return {kind: headed(kind, schema) for kind, schema in made.items()}
-
-
 def headed(kind: str, schema: Schema) -> Schema:
     """A schema with its address."""
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "$id": f"{BASE}/{kind}.json"}
@@ -86,7 +73,8 @@ def _of(keys: Collection[str], types: Mapping[str, Schema], required: Collection
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
-def _rule() -> Schema:
+def rule(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of a rule file."""
     types = {
         "severity": one_of(SEVERITIES),
         "since": _TEXT,
@@ -100,12 +88,13 @@ def _rule() -> Schema:
         "when": {"type": "object", "minProperties": 1},
         "require": table({word: _described(_condition(word), meaning) for word, meaning in v.REQUIRE.items()}),
         "why": _TEXT,
+        "was": some(_TEXT),
         "about": one_of(SUBJECTS),
         "awaits": one_of(AWAITED),
         "unless": table({key: _described(some(_TEXT), meaning) for key, meaning in v.NEAR.items()}),
         **dict.fromkeys(("message", "effect", "remedy"), _TEXT),
     }  # fmt: skip
-    schema = _of(v.TOP, types, REQUIRED)
+    schema = _of(keys, types, required)
     schema["properties"] = {key: _described(schema["properties"][key], meaning) for key, meaning in v.TOP.items()}
     about_fact: Schema = {"properties": {"each": False, "for": False, "require": False}}
     about_units: list[Schema] = [
@@ -183,7 +172,8 @@ def _examples(bad: bool) -> Schema:
 # -- the others -------------------------------------------------------------------------------------------------------
 
 
-def _scheme() -> Schema:
+def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of a scheme file."""
     dims: Schema = {"type": "array", "items": {"type": ["string", "integer"]}}
     shape: Schema = {"type": "array", "items": {"type": ["string", "integer", "array"]}}
     part = {
@@ -225,7 +215,7 @@ def _scheme() -> Schema:
         "bad": _damages(),
         **dict.fromkeys(load.FLAGS, _FLAG),
     }
-    return _of(load.KEYS, types, load.REQUIRED)
+    return _of(keys, types, required)
 
 
 def _damages() -> Schema:
@@ -235,7 +225,8 @@ def _damages() -> Schema:
     return {**examples, "items": {"anyOf": [change, examples["items"]]}}
 
 
-def _dialect() -> Schema:
+def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of a dialect file."""
     place = table(
         {
             "file": {"type": "string", "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*\.json$"},
@@ -248,19 +239,20 @@ def _dialect() -> Schema:
     types = {
         "method": _TEXT,
         "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
-        **{k: table({f: some(_TEXT) for f in words}) for k, words in dialect.SPELLINGS.items()},
-        **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(dialect.STYLES))),
+        **{k: table({f: some(_TEXT) for f in words}) for k, words in SPELLINGS.items()},
+        **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(STYLES))),
         **dict.fromkeys(("marks", "unfinished", "mixed"), some(_TEXT)),
-        "lists": one_of(dialect.LISTS),
+        "lists": one_of(LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
         "powers_of_two": mapping(some(one_of(PART_KINDS))),
     }
-    return _of(dialect.KEYS, types, dialect.REQUIRED)
+    return _of(keys, types, required)
 
 
-def _family() -> Schema:
+def family(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of a family file."""
     leaf: Schema = {"type": "string", "pattern": r"^[^.*]+$"}
     kinds = {"glob": some(_GLOB), "role": some(one_of(families.ROLES)), "name": some(leaf), "text": some(_TEXT)}
     sides = {**mapping(one_of(families.SIDES)), "minProperties": 2, "propertyNames": leaf}
@@ -273,20 +265,22 @@ def _family() -> Schema:
         "fused": {"type": "array", "items": {"type": "array", "items": leaf, "minItems": 2}},
     }
     meant = {key: _described(schema, families.MEANING[key]) for key, schema in types.items()}
-    return _of(families.KEYS, meant, ())
+    return _of(keys, meant, required)
 
 
-def _producer() -> Schema:
+def producer(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of a producer file."""
     defect = table({"rules": some(_TEXT), "before": _TEXT, "says": _TEXT}, producers.DEFECT_REQUIRED)
     types = {"producer": _TEXT, "defects": {"type": "array", "items": defect, "minItems": 1}}
-    return _of(producers.KEYS, types, producers.REQUIRED)
+    return _of(keys, types, required)
 
 
-def _engine() -> Schema:
-    limit = _rule()
+def engine(keys: Collection[str], required: Collection[str]) -> Schema:
+    """Of an engine file, whose limits are rules with other keys."""
+    limit = rule(v.TOP, ())
     limit["properties"] = {
         **{key: value for key, value in limit["properties"].items() if key != "params"},
-        "does": one_of(engines.DOES), "severity": one_of(("warning", "note")),
+        "does": one_of(DOES), "severity": one_of(("warning", "note")),
     }  # fmt: skip
     limit["required"] = ["summary", "does", "message", "see", "bad", "good"]
     del limit["else"]["required"]
@@ -295,4 +289,4 @@ def _engine() -> Schema:
         "repository": {"type": "string", "pattern": "^[^/]+/[^/]+$"},
         "limits": {"type": "object", "minProperties": 1, "additionalProperties": limit},
     }  # fmt: skip
-    return _of(engines.KEYS, types, engines.REQUIRED)
+    return _of(keys, types, required)

@@ -29,6 +29,7 @@ TOP: Mapping[str, str] = {
     "about": "files, tensors (each for itself), or model (several tensors, or the configuration: certain when all "
     "shards are there). Without it: files for facts of a file or an index, tensors for `each: tensor`, else model.",
     "awaits": "shards or index: what it misses and a later upload may bring, so that it does not block this one.",
+    "was": "Earlier names of the rule: configurations, command lines and baselines may still use them.",
     "see": "Threads and sources.",
     "bad": "Examples with the defect: they are the rule's tests and part of its documentation.",
     "good": "Examples without it.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,9 +58,14 @@ class Baseline:
             yield replace(f, state="gone", locations=left, count=count)
 
 
-def load_baseline(path: str, target: str) -> Baseline:
+def _same(rule: str, _where: str) -> str:
+    return rule
+
+
+def load_baseline(path: str, target: str, current: Callable[[str, str], str] = _same) -> Baseline:
     """What an earlier JSON report says about a target; nothing where it is a report on other targets.
 
+    `current` gives the present name of a rule that the report may call by an earlier one, and takes where it is.
     A target that could not be checked then has nothing known. Raises UsageError for a file that cannot be read or is no
     report.
     """
@@ -73,7 +78,8 @@ def load_baseline(path: str, target: str) -> Baseline:
         if frame is None and len(outcomes) > 1:
             continue
         for finding in report.findings:
-            findings.extend(_moved(finding, frame or ("", "")))
+            named = replace(finding, rule=current(finding.rule, path))
+            findings.extend(_moved(named, frame or ("", "")))
     # What was suppressed then counted no more than what was gone: neither makes it known now.
     return Baseline(path, tuple(f for f in findings if f.suppression is None and f.state != "gone"))
 

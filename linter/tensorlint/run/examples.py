@@ -11,7 +11,7 @@ from ..rulebook.model import Example, Rule
 from ..rulebook.variants import scheme_examples
 from ..schemes.model import Scheme
 from ..settings.files import NAME, configuration_from
-from ..settings.ruleset import Ruleset
+from ..settings.ruleset import Ruleset, chosen
 from ..settings.settings import Settings, settings_for
 from ..sources.memory import MemorySource
 from ..text.toml import parse_toml
@@ -48,12 +48,12 @@ def found(rule: Rule, book: Book, example: Example) -> tuple[Finding, ...]:
 def scheme_failures(scheme: Scheme, book: Book) -> Iterator[str]:
     """One sentence for every example that is not recognised as the scheme, or about which the wrong thing is said."""
     bad, good = scheme_examples(scheme)
-    rules = book.select((), ())
+    rules = chosen(book, Settings()).rules
     for example in bad:
         report = _report(book, rules, example)
         findings = report.findings if report else ()
         if example.rule:
-            if not any(f.rule == example.rule and f.severity != "note" for f in findings):
+            if not any(f.rule == book.called(example.rule) and f.severity != "note" for f in findings):
                 said = ", ".join(f"{f.rule} ({f.message})" for f in findings)
                 yield f"{example.place}: wanted {example.rule}, found {said or 'nothing'}"
         elif not any(example.says in f.message for f in findings):

@@ -174,7 +174,9 @@ class _Terms:
     def of(cls, ruleset: Ruleset, root: Path | None, target: str) -> _Terms:
         settings = ruleset.settings
         device = checked(settings.device or "auto")
-        baseline = load_baseline(settings.baseline, str(root or target)) if settings.baseline else None
+        baseline = (
+            load_baseline(settings.baseline, str(root or target), ruleset.book.current) if settings.baseline else None
+        )
         return cls(ruleset, root, device, baseline, time.monotonic())
 
     def run(self, source: Source, depth: Depth | None = None) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from ..errors import RuleFileError, UsageError
 from ..rulebook.library import Book, load_book
 from ..rulebook.model import Rule
 from ..text.place import suggest
+from ..text.value import Value
 from .files import Configuration, Layer
 from .keys import KEYS, Ignore, Param, Selector, Severity
 from .settings import Settings
@@ -40,11 +41,16 @@ def ruleset(settings: Settings, configuration: Configuration | None = None) -> R
     for layer, is_section in configuration.every_layer() if configuration else ():
         own = layer.values.get("rules", ())
         _check(layer, _book((*dict.fromkeys((*settings.rules, *own)),)) if is_section and own else book)
+    return chosen(book, settings)
+
+
+def chosen(book: Book, settings: Settings) -> Ruleset:
+    """What of a book runs under some settings, whose own rule files do not count. Raises like `ruleset`."""
     _check(Layer({k: getattr(settings, k) for k in ("select", "ignore", "params")}, {}), book)
     book = _with_params(book, settings.params)
     changed, off = _judged(book, settings)
-    left_out = {n for s in settings.ignore for n in book.matching(s.pattern)} - settings.named
-    left_out |= off - settings.named
+    left_out = {n for s in settings.ignore for n in book.matching(s.pattern)} | off
+    left_out -= set(map(book.called, settings.named))
     wanted = {n for s in settings.select for n in book.matching(s.pattern)} if settings.select else set(changed)
     engines = _engines(settings, book)
     if not any(changed[name].engine for name in wanted & set(changed)):
@@ -75,6 +81,14 @@ def _judged(book: Book, settings: Settings) -> tuple[dict[str, Rule], set[str]]:
     return rules, off
 
 
+def named(book: Book, selectors: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules that names, folders and globs stand for, those about engines too. Raises UsageError."""
+    select = tuple(map(Selector, selectors))
+    about_engines = any(book.rules[name].engine for s in select for name in book.matching(s.pattern))
+    engine = tuple(map(Selector, book.engines)) if about_engines or not select else ()
+    return chosen(book, Settings(select=select, engine=engine)).rules
+
+
 def _engines(settings: Settings, book: Book) -> frozenset[str]:
     """The engines asked for; raises RuleFileError or UsageError for one that there is not."""
     for engine in settings.engine:
@@ -93,13 +107,14 @@ def _selectors(layer: Layer) -> Iterator[Selector]:
 
 def _check(layer: Layer, book: Book) -> None:
     for selector in _selectors(layer):
+        book.current(selector.pattern, _place(selector.at))
         if not book.matching(selector.pattern):
             hint = book.hint(selector.pattern)
             if selector.pattern in (*KEYS, "extend", "target"):
                 hint = f"`{selector.pattern}` is a key of the whole file: write it above the first [table]"
             selector.fail(f"no rule matches `{selector.pattern}`", hint)
     for param in layer.values.get("params", ()):
-        rule = book.rules.get(param.rule.pattern)
+        rule = book.rules.get(book.current(param.rule.pattern, _place(param.at)))
         if rule is None:
             param.rule.fail(f"there is no rule `{param.rule.pattern}` to set a param of", book.hint(param.rule.pattern))
         elif param.name not in rule.params:
@@ -107,16 +122,20 @@ def _check(layer: Layer, book: Book) -> None:
             param.fail(f"rule {rule.id} has no param `{param.name}`", hint)
 
 
+def _place(at: Value | None) -> str:
+    return f"{at.text.path}:{at.line}" if at is not None else ""
+
+
 def _with_params(book: Book, params: tuple[Param, ...]) -> Book:
     """The book with params set; what a rule refuses is shown where it is written."""
     numbers: dict[str, dict[str, float]] = {}
     for param in params:
-        numbers.setdefault(param.rule.pattern, {})[param.name] = param.number
+        numbers.setdefault(book.called(param.rule.pattern), {})[param.name] = param.number
     for rule, values in numbers.items():
         try:
             book = book.with_params({rule: values})
         except RuleFileError as error:
-            mine = [p for p in params if p.rule.pattern == rule]
+            mine = [p for p in params if book.called(p.rule.pattern) == rule]
             named = [p for p in mine if f"`{p.name}`" in error.problem]
             (named or mine)[-1].fail(error.problem, error.advice)
     return book

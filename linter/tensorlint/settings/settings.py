@@ -11,13 +11,12 @@ from ..rulebook.model import FailOn
 from .files import Configuration, Layer
 from .keys import KEYS, Ignore, Param, Selector, Severity
 
-COMMAND_LINE = "command line"
 NOTHING = Layer({}, {})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every key of a configuration with its value, see `configuration.keys`.
+    """Every key of a configuration with its value, see `settings.keys`.
 
     `named` are rules that the command line selects by name: they run even where a configuration ignores them. `files`
     are the configurations that were read; `places` says for each key where its value is written.

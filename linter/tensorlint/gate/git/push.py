@@ -13,9 +13,9 @@ from ...files import belongs, folder_of, makes, may_belong
 from ...measures.scan import Progress
 from ...report.findings import Report
 from ...run.run import Run
-from ...settings.files import Configuration, discover
-from ...settings.ruleset import ruleset
-from ...settings.settings import Settings, settings_for
+from ...settings.files import discover
+from ...settings.ruleset import Ruleset, ruleset
+from ...settings.settings import settings_for
 from ...settings.tasks import apart
 from ...sources.git import Repo
 from ...sources.gittree import GitTree
@@ -104,10 +104,10 @@ def _new_blobs(repo: Repo, remote: str, base: str | None, commit: str) -> frozen
     return frozenset(found)
 
 
-def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
+def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[tuple[Report, Ruleset]]:
     """Reports on the checkpoints that a change touches: one, or one for each folder that is configured apart.
 
-    The configuration is that of the work tree.
+    Each comes with what it is under; the configuration is that of the work tree.
 
     A file of which only the pointer is here is a gap when the remote has it, a finding when it does not. Raises
     UnfinishedError when git cannot read the commit.
@@ -124,19 +124,17 @@ def lint(repo: Repo, change: Change, watch: Watch) -> Iterator[Report]:
                 return
         configuration = discover(root)
         for folder, without in apart(configuration, root, source.files()):
-            settings = settings_for(str(root / folder), configuration)
-            report = _lint(PartOf(source, without, folder), root, settings, configuration, change, watch)
+            # What leaves is read, whatever is enough on the desk.
+            settings = replace(settings_for(str(root / folder), configuration), depth="full")
+            rules = ruleset(settings, configuration)
+            report = _lint(PartOf(source, without, folder), root, rules, change, watch)
             if report is not None:
-                yield report
+                yield report, rules
     finally:
         source.close()
 
 
-def _lint(
-    source: PartOf, root: Path, settings: Settings, configuration: Configuration | None, change: Change, watch: Watch
-) -> Report | None:
-    settings = replace(settings, depth="full")  # what leaves is read, whatever is enough on the desk
-    rules = ruleset(settings, configuration)
+def _lint(source: PartOf, root: Path, rules: Ruleset, change: Change, watch: Watch) -> Report | None:
     files = change.files
     if files is not None:
         files = frozenset(name for name in files if belongs(name, rules.book.configs))

@@ -53,12 +53,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Said:
-    """One finding, as much of it as the gate needs; `accepted` is why a configuration ignores it."""
+    """One finding, as much of it as the gate needs; `accepted` is why a configuration ignores it.
+
+    `was` are names that the rule had earlier.
+    """
 
     rule: str
     severity: Severity
     message: str
     accepted: str = ""
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

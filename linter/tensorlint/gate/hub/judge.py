@@ -40,11 +40,12 @@ def judge(change: Change) -> Verdict:
     fresh = {a.name for a in change.additions if not a.approved}
     with base_of(change) as base:
         try:
-            reports = list(_reports(change, base, fresh))
+            pairs = list(_reports(change, base, fresh))
         except UsageError as error:  # a configuration that cannot be followed
             return Verdict(stopped=error.message)
         except UnfinishedError as error:
             return _without_remote(change, error) if base.stays else Verdict(stopped=error.message)
+        reports = [report for report, _ in pairs]
         stopped = next((report.stopped for report in reports if report.stopped), "")
         if stopped and base.stays:
             return _without_remote(change, UnfinishedError(stopped))
@@ -57,16 +58,17 @@ def judge(change: Change) -> Verdict:
         gaps.append(f"{len(change.unseen)} files whose content is not here")
     reports[-1] = covered(reports[-1], gaps)
     counted = (f for report in reports for f in report.findings if f.severity != "note")
-    findings = tuple(_said(f) for f in counted if f.active or f.suppression)
+    was = {rule.id: rule.was for _, under in pairs for rule in under.rules}
+    findings = tuple(_said(f, was.get(f.rule, ())) for f in counted if f.active or f.suppression)
     findings += tuple(Said(COVERAGE, "error", "; ".join(r.gaps)) for r in reports if r.strict and not r.complete)
     options = Options(color=colored("auto", sys.stderr), limit=_SHOWN, notes=False)
     worth = stopped or any(not said.accepted for said in findings)
     return Verdict(findings, render(reports, options) if worth else "", stopped)
 
 
-def _said(f: Finding) -> Said:
+def _said(f: Finding, was: tuple[str, ...]) -> Said:
     why = f"{f.suppression.reason} ({f.suppression.where})" if f.suppression else ""
-    return Said(f.rule, f.severity, f.message, why)
+    return Said(f.rule, f.severity, f.message, why, was)
 
 
 def _without_remote(change: Change, error: TensorlintError) -> Verdict:
@@ -87,8 +89,8 @@ def _folder(change: Change) -> Path | None:
     return None
 
 
-def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[Report]:
-    """Reports on the folders that are configured apart, where there are checkpoints in them."""
+def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[tuple[Report, Ruleset]]:
+    """Reports on the folders that are configured apart, where there are checkpoints in them, and what each is under."""
     source = OverlaySource(change.repo, {a.name: a.content for a in change.additions}, base.stays)
     folder = _folder(change)
     configuration = discover(folder) if folder else None
@@ -101,8 +103,7 @@ def _reports(change: Change, base: Base, fresh: set[str]) -> Iterator[Report]:
             run = Run.of(PartOf(source, without, inside), chosen, root=folder)
         except NoCheckpointError:
             continue
-        report = _report(change.repo, source, run, before, fresh)
-        yield report
+        yield _report(change.repo, source, run, before, fresh), chosen
 
 
 def _report(repo: str, source: OverlaySource, run: Run, earlier: Source | None, fresh: set[str]) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -34,10 +34,10 @@ class Policy:
         if self.mode not in MODES:
             raise GateError(f"there is no mode `{self.mode}` of the gate", "one of: " + ", ".join(MODES))
 
-    def reason(self, rule: str) -> str | None:
-        """Why findings of a rule are accepted, or None."""
+    def reason(self, rule: str, was: Iterable[str] = ()) -> str | None:
+        """Why findings of a rule are accepted, or None; `was` are names that it had earlier."""
         for pattern, reason in self.accept:
-            if fnmatch.fnmatchcase(rule, pattern) or rule.startswith(pattern.rstrip("/") + "/"):
+            if fnmatch.fnmatchcase(rule, pattern) or rule.startswith(pattern.rstrip("/") + "/") or pattern in was:
                 return reason
         return None
 

@@ -147,7 +147,7 @@ def _judge(change: Change, policy: Policy, again: bool) -> tuple[str, ...]:
     for said in verdict.findings:
         if said.severity != "error":
             continue
-        reason = said.accepted or policy.reason(said.rule)
+        reason = said.accepted or policy.reason(said.rule, said.was)
         if reason is None:
             bad.append(said)
             continue

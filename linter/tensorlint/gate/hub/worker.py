@@ -25,6 +25,6 @@ def main() -> int:
             remote=asked["remote"],
         )
     )
-    findings = [(f.rule, f.severity, f.message, f.accepted) for f in verdict.findings]
+    findings = [(f.rule, f.severity, f.message, f.accepted, f.was) for f in verdict.findings]
     json.dump({"findings": findings, "text": verdict.text, "stopped": verdict.stopped}, sys.stdout)
     return 0

@@ -89,12 +89,11 @@ def main() -> None:
             print(m.id)
         return
     population = len(wanted)
-    earlier = _earlier(asked.again)
-    if earlier:
-        wanted = [m for m in wanted if m.id in earlier]
-    elif asked.sample and asked.sample < population:
+    if asked.sample and asked.sample < population:
         wanted = random.Random(asked.seed).sample(wanted, asked.sample)
-    todo = [m for m in wanted if earlier.get(m.id, "survived") not in ("killed", "timeout")]
+    known = _known(asked.results)
+    again = ("survived", "untested") if asked.again else ()
+    todo = [m for m in wanted if m.id not in known or known[m.id] in again]
 
     work = Path(tempfile.mkdtemp(prefix="tensorlint-mutation-"))
     try:
@@ -117,7 +116,7 @@ def main() -> None:
         outcomes = _followed(_run(copies, tasks), todo, asked.results)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _report(wanted, todo, outcomes, population)
+    _report(wanted, {**known, **{todo[o.number].id: o.how for o in outcomes}}, population)
 
 
 def _arguments() -> argparse.Namespace:
@@ -128,10 +127,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the sample (default: 1)")
     parser.add_argument("--budget", type=float, default=15, metavar="SECONDS", help="of tests per mutant (default: 15)")
     parser.add_argument("--also", action="append", default=[], metavar="PATH", help="more tests; may be repeated")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="write every outcome to a file, a line each")
     parser.add_argument(
-        "--again", type=Path, metavar="FILE", help="the mutants of an earlier --results; only those that lived are run"
+        "--results", type=Path, metavar="FILE", help="add every outcome to a file; what it knows is not tried again"
     )
+    parser.add_argument("--again", action="store_true", help="of what --results knows, try again what survived")
     parser.add_argument("--list", action="store_true", help="show the mutants and run nothing")
     return parser.parse_args()
 
@@ -151,8 +150,9 @@ def _unchanged(mutants: list[Mutant], room: str, baseline: Baseline, budget: flo
             raise SystemExit(f"tests fail without any change to {modules[outcome.number]}: {outcome.by or outcome.how}")
 
 
-def _earlier(file: Path | None) -> dict[Id, str]:
-    if file is None:
+def _known(file: Path | None) -> dict[Id, str]:
+    """The last outcome of every mutant in a file of results."""
+    if file is None or not file.exists():
         return {}
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     return {Id(**row["id"]): row["how"] for row in rows}
@@ -187,17 +187,15 @@ def _followed(outcomes: Iterable[Outcome], mutants: list[Mutant], results: Path 
     return seen
 
 
-def _report(wanted: list[Mutant], todo: list[Mutant], outcomes: list[Outcome], population: int) -> None:
-    how = {todo[o.number].id: o.how for o in outcomes}
+def _report(wanted: list[Mutant], how: dict[Id, str], population: int) -> None:
     rows: dict[str, list[bool]] = {}
     for mutant in wanted:
-        killed = how.get(mutant.id, "killed") in ("killed", "timeout")
-        rows.setdefault(mutant.id.module, []).append(killed)
+        rows.setdefault(mutant.id.module, []).append(how[mutant.id] in ("killed", "timeout"))
     print("\nmodule                        killed of mutants")
     for module, kills in sorted(rows.items()):
         print(f"{module:28}  {sum(kills):6} of {len(kills):<6} {sum(kills) / len(kills):7.1%}")
     killed, tried = sum(map(sum, rows.values())), len(wanted)
-    hung = sum(o.how == "timeout" for o in outcomes)
+    hung = sum(how[m.id] == "timeout" for m in wanted)
     print(f"score {killed / max(1, tried):.1%}: {killed} of {tried} killed, {hung} of them by the time limit")
     if tried < population:
         low, high = _interval(killed, tried, population)

@@ -23,7 +23,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,7 +113,7 @@ def main() -> None:
         _unchanged(todo, asked.room, baseline, asked.budget, copies[0])
         tasks = [_task(n, m, asked.room, baseline, asked.budget) for n, m in enumerate(todo)]
         print(f"{len(tasks)} to be tried, with {len(baseline.seconds)} tests", flush=True)
-        outcomes = _followed(_run(copies, tasks), todo, asked.results)
+        outcomes = _followed(_run(copies, tasks, baseline.tests_known), todo, asked.results)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _report(wanted, {**known, **{todo[o.number].id: o.how for o in outcomes}}, population)
@@ -145,7 +145,8 @@ def _unchanged(mutants: list[Mutant], room: str, baseline: Baseline, budget: flo
     """Every module as it is must survive: else something other than mutants makes tests fail."""
     modules = sorted({m.id.module for m in mutants})
     same = [Mutant(Id(m, "", "", ""), (1, 1), (copy / arena.PACKAGE / m).read_text()) for m in modules]
-    for outcome in _run([copy], [_task(n, m, room, baseline, budget) for n, m in enumerate(same)]):
+    tasks = [_task(n, m, room, baseline, budget) for n, m in enumerate(same)]
+    for outcome in _run([copy], tasks, baseline.tests_known):
         if outcome.how not in ("survived", "untested"):
             raise SystemExit(f"tests fail without any change to {modules[outcome.number]}: {outcome.by or outcome.how}")
 
@@ -158,13 +159,13 @@ def _known(file: Path | None) -> dict[Id, str]:
     return {Id(**row["id"]): row["how"] for row in rows}
 
 
-def _run(copies: Sequence[Path], tasks: list[Task]) -> Iterator[Outcome]:
+def _run(copies: Sequence[Path], tasks: list[Task], tests: Set[str]) -> Iterator[Outcome]:
     """Outcomes as they come, of one process per copy."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     for copy in copies:
         queue.put(copy)
-    with ProcessPoolExecutor(len(copies), context, arena.begin, (queue,)) as pool:
+    with ProcessPoolExecutor(len(copies), context, arena.begin, (queue, tests)) as pool:
         for future in as_completed([pool.submit(arena.attempt, task) for task in tasks]):
             yield future.result()
 

@@ -23,7 +23,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,12 +89,11 @@ def main() -> None:
             print(m.id)
         return
     population = len(wanted)
-    earlier = _earlier(asked.again)
-    if earlier:
-        wanted = [m for m in wanted if m.id in earlier]
-    elif asked.sample and asked.sample < population:
+    if asked.sample and asked.sample < population:
         wanted = random.Random(asked.seed).sample(wanted, asked.sample)
-    todo = [m for m in wanted if earlier.get(m.id, "survived") not in ("killed", "timeout")]
+    known = _known(asked.results)
+    again = ("survived", "untested") if asked.again else ()
+    todo = [m for m in wanted if m.id not in known or known[m.id] in again]
 
     work = Path(tempfile.mkdtemp(prefix="tensorlint-mutation-"))
     try:
@@ -114,10 +113,10 @@ def main() -> None:
         _unchanged(todo, asked.room, baseline, asked.budget, copies[0])
         tasks = [_task(n, m, asked.room, baseline, asked.budget) for n, m in enumerate(todo)]
         print(f"{len(tasks)} to be tried, with {len(baseline.seconds)} tests", flush=True)
-        outcomes = _followed(_run(copies, tasks), todo, asked.results)
+        outcomes = _followed(_run(copies, tasks, baseline.tests_known), todo, asked.results)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _report(wanted, todo, outcomes, population)
+    _report(wanted, {**known, **{todo[o.number].id: o.how for o in outcomes}}, population)
 
 
 def _arguments() -> argparse.Namespace:
@@ -128,10 +127,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the sample (default: 1)")
     parser.add_argument("--budget", type=float, default=15, metavar="SECONDS", help="of tests per mutant (default: 15)")
     parser.add_argument("--also", action="append", default=[], metavar="PATH", help="more tests; may be repeated")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="write every outcome to a file, a line each")
     parser.add_argument(
-        "--again", type=Path, metavar="FILE", help="the mutants of an earlier --results; only those that lived are run"
+        "--results", type=Path, metavar="FILE", help="add every outcome to a file; what it knows is not tried again"
     )
+    parser.add_argument("--again", action="store_true", help="of what --results knows, try again what survived")
     parser.add_argument("--list", action="store_true", help="show the mutants and run nothing")
     return parser.parse_args()
 
@@ -146,25 +145,27 @@ def _unchanged(mutants: list[Mutant], room: str, baseline: Baseline, budget: flo
     """Every module as it is must survive: else something other than mutants makes tests fail."""
     modules = sorted({m.id.module for m in mutants})
     same = [Mutant(Id(m, "", "", ""), (1, 1), (copy / arena.PACKAGE / m).read_text()) for m in modules]
-    for outcome in _run([copy], [_task(n, m, room, baseline, budget) for n, m in enumerate(same)]):
+    tasks = [_task(n, m, room, baseline, budget) for n, m in enumerate(same)]
+    for outcome in _run([copy], tasks, baseline.tests_known):
         if outcome.how not in ("survived", "untested"):
             raise SystemExit(f"tests fail without any change to {modules[outcome.number]}: {outcome.by or outcome.how}")
 
 
-def _earlier(file: Path | None) -> dict[Id, str]:
-    if file is None:
+def _known(file: Path | None) -> dict[Id, str]:
+    """The last outcome of every mutant in a file of results."""
+    if file is None or not file.exists():
         return {}
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     return {Id(**row["id"]): row["how"] for row in rows}
 
 
-def _run(copies: Sequence[Path], tasks: list[Task]) -> Iterator[Outcome]:
+def _run(copies: Sequence[Path], tasks: list[Task], tests: Set[str]) -> Iterator[Outcome]:
     """Outcomes as they come, of one process per copy."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     for copy in copies:
         queue.put(copy)
-    with ProcessPoolExecutor(len(copies), context, arena.begin, (queue,)) as pool:
+    with ProcessPoolExecutor(len(copies), context, arena.begin, (queue, tests)) as pool:
         for future in as_completed([pool.submit(arena.attempt, task) for task in tasks]):
             yield future.result()
 
@@ -187,17 +188,15 @@ def _followed(outcomes: Iterable[Outcome], mutants: list[Mutant], results: Path 
     return seen
 
 
-def _report(wanted: list[Mutant], todo: list[Mutant], outcomes: list[Outcome], population: int) -> None:
-    how = {todo[o.number].id: o.how for o in outcomes}
+def _report(wanted: list[Mutant], how: dict[Id, str], population: int) -> None:
     rows: dict[str, list[bool]] = {}
     for mutant in wanted:
-        killed = how.get(mutant.id, "killed") in ("killed", "timeout")
-        rows.setdefault(mutant.id.module, []).append(killed)
+        rows.setdefault(mutant.id.module, []).append(how[mutant.id] in ("killed", "timeout"))
     print("\nmodule                        killed of mutants")
     for module, kills in sorted(rows.items()):
         print(f"{module:28}  {sum(kills):6} of {len(kills):<6} {sum(kills) / len(kills):7.1%}")
     killed, tried = sum(map(sum, rows.values())), len(wanted)
-    hung = sum(o.how == "timeout" for o in outcomes)
+    hung = sum(how[m.id] == "timeout" for m in wanted)
     print(f"score {killed / max(1, tried):.1%}: {killed} of {tried} killed, {hung} of them by the time limit")
     if tried < population:
         low, high = _interval(killed, tried, population)

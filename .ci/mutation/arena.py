@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
@@ -54,6 +54,11 @@ class Baseline:
     seconds: dict[str, float]
     lines: dict[str, dict[int, list[str]]]  # module -> line -> tests
     failed: list[str]
+
+    @property
+    def tests_known(self) -> frozenset[str]:
+        """All that were run."""
+        return frozenset((*self.seconds, *self.failed))
 
     def tests(self, room: str, module: str, lines: tuple[int, int], budget: float) -> list[str]:
         """Tests for a change of these lines: whoever executes them first, the mirrored before others, quick ones first.
@@ -198,8 +203,9 @@ class Outcome:
 class Arena:
     """One copy, in which mutants are tried one after the other."""
 
-    def __init__(self, copy: Path) -> None:
+    def __init__(self, copy: Path, tests: Set[str]) -> None:
         self.copy = copy
+        self.tests = tests  # all that there are
         os.environ.update(_environment(copy), PYTHONDONTWRITEBYTECODE="1")
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(copy / "linter"))
@@ -229,7 +235,7 @@ class Arena:
         child = os.fork()
         if not child:
             os.close(reading)
-            _child(task, writing)
+            _child(task, self.tests, writing)
         os.close(writing)
         end = time.monotonic() + 60 + 20 * task.limit  # for what hangs without computing; others share the machine
         status = None
@@ -252,19 +258,28 @@ class Arena:
 class _Chosen:
     """Tests in their order, as a plugin of pytest; tells the first that fails."""
 
-    def __init__(self, tests: Sequence[str], told: int) -> None:
+    def __init__(self, tests: Sequence[str], known: Set[str], told: int) -> None:
         self._place = {test: i for i, test in enumerate(tests)}
+        # A parameter that is a constant of the module changes with it, and so does the name of its test.
+        self._renamed = {test.partition("[")[0]: i for i, test in enumerate(tests)}
+        self._known = known
         self._told = told
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = sorted((i for i in items if i.nodeid in self._place), key=lambda i: self._place[i.nodeid])
+        places = {item.nodeid: self._placed(item.nodeid) for item in items}
+        items[:] = sorted((i for i in items if places[i.nodeid] is not None), key=lambda i: places[i.nodeid])
+
+    def _placed(self, test: str) -> int | None:
+        if test in self._known:
+            return self._place.get(test)
+        return self._renamed.get(test.partition("[")[0])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             os.write(self._told, report.nodeid.encode()[:4096])
 
 
-def _child(task: Task, told: int) -> None:
+def _child(task: Task, known: Set[str], told: int) -> None:
     """Run the tests of a task and end the process: 0 when all of them pass."""
     code = 1
     try:
@@ -279,7 +294,7 @@ def _child(task: Task, told: int) -> None:
         code = 0
         for some in (files[:1], files[1:]):
             if some and not code:
-                code = _pytest(["-x", *some], _Chosen(task.tests, told))
+                code = _pytest(["-x", *some], _Chosen(task.tests, known, told))
     finally:
         os._exit(code)
 
@@ -287,10 +302,10 @@ def _child(task: Task, told: int) -> None:
 _mine: Arena | None = None
 
 
-def begin(copies: Queue[Path]) -> None:
+def begin(copies: Queue[Path], tests: Set[str]) -> None:
     """Make the arena of this process, in a copy that no other process has."""
     global _mine
-    _mine = Arena(copies.get())
+    _mine = Arena(copies.get(), tests)
 
 
 def attempt(task: Task) -> Outcome:

@@ -17,11 +17,12 @@ RULES = rules_of(BOOK, ["scales", "contract"])
 
 # Scales that are not strictly positive, and why: every other one must be above zero.
 NOT_POSITIVE = {
-    # Symmetric AutoRound gives a group the sign of its largest weight (a lone negative one has a rule of its own).
-    ("gptq", "weight_scale"): "any",
-    ("awq", "weight_scale"): "any",
-    ("packed-compressed-tensors", "weight_scale"): "any",
-    ("int-compressed-tensors", "weight_scale"): "any",
+    # Symmetric AutoRound gives a group the sign of its largest weight (a lone negative one has a rule of its own), and
+    # quantizers keep scales away from zero, also for groups of zeros.
+    ("gptq", "weight_scale"): "nonzero",
+    ("awq", "weight_scale"): "nonzero",
+    ("packed-compressed-tensors", "weight_scale"): "nonzero",
+    ("int-compressed-tensors", "weight_scale"): "nonzero",
     ("awq-gemv", "weight_scale"): "any",  # padded with zeros
     ("awq-gemv-fast", "weight_scale"): "any",  # padded with zeros
     ("awq-marlin", "weight_scale"): "any",

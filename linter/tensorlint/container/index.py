@@ -97,7 +97,8 @@ class Index:
 
     def _strangers(self, lost: list[tuple[str, str]], folder: str, shards: Mapping[str, Header]) -> Iterator[Fact]:
         """Tensors that only the index has, and tensors and shards that it does not have."""
-        away = {t for t, file in self.weight_map.items() if escapes(file) or folder + file not in shards}
+        here = {file for file in self.files if folder + file in shards}
+        away = {t for t, file in self.weight_map.items() if file not in here}
         unlisted: list[tuple[str, str]] = []
         for name, header in shards.items():
             base = name[len(folder) :]

@@ -98,18 +98,21 @@ def _tensor_needs(rules: Iterable[Rule], view: View, depth: Depth, skipped: dict
 
 
 def _module_needs(rules: Iterable[Rule], view: View, depth: Depth, skipped: dict[str, str]) -> Iterator[Need]:
+    wanted: dict[str, list[tuple[Rule, frozenset[str]]]] = {}  # by part
     for rule in rules:
-        wanted = rule.words.items() if rule.each == "module" else ()
-        for module in view.modules.values() if wanted else ():
-            for part, words in wanted:
-                tensor = module.parts.get(part)
-                if tensor is None:
-                    continue
-                unit = view.unit_of[tensor.name]
-                if _in_reach(unit, depth):
-                    yield Need(tensor, unit.encoding, words)
-                else:
-                    skipped[rule.id] = _reason("scales" if unit.scale_like else "full")
+        if rule.each == "module":
+            for part, words in rule.words.items():
+                wanted.setdefault(part, []).append((rule, words))
+    left_out: set[tuple[str, bool]] = set()
+    for module in view.modules.values() if wanted else ():
+        for part in wanted.keys() & module.parts.keys():
+            unit = view.unit_of[module.parts[part].name]
+            if _in_reach(unit, depth):
+                yield from (Need(unit.tensor, unit.encoding, words) for _, words in wanted[part])
+            else:
+                left_out.add((part, unit.scale_like))
+    for part, scale_like in sorted(left_out, key=lambda one: not one[1]):  # the deepest need is what stays said
+        skipped.update((rule.id, _reason("scales" if scale_like else "full")) for rule, _ in wanted[part])
 
 
 def _checks(rules: Iterable[Rule], depth: Depth, skipped: dict[str, str]) -> Iterator[Check]:

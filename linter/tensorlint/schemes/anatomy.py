@@ -175,13 +175,13 @@ class Anatomy:
 
     def expert(self, name: str) -> Expert | None:
         """The expert that a name is inside of, where experts are numbered; None for others."""
-        found = self._expert.fullmatch(name)
-        return Expert(found[1], int(found[2]), found[3]) if found else None
+        found = self._expert.search(name)
+        return Expert(name[: found.start(1) - 1], int(found[1]), found[2]) if found else None
 
     @cached_property
     def _expert(self) -> re.Pattern[str]:
         named = "|".join(map(re.escape, sorted(self.experts))) or "(?!)"
-        return re.compile(rf"((?:.*?\.)?(?:{named}))\.(\d{{1,9}})\.(.+)")
+        return re.compile(rf"(?<![^.])(?:{named})\.(\d{{1,9}})\.(.+)\Z")
 
     @property
     def cached(self) -> tuple[str, ...]:

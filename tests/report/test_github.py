@@ -18,8 +18,8 @@ def commands(*outcomes: object) -> list[str]:
     return [r for r in github.render(outcomes, Options()).splitlines() if r.startswith("::")]  # type: ignore[arg-type]
 
 
-def report(*findings: Finding, target: str = "model", origin: str = "") -> Report:
-    return Report(target, "full", ("",), findings, {}, 1, 1, 1, 1, 0.1, (), {}, origin=origin)
+def report(*findings: Finding, target: str = "model", address: str = "") -> Report:
+    return Report(target, "full", ("",), findings, {}, 1, 1, 1, 1, 0.1, (), {}, address=address)
 
 
 ONE = Finding("scales/nan", "error", "50 % are NaN", "e", "r", locations=(Location("a.safetensors", "t", (1,), 3),))
@@ -48,19 +48,19 @@ def test_paths_are_relative_to_the_workspace(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("target", "origin", "path"),
+    ("target", "address", "path"),
     [
         ("/elsewhere/model", "", "/elsewhere/model/a.safetensors"),
         ("../other", "", None),
         (
             "org/model@refs/pr/3",
-            "https://huggingface.co/org/model, revision refs/pr/3, commit c",
+            "hf://org/model@refs/pr/3",
             "hf://org/model@refs/pr/3/a.safetensors",
         ),
     ],
 )
-def test_what_is_not_in_the_repository_is_named_in_the_text(target, origin, path, tmp_path):
-    (row,) = commands(report(ONE, target=target, origin=origin))
+def test_what_is_not_in_the_repository_is_named_in_the_text(target, address, path, tmp_path):
+    (row,) = commands(report(ONE, target=target, address=address))
     path = path or f"{tmp_path.as_posix()}/other/a.safetensors"
     assert row.startswith(f"::error title=scales/nan::{path}: 50 %25")
 

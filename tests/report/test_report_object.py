@@ -96,7 +96,7 @@ def test_each_target_of_several_is_a_report() -> None:
         (render([STATED, EMPTY], Options()), "the text holds the reports on 2 targets", "Report.from_json(json.dumps(target))"),
         (render([Failure("gone", "there is nothing at gone", 3)], Options()), "gone could not be checked: there is nothing at gone", ""),
         ("", "the text is not JSON", "tensorlint check TARGET -f json"),
-        (EMPTY.to_json().replace("full", "deep"), "the text: `depth` is not one of headers, scales, full", "damaged"),
+        (EMPTY.to_json().replace('"error"', '"loud"'), "the text: `fail_on` is not one of error, warning, note, never", "damaged"),
         (EMPTY.to_json().replace('"version": 1', '"version": 2'), "the text has version 2", "check again"),
     ],
 )  # fmt: skip

@@ -76,7 +76,7 @@ def damaged(change: Any, *path: Any) -> str:
         ('{"version": 1, "targets": [1]}', "r.json: `targets` is not a list of objects"),
         ('{"version": 1, "findings": []}', "r.json: `target` is not a text"),
         (damaged(..., "depth"), "r.json: `depth` is not a text"),
-        (damaged("deep", "depth"), "r.json: `depth` is not one of headers, scales, full"),
+        (damaged(3, "depth"), "r.json: `depth` is not a text"),
         (damaged("loud", "findings", 1, "severity"), "r.json: findings[1]: `severity` is not one of error, warning, note"),
         (damaged("loud", "fail_on"), "r.json: `fail_on` is not one of error, warning, note, never"),
         (damaged(-1, "findings", 0, "count"), "r.json: findings[0]: `count` is not a count"),
@@ -95,3 +95,12 @@ def test_what_is_no_report_is_an_error_with_its_place(text, said):
         read_report(text, "r.json")
     assert said in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("path", "word"), [(("depth",), "sampled"), (("findings", 0, "state"), "moved")])
+def test_a_word_that_a_later_version_may_add_is_read_and_shown(path, word):
+    (report,) = read_report(damaged(word, *path), "r.json")
+    assert isinstance(report, Report)
+    assert word in report.to_json()
+    for name, reporter in REPORTERS.items():
+        assert reporter.render([report], Options()), name

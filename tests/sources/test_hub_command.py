@@ -75,6 +75,7 @@ def test_a_model_on_the_hub(hub: Hub, command: Command, model: Mapping[str, byte
     assert found["target"] == "org/model@main"
     assert found["depth"] == "scales"
     assert commit in found["origin"]
+    assert found["address"] == "hf://org/model"
     assert found["bytes_read"] < found["bytes_total"]
 
 
@@ -94,6 +95,7 @@ def test_a_local_path_wins_and_the_report_says_so(hub: Hub, command: Command, mo
     assert "checked" in out and "on everything" in out
     assert not [r for r in hub.log if "/api/models" in r.path]
     assert report(command("./org/model", "-f", "json"))["origin"] is None
+    assert report(command("org/model", "-f", "json"))["address"] is None
     assert "commit" in command("hf://org/model")[1]
 
 
@@ -174,6 +176,7 @@ def test_a_complete_download_of_the_commit_is_preferred(
     download(hub, tmp_path, model)
     found = report(command("org/model", "-f", "json"))
     assert found["origin"] == f"the local download of org/model, revision main, commit {commit}"
+    assert found["address"] == "hf://org/model"
     assert found["depth"] == "full"
     assert [f["rule"] for f in found["findings"]] == ["scales/nan"]
     assert hub.log.matching("/resolve/") == []

@@ -175,7 +175,8 @@ class Report:
     earlier run had measured and that were not read again; `rules_skipped` maps rules to the reason; `gaps` are
     sentences about what could not be looked at; `complete` is False when the run stopped early, a shard could not be
     read, a rule was skipped, or a module fits no known scheme. `origin` says which meaning of the target was taken
-    where it has several: a model on the Hub at a commit, its download, a local folder. `baseline` names the earlier
+    where it has several: a model on the Hub at a commit, its download, a local folder. `address` is that of the folder
+    where it is published (`hf://org/model`), empty where it is on this machine only. `baseline` names the earlier
     report that the findings' `state` was compared with, `settings` the configuration files that were followed.
     `fail_on` is the least severity that fails the run, or `never`; `strict` makes an incomplete report fail.
     """
@@ -200,6 +201,7 @@ class Report:
     strict: bool = False
     fail_on: FailOn = "error"
     bytes_known: int = 0
+    address: str = ""
 
     @property
     def complete(self) -> bool:

@@ -62,6 +62,7 @@ def _fields(report: Report) -> dict[str, Any]:
         "tensorlint": about.VERSION,
         "target": report.target,
         "origin": report.origin or None,
+        "address": report.address or None,
         "baseline": report.baseline or None,
         "settings": list(report.settings),
         "depth": report.depth,

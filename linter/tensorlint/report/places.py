@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..files import NAMED
-from ..sources.targets import RemoteTarget, bare_name, remote_target
 from .findings import Location, Report
 
 
@@ -52,18 +51,10 @@ class Places:
     @cached_property
     def _base(self) -> Path | str:
         """The folder that the report's paths start from, or the address of one on the Hub."""
-        remote = self._remote
-        if remote is not None:
-            return str(RemoteTarget(remote.repo, remote.revision, _folder(remote.path))).rstrip("/")
+        if self.report.address:
+            return self.report.address
         path = Path.cwd() / self.report.target
         return path.parent if path.name.endswith(NAMED) else path
-
-    @property
-    def _remote(self) -> RemoteTarget | None:
-        target, origin = self.report.target, self.report.origin
-        if target.startswith(("hf://", "https://", "http://")):
-            return remote_target(target)
-        return bare_name(target) if origin and not origin.startswith("a local") else None
 
     def spot(self, location: Location | None) -> Spot:
         """Where to look: the line of text if there is one, else the first line of the file, else the target."""
@@ -84,10 +75,6 @@ class Places:
             relative = ".."
         inside = Path(relative).parts[:1] != ("..",)
         return Spot((relative if inside else path).replace(os.sep, "/"), inside, line)
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0] if path.endswith(NAMED) else path
 
 
 def _quoted(path: str, safe: str = "/") -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import UsageError
 from ..measures.plan import DEPTHS
@@ -119,6 +119,11 @@ class _Node:
                 return choice
         raise self.fail(key, f"one of {', '.join(c for c in choices if c)}")
 
+    def word(self, key: str, known: tuple[Word, ...], default: str | None = None) -> Word:
+        """One of the known words, or another that a later version of tensorlint may have written."""
+        value = self.text(key, default)
+        return next((word for word in known if word == value), cast(Word, value))
+
     def number(self, key: str) -> int:
         value = self.value.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -178,7 +183,7 @@ def _outcome(n: _Node) -> Outcome:
         return Failure(n.text("target"), n.text("error"), n.number("exit_code"))
     return Report(
         target=n.text("target"),
-        depth=n.one_of("depth", DEPTHS),
+        depth=n.word("depth", DEPTHS),
         checkpoints=n.texts("checkpoints"),
         findings=n.rows("findings", _finding),
         schemes=n.mapping("schemes", int, "counts by scheme"),
@@ -193,6 +198,7 @@ def _outcome(n: _Node) -> Outcome:
         gaps=n.texts("gaps"),
         stopped=n.text("stopped", ""),
         origin=n.text("origin", ""),
+        address=n.text("address", ""),  # since 0.2
         baseline=n.text("baseline", ""),
         settings=n.texts("settings"),
         strict=n.flag("strict"),
@@ -218,7 +224,7 @@ def _finding(n: _Node) -> Finding:
         suppression=n.one(
             "suppressed", lambda s: Suppression(s.text("reason"), s.text("until", ""), s.text("where", ""))
         ),
-        state=n.one_of("state", ("", "new", "known", "gone"), ""),
+        state=n.word("state", ("", "new", "known", "gone"), ""),
         distribution=n.one("distribution", _distribution),
         spread=n.one("spread", _spread),
     )

@@ -24,7 +24,7 @@ _FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
 _COUNTS_OR_NULL: Schema = {"type": ["array", "null"], "items": _COUNT}
-_LATER = ("bytes_known",)  # fields that the first reports of version 1 lack
+_LATER = ("bytes_known", "address")  # fields that the first reports of version 1 lack
 
 
 def _list(items: Schema) -> Schema:
@@ -62,6 +62,7 @@ _HEAD: Mapping[str, Field] = {
 _REPORT: Mapping[str, Field] = {
     **_HEAD,
     "origin": (_TEXT_OR_NULL, "Which meaning of the target was taken, for people: such as the Hub at a commit."),
+    "address": (_TEXT_OR_NULL, "Where the folder of the target is published, if it is: `hf://org/model`."),
     "baseline": (_TEXT_OR_NULL, "The earlier report that `state` of the findings was compared with."),
     "settings": (_list(_TEXT), "The configuration files that were followed."),
     "depth": (_growing(DEPTHS), "How much was read: the headers, also the scales, or every byte that rules need."),

@@ -169,7 +169,7 @@ def _verdict_ink(report: Report, ink: Ink, notes: bool) -> str:
 
 def coverage(report: Report) -> list[str]:
     """What was read, which rules did not run and why, and what could not be looked at: a line for each."""
-    ran = f"{plural(len(report.rules_run), 'rule')} on {_DEPTHS[report.depth]}"
+    ran = f"{plural(len(report.rules_run), 'rule')} on {_DEPTHS.get(report.depth, report.depth)}"
     read = f"read {size(report.bytes_read)} of {size(report.bytes_total)} in {report.seconds:.1f} s"
     read += f" from {clean(report.origin)}" if report.origin else ""
     read += f"; {size(report.bytes_known)} known from earlier runs" if report.bytes_known else ""

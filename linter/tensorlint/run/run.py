@@ -138,6 +138,7 @@ class Run:
             gaps=tuple(done.gaps),
             stopped=done.stopped,
             origin=about(source).origin,
+            address=about(source).address,
             baseline=self.baseline.name if self.baseline else "",
             settings=tuple(shown(Path(file)) for file in settings.files),
             fail_on=settings.fail_on,

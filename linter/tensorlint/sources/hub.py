@@ -154,7 +154,7 @@ class HubSource:
         self._taken: set[str] = set()
         self._ahead = self._kept = 0
         self._window: Window | None = None
-        self.origin = ""
+        self.origin = self.address = ""
 
     @property
     def fetched(self) -> int:

@@ -97,12 +97,14 @@ class RemoteSource(ListedSource, Protocol):
 class About:
     """What only some sources know of themselves; they have attributes of these names.
 
-    `origin` says in words which meaning of the target was taken, where it has several; `single` is the one file that
-    was asked for; `gaps` are sentences about what the source could not read; `not_downloaded` are files that exist
-    elsewhere and not here.
+    `origin` says in words which meaning of the target was taken, where it has several; `address` is that of its folder
+    where it is published, such as `hf://org/model`, and empty for what is on this machine only; `single` is the one
+    file that was asked for; `gaps` are sentences about what the source could not read; `not_downloaded` are files that
+    exist elsewhere and not here.
     """
 
     origin: str = ""
+    address: str = ""
     single: str | None = None
     gaps: tuple[str, ...] = ()
     not_downloaded: frozenset[str] = frozenset()

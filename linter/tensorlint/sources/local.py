@@ -137,6 +137,7 @@ class LocalSource:
     def __init__(self, path: Path, target: str) -> None:
         self.target = target
         self.origin = ""  # which meaning of the target this is, where it has several
+        self.address = ""  # where it is published, for a download
         self.single = path.name if path.is_file() else None
         self.root = path.parent if path.is_file() else path
         self._seen: dict[str, Identity] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AccessError, TensorlintError
@@ -56,6 +57,7 @@ def _remote(target: str, where: RemoteTarget, configs: Collection[str]) -> Sourc
     revision = "" if where.revision == listing.commit else f", revision {where.revision}"
     prefix, _, files = in_scope(where, listing)
     needed = {prefix + name: entry.content_size for name, entry in files.items() if belongs(name, configs)}
+    address = str(replace(where, path=prefix.rstrip("/")))
     folder = snapshot(where.repo, listing.commit, needed)
     if folder is not None:
         client.stop()
@@ -63,7 +65,9 @@ def _remote(target: str, where: RemoteTarget, configs: Collection[str]) -> Sourc
         root = root.parent if root.name.endswith(".json") else root
         source = LocalSource(Path(root), target)
         source.origin = f"the local download of {where.repo}{revision}, commit {listing.commit}"
+        source.address = address
         return source
     remote = HubSource(target, where, client, listing)
     remote.origin = f"{client.endpoint}/{where.repo}{revision}, commit {listing.commit}"
+    remote.address = address
     return remote

@@ -90,7 +90,7 @@ def but(change: str, rule: str) -> str:
         (WHOLE, but("F32[] = 2", "scales/nan"), ["wanted scales/nan, found contract/ambiguous-scheme ("]),
         (WHOLE, but("F32[] = nan", "scales/negative"), ["wanted scales/negative, found scales/nan ("]),
         (HALF, "[]", ["it is recognised as unquantized"]),
-        (WHOLE, NOTHING.replace("{}}", '{}, says: "NaN"}'), ["wanted 'NaN', said 'nothing'"]),
+        (WHOLE, NOTHING.replace("{}}", '{}, says: "NaN"}'), ["wanted 'NaN', said nothing"]),
         (NOTHING, "[]", ["it is recognised as nothing"]),
         (SICK, "[]", ["a good example, but scales/nan says: '"]),
         (WHOLE, SICK.replace("}}]", '}, says: "NaN"}]'), []),

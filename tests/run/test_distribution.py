@@ -116,3 +116,16 @@ def test_the_chart():
         "2^2    1  ▏",
         "NaN    3  ▏  <- bad",
     ]
+
+
+@pytest.mark.parametrize(("dtype", "pattern", "word", "label"), [
+    ("F16", 0x7C00, "inf", "Inf"), ("F16", 0xFC00, "inf", "-Inf"), ("F16", 0x7E00, "nan", "NaN"), ("F16", 0, "zero", "0"),
+    ("F8_E4M3", 0x7E, "ceiling", "448 (largest)"), ("F8_E4M3", 0x01, "floor", "0.001953 (smallest)"),
+    ("F8_E4M3", 0x78, "largest", "2^8"), ("F8_E4M3", 0x78, "nan", None),
+])  # fmt: skip
+def test_the_bin_that_a_finding_is_about_is_marked_and_no_other(dtype, pattern, word, label):
+    width = encoding_of(dtype).bits // 8
+    one = 1 << (encoding_of(dtype).mantissa or 0)  # any other number than the pattern
+    found = spread(b"".join(p.to_bytes(width, "little") for p in (one, one, pattern)), dtype, word)
+    assert found is not None
+    assert {b.label: b.bad for b in found.bins if b.bad} == ({} if label is None else {label: 1})

@@ -151,3 +151,17 @@ def test_gaps_that_are_no_fault_do_not_make_a_complete_report_fail(report: Repor
 
 def test_a_run_says_how_long_it_took() -> None:
     assert 0 <= NAN.seconds < 3600
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("module: [l.q_proj]", True), ("module: [l.q_proj], quantized: true", True), ("module: ['l.?_proj']", True),
+        ("module: [l.q_proj], role: attention", True), ("module: [l.k_proj]", False),
+        ("module: [l.q_proj], quantized: false", False), ("module: [l.q_proj], role: mlp", False),
+        ("quantized: true", True), ("quantized: true, not_module: [l.q_proj]", False),
+    ],
+)  # fmt: skip
+def test_a_rule_looks_at_the_modules_that_all_of_its_scope_covers(scope: str, said: bool) -> None:
+    body = f"each: module\nfor: {{{scope}}}\nrequire: {{that: N == 99}}"
+    assert ("l.q_proj" in messages("{module}", body)) is said

@@ -65,9 +65,9 @@ class Measures:
 
     `positions` gives for each counted word with a count above zero the index of its first element, except for
     those of UNPLACED; `codes` is the histogram of bit patterns where it was asked for and the encoding has at most 8
-    bits; `sample` is that of a few elements (see the module of that name). Where `all_zero` is wanted and `zero` is not,
-    zeros may be left out of the count in any block that has another element: the tensor is zero where all elements were
-    counted.
+    bits; `sample` is that of a few elements (see the module of that name). Where `all_zero` is wanted and `zero` not,
+    zeros may be left out of the count in any block that has another element: the tensor is zero where all elements
+    were counted.
     `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
     """
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..dtypes import Encoding
 
 WHOLE = 1 << 14  # bytes
-STRIDE = 1 << 17  # bytes; with TAKEN 1/512 of a large tensor, as counting costs thirty times what reading does
+STRIDE = 1 << 18  # bytes; with TAKEN 1/1024 of a large tensor, as counting costs thirty times what reading does
 TAKEN = 1 << 8  # bytes, a multiple of the width of every element
 BINS = 256
 

@@ -142,6 +142,11 @@ def values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
             rules.append(
                 f"the shape before packing, of which a row makes {' or '.join(s.text for s in part.packs)} words"
             )
+        if part.integers is not None:
+            sign = "signed" if part.integers.signed else "unsigned"
+            rules.append(f"{sign} integers of {part.integers.bits.text} bits, packed")
+        if part.constant:
+            rules.append(f"the same in every file ({', '.join(f'{value:.4g}' for value in part.constant)})")
         if not part.telling:
             rules.append("no sign of the format alone: other tensors have such names, too")
         if part.scales:

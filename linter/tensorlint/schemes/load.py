@@ -17,6 +17,7 @@ from .model import (
     Codes,
     Decoding,
     Description,
+    Integers,
     JsonText,
     Part,
     Scheme,
@@ -53,6 +54,8 @@ PART_KEYS = {
     "formula",
     "telling",
     "packs",
+    "integers",
+    "constant",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -144,6 +147,8 @@ def _part(name: str, item: Item) -> Part:
         formula=keys["formula"].string("`formula`") if "formula" in keys else "",
         telling=keys["telling"].boolean("`telling`") if "telling" in keys else True,
         packs=_shape(keys["packs"]) if "packs" in keys else (),
+        integers=_integers(keys["integers"]) if "integers" in keys else None,
+        constant=_numbers(keys["constant"]) if "constant" in keys else (),
     )
 
 
@@ -167,6 +172,16 @@ def _codes(item: Item) -> Codes:
         {name: value.whole("a number", 0, 1) for name, value in less.items()},
         keys["planes"].strings("`planes`") if "planes" in keys else (),
     )
+
+
+def _numbers(item: Item) -> tuple[float, ...]:
+    return tuple(float(one.number("a value")) for one in item.sequence("`constant`"))
+
+
+def _integers(item: Item) -> Integers:
+    """`{bits: b, signed: true}`."""
+    keys = item.mapping("`integers`", ("bits", "signed"), ("bits",), hint="such as {bits: 4}")
+    return Integers(_dim(keys["bits"]), keys["signed"].boolean("`signed`") if "signed" in keys else False)
 
 
 def _json(item: Item) -> JsonText:

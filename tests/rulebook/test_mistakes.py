@@ -376,6 +376,7 @@ CASES = [
         "has no `bits`",
     ),
     ("scheme", "parts", "parts: {weight: {name: '{module}.w', dtype: I32, constant: «1}}", "must be a list"),
+    ("scheme", "parts", "parts: {weight: {name: '{module}.w', dtype: U8, json: «text}}", "object"),
     # -- what a rule is about
     ("fact", "about", "about: «file", "did you mean `files`"),
     ("fact", "about", "about: «[files]", "must be text"),

@@ -30,6 +30,7 @@ STATES: Mapping[str, FactKind] = {
     "decoded-small": FactKind(
         "How large the weights of the quantized modules are once decoded, in the middle.", ("modules", "rms", "gain")
     ),
+    "one-value": FactKind("All values of an unquantized linear layer are the same.", ("module", "value", "count")),
 }
 FROM_SCALES: Mapping[str, FactKind] = {
     "decoded-least": FactKind("The least that the weights of a module are once decoded, by their scales.", _SIZE),
@@ -96,7 +97,7 @@ def needs(view: View) -> Iterator[Need]:
         if weight.nbytes:
             yield Need(weight, view.unit_of[weight.name].encoding, frozenset({SAMPLE}))
     for tensor in _plain(view) if some else ():
-        yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS)
+        yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS | {"zero", "negative", "nan", "inf"})
     yield from scale_needs(view)
 
 
@@ -111,9 +112,27 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
             usual, beside = median(plain), "what is not quantized"
         values = {**row.values(), "usual": usual, "ratio": row.spread.rms / usual if usual else 0.0, "beside": beside}
         yield Fact("decoded-size", row.tensor.shard, row.tensor.name, row.tensor.begin, values)
+    yield from _one_value(view, measured)
     if len(rows) > _OTHERS:
         gain = median(row.gain for row in rows)
         yield Fact("decoded-small", "", values={"modules": len(rows), "rms": median(sizes), "gain": gain})
+
+
+def _one_value(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
+    """Matrices of linear layers that hold one number."""
+    for module in view.modules.values():
+        tensor = module.parts.get("weight")
+        found = measured.get((tensor.shard, tensor.name)) if tensor is not None else None
+        if tensor is None or found is None or module.scheme.quantized or not view.is_linear(module):
+            continue
+        if (
+            0 < found.smallest == found.largest
+            and not found.zero + found.nan + found.inf
+            and found.negative in (0, found.count)
+        ):
+            value = -found.largest if found.negative else found.largest
+            values = {"module": module.name, "value": value, "count": tensor.elements}
+            yield Fact("one-value", tensor.shard, tensor.name, tensor.begin, values)
 
 
 def run_scales(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:

@@ -185,20 +185,28 @@ def _integers(item: Item) -> Integers:
 
 
 def _json(item: Item) -> JsonText:
-    """`{shape: KEY, block: KEY, nested_block: KEY, bits: 4, constants: {KEY: VALUE}}`."""
-    keys = item.mapping("`json`", ("shape", "block", "nested_block", "bits", "constants"))
+    """`{shape: KEY, block: KEY, nested_block: KEY, bits: 4, constants: {KEY: VALUE}, known: {KEY: [VALUE, VALUE]}}`.
+
+    `object` is any JSON object.
+    """
+    if not item.is_map:
+        item.word("a kind of JSON", ("object",))
+        return JsonText()
+    keys = item.mapping("`json`", ("shape", "block", "nested_block", "bits", "constants", "known"))
     for key in ("shape", "block", "bits"):
         if key not in keys:
             item.fail(
                 f"`json` has no `{key}`", "it names the keys of the text: {shape: shape, block: blocksize, bits: 4}"
             )
     constants = keys["constants"].mapping("`constants`") if "constants" in keys else {}
+    known = keys["known"].mapping("`known`") if "known" in keys else {}
     return JsonText(
         keys["shape"].string("`shape`"),
         keys["block"].string("`block`"),
         keys["nested_block"].string("`nested_block`") if "nested_block" in keys else "",
         keys["bits"].whole("`bits`", 1, 32),
         {name: value.string("a constant") for name, value in constants.items()},
+        {name: value.strings("values") for name, value in known.items()},
     )
 
 

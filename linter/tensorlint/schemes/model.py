@@ -72,14 +72,16 @@ MIDDLES = ("half", "zero")
 class JsonText:
     """JSON text in a tensor: the keys that state the shape, values per scale, and scales per nested scale.
 
-    `bits` is the width of one value in the weight; `constants` are keys with the only value they may have.
+    `bits` is the width of one value in the weight; `constants` are keys with the only value they may have; `known` are
+    keys with all that readers know for them, if they are there. Without a `shape` nothing else is compared.
     """
 
-    shape: str
-    block: str
-    nested_block: str
-    bits: int
-    constants: Mapping[str, str]
+    shape: str = ""
+    block: str = ""
+    nested_block: str = ""
+    bits: int = 0
+    constants: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ FROM_SCALES: Mapping[str, FactKind] = {
     "decoded-least": FactKind("The least that the weights of a module are once decoded, by their scales.", _SIZE),
 }
 _WORDS = frozenset({SAMPLE, "smallest", "largest"})
+_MATRIX = frozenset({SAMPLE, "largest"})
+_OF_ONE = frozenset({"smallest", "zero", "negative", "nan", "inf"})  # what tells that a matrix is one number
 _OUTER = ("tensor_scale", "weight_scale", "block_scale")  # the one that is most likely wrong, first
 _OTHER = frozenset({"embedding", "head", "adapter", "norm", "position"})  # of any size
 _NOT_COMPARED = frozenset({"adapter", "norm", "position"})
@@ -69,14 +71,14 @@ def _modules(view: View) -> Iterator[Module]:
             yield module
 
 
-def _plain(view: View) -> Iterator[TensorInfo]:
-    """Matrices that were left as they were."""
+def _plain(view: View) -> Iterator[tuple[Module, TensorInfo]]:
+    """Modules with matrices that were left as they were."""
     for module in view.modules.values():
         weight = module.parts.get("weight")
         if weight is None or module.scheme.quantized or len(weight.shape) != 2 or weight.elements < _LEAST:
             continue
         if min(weight.shape) > 1 and view.anatomy.roles(module.name).isdisjoint(_NOT_COMPARED):
-            yield weight
+            yield module, weight
 
 
 def scale_needs(view: View) -> Iterator[Need]:
@@ -96,8 +98,9 @@ def needs(view: View) -> Iterator[Need]:
         weight = module.parts["weight"]
         if weight.nbytes:
             yield Need(weight, view.unit_of[weight.name].encoding, frozenset({SAMPLE}))
-    for tensor in _plain(view) if some else ():
-        yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS | {"zero", "negative", "nan", "inf"})
+    for module, tensor in _plain(view) if some else ():
+        words = _MATRIX | _OF_ONE if view.is_linear(module) else _MATRIX
+        yield Need(tensor, view.unit_of[tensor.name].encoding, words)
     yield from scale_needs(view)
 
 
@@ -105,7 +108,7 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
     """The size of every module, beside that of the others and of what was not quantized."""
     rows = list(_rows(view, measured, by_scales=False))
     sizes = sorted(row.spread.rms for row in rows)
-    plain = [size for tensor in _plain(view) if (size := _size(view, tensor, measured)) > 0]
+    plain = [size for _, tensor in _plain(view) if (size := _size(view, tensor, measured)) > 0]
     for row in rows:
         usual, beside = median(sizes) if len(sizes) > _OTHERS else 0.0, "the other modules"
         if plain and (not usual or median(plain) < usual):
@@ -120,10 +123,9 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
 
 def _one_value(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Matrices of linear layers that hold one number."""
-    for module in view.modules.values():
-        tensor = module.parts.get("weight")
-        found = measured.get((tensor.shard, tensor.name)) if tensor is not None else None
-        if tensor is None or found is None or module.scheme.quantized or not view.is_linear(module):
+    for module, tensor in _plain(view):
+        found = measured.get((tensor.shard, tensor.name))
+        if found is None or not view.is_linear(module):
             continue
         if (
             0 < found.smallest == found.largest

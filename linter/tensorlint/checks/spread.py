@@ -65,9 +65,14 @@ def of_scales(found: Measures, encoding: Encoding, divide: bool = False) -> Spre
     return Spread(float(counts @ (1 / (low * high))) / total, 1 / smallest)
 
 
+def code_counts(sample: tuple[int, ...], bits: int) -> Values:
+    """How often each code of so many bits, a divisor of eight, occurs in what was sampled."""
+    return np.array(sample, np.float64) @ _fields(bits)
+
+
 def of_codes(sample: tuple[int, ...], bits: int, values: Values, middle: float | None) -> Spread | None:
     """Codes of so many bits, a divisor of eight, that stand for `values`, around a middle; None is their mean."""
-    counts = np.array(sample, np.float64) @ _fields(bits)
+    counts = code_counts(sample, bits)
     held = counts > 0
     counts, values = counts[held], values[held]
     total = float(counts.sum())

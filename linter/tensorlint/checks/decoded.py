@@ -28,7 +28,8 @@ STATES: Mapping[str, FactKind] = {
         "How large the weights of a module are once decoded.", (*_SIZE, "usual", "ratio", "beside")
     ),
     "decoded-small": FactKind(
-        "How large the weights of the quantized modules are once decoded, in the middle.", ("modules", "rms", "gain")
+        "How large the largest weights of the modules of one scheme are once decoded.",
+        ("modules", "scheme", "rms", "gain"),
     ),
     "one-value": FactKind("All values of an unquantized linear layer are the same.", ("module", "value", "count")),
 }
@@ -116,9 +117,12 @@ def run(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fa
         values = {**row.values(), "usual": usual, "ratio": row.spread.rms / usual if usual else 0.0, "beside": beside}
         yield Fact("decoded-size", row.tensor.shard, row.tensor.name, row.tensor.begin, values)
     yield from _one_value(view, measured)
-    if len(rows) > _OTHERS:
-        gain = median(row.gain for row in rows)
-        yield Fact("decoded-small", "", values={"modules": len(rows), "rms": median(sizes), "gain": gain})
+    for scheme in dict.fromkeys(row.module.scheme.name for row in rows):
+        mine = [row for row in rows if row.module.scheme.name == scheme]
+        most = max(mine, key=lambda row: row.spread.rms)
+        if len(mine) > _OTHERS and most.spread.rms > 0:
+            values = {"modules": len(mine), "scheme": scheme, "rms": most.spread.rms, "gain": most.gain}
+            yield Fact("decoded-small", most.tensor.shard, most.tensor.name, most.tensor.begin, values)
 
 
 def _one_value(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:

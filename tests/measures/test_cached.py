@@ -19,7 +19,7 @@ from tensorlint.dtypes import Encoding
 from tensorlint.measures import cached
 from tensorlint.measures.cache import MeasureCache
 from tensorlint.measures.cached import CachedScanner
-from tensorlint.measures.interface import CODES, WORDS, Measures
+from tensorlint.measures.interface import CODES, SAMPLE, WORDS, Measures
 from tensorlint.measures.plan import Need, Plan, make_plan
 from tensorlint.measures.saved import missing, restore, save
 from tensorlint.measures.scan import CpuScanner, Key, Progress, StoppedError
@@ -77,11 +77,11 @@ def plain(found: Mapping[Key, Measures], words: frozenset[str] = EVERY) -> dict[
 @given(data=st.data())
 def test_what_is_saved_is_restored(encoding: Encoding, data: st.DataObject) -> None:
     content = data.draw(contents(encoding))
-    words = frozenset(data.draw(st.sets(st.sampled_from([*sorted(WORDS), CODES]))))
+    words = frozenset(data.draw(st.sets(st.sampled_from([*sorted(WORDS), CODES, SAMPLE]))))
     found = measure(content, encoding, words)
     again = restore(save(found, words))
-    assert told(again, words - {CODES}) == told(found, words - {CODES})
-    assert (again.codes, again.count) == (found.codes, found.count)
+    assert told(again, words - {CODES, SAMPLE}) == told(found, words - {CODES, SAMPLE})
+    assert (again.codes, again.sample, again.count) == (found.codes, found.sample, found.count)
     assert again.zero_run == found.zero_run
     assert not missing(words, save(found, words))
 
@@ -210,6 +210,7 @@ FULL = Measures(
     count=9, nan=1, inf=2, zero=3, negative=4, subnormal=5, ceiling=6, below_ceiling=7, ceiling_runs=8, floor=9,
     smallest=0.5, largest=2.0, first=(3, 1.5), lowest_byte=4, highest_byte=5,
     positions={"nan": 10, "inf": 11, "zero": 12, "negative": 13, "subnormal": 14}, zero_run=RUN, codes=(1, 2, 3),
+    sample=(4, 5),
 )  # fmt: skip
 
 
@@ -229,6 +230,7 @@ FULL = Measures(
         ("smallest", {"smallest": 0.5}),
         ("largest", {"largest": 2.0}),
         (CODES, {CODES: (1, 2, 3)}),
+        (SAMPLE, {SAMPLE: (4, 5)}),
     ],
 )
 def test_what_is_saved_of_a_word(word: str, row: dict[str, object]) -> None:

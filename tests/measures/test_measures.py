@@ -70,17 +70,17 @@ def test_total_does_not_join_the_pages_of_different_tensors() -> None:
 ONE = Measures(
     count=2, nan=3, inf=4, zero=5, negative=6, subnormal=7, ceiling=8, below_ceiling=9, ceiling_runs=16, floor=10,
     smallest=0.5, largest=3.0, first=(7, 1.0), lowest_byte=4, highest_byte=9,
-    positions={"nan": 3, "inf": 5}, codes=(1, 0, 2),
+    positions={"nan": 3, "inf": 5}, codes=(1, 0, 2), sample=(1, 2),
 )  # fmt: skip
 OTHER = Measures(
     count=20, nan=30, inf=40, zero=50, negative=60, subnormal=70, ceiling=80, below_ceiling=90, ceiling_runs=160,
     floor=100, smallest=0.25, largest=2.0, first=(9, -1.0), lowest_byte=5, highest_byte=8,
-    positions={"nan": 2, "inf": 6, "zero": 1}, codes=(10, 20, 30),
+    positions={"nan": 2, "inf": 6, "zero": 1}, codes=(10, 20, 30), sample=(3, 4),
 )  # fmt: skip
 BOTH = Measures(
     count=22, nan=33, inf=44, zero=55, negative=66, subnormal=77, ceiling=88, below_ceiling=99, ceiling_runs=176,
     floor=110, smallest=0.25, largest=3.0, first=(7, 1.0), lowest_byte=4, highest_byte=9,
-    positions={"nan": 2, "inf": 5, "zero": 1}, codes=(11, 20, 32),
+    positions={"nan": 2, "inf": 5, "zero": 1}, codes=(11, 20, 32), sample=(4, 6),
 )  # fmt: skip
 
 
@@ -93,6 +93,7 @@ def test_every_measure_of_two_parts_is_added_or_the_extreme_of_both() -> None:
 def test_histograms_that_do_not_go_together_are_none(codes: tuple[int, ...] | None) -> None:
     assert (ONE + replace(OTHER, codes=codes)).codes is None
     assert (replace(OTHER, codes=codes) + ONE).codes is None
+    assert (ONE + replace(OTHER, sample=codes and (1, *codes))).sample is None
 
 
 def test_words_of_measures() -> None:

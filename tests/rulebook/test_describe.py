@@ -54,6 +54,8 @@ OF_PART = {
     "texts": ("hqq", "one of torch.float16, torch.bfloat16, torch.float32"),
     "opposes": ("mlx-affine", "of the other sign than weight_scale"),
     "packs": ("packed-compressed-tensors", "a row makes ceil(K*b/32) or ceil(K/floor(32/b)) words"),
+    "integers": ("gptq", "unsigned integers of b bits, packed"),
+    "constant": ("bitsandbytes-nf4", "the same in every file (-1, -0.6962"),
     "telling": ("hqq", "no sign of the format alone"),
 }
 

@@ -363,6 +363,20 @@ CASES = [
         "parts: {weight: {name: '{module}.w', dtype: I32, shape: [N, K], packs: [«K//2]}}",
         "uses something else",
     ),
+    (
+        "scheme",
+        "parts",
+        "parts: {weight: {name: '{module}.w', dtype: I32, shape: [N, K], integers: {«bits: b}}}",
+        "no shape uses the symbol `b`",
+    ),
+    (
+        "scheme",
+        "parts",
+        "parts: {weight: {name: '{module}.w', dtype: I32, integers: «{signed: true}}}",
+        "has no `bits`",
+    ),
+    ("scheme", "parts", "parts: {weight: {name: '{module}.w', dtype: I32, constant: «1}}", "must be a list"),
+    ("scheme", "parts", "parts: {weight: {name: '{module}.w', dtype: U8, json: «text}}", "object"),
     # -- what a rule is about
     ("fact", "about", "about: «file", "did you mean `files`"),
     ("fact", "about", "about: «[files]", "must be text"),

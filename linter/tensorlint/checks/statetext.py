@@ -65,6 +65,11 @@ def _problem(view: View, module: Module, tensor: TensorInfo, wanted: JsonText) -
     for key, value in wanted.constants.items():
         if text.get(key) != value:
             return f"{key} is {_short(text.get(key))}, the tensors are those of {value}"
+    for key, values in wanted.known.items():
+        if key in text and text[key] not in values:
+            return f"{key} is {_short(text[key])}, not one of {', '.join(values)}"
+    if not wanted.shape:
+        return ""
     shape, block = text.get(wanted.shape), _positive(text.get(wanted.block))
     if (
         not isinstance(shape, list)

@@ -13,16 +13,17 @@ import numpy.typing as npt
 
 from ..dtypes import Encoding
 from .elements import Elements
-from .interface import CODES, COUNTED, UNPLACED, Bytes, Measures
+from .interface import CODES, COUNTED, SAMPLE, UNPLACED, Bytes, Measures
 from .nibbles import Nibbles
 from .ranges import number, ranges_of
+from .sample import sampled
 from .zeropages import ZeroRun, zero_pages
 
 # Bytes looked at together. Every pass but the first finds them in the processor's cache; and between two passes threads
 # wait for each other, for the interpreter's lock, so that fewer and longer ones are faster than what fits the L2 cache.
 BLOCK = 4 << 20
 _GLANCE = 256  # bytes
-_OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
+_OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages", SAMPLE})
 
 
 class CpuKernel:
@@ -44,7 +45,7 @@ class CpuKernel:
                 np.empty(min(len(data), BLOCK), np.uint8),
                 np.empty(min(len(data), BLOCK), np.bool_),
             )
-        found = _Tally()
+        found = _Tally(sample=sampled(data, encoding, at) if SAMPLE in words else None)
         for begin in range(0, len(data), BLOCK):
             block = data[begin : begin + BLOCK]
             if not words.isdisjoint(("uniform", "byte")):
@@ -87,6 +88,7 @@ class _Tally:
     lowest_byte: int = 255
     highest_byte: int = 0
     codes: npt.NDArray[np.intp] | None = None
+    sample: tuple[int, ...] | None = None
 
     def see(self, block: Elements | Nibbles, first: int, e: Encoding, words: frozenset[str], start: int) -> None:
         """Add a block that begins with pattern `first`, stored as number `start`."""
@@ -138,6 +140,7 @@ class _Tally:
             positions=self.positions,
             zero_run=run,
             codes=None if self.codes is None else tuple(self.codes.tolist()),
+            sample=self.sample,
         )
 
     def add(self, word: str, count: int, place: int) -> None:

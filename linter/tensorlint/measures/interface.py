@@ -17,7 +17,20 @@ import numpy.typing as npt
 from ..dtypes import Encoding
 from .zeropages import PAGE, ZeroRun
 
-__all__ = ["CODES", "COUNTED", "PAGE", "RUN", "UNPLACED", "WORDS", "Bytes", "Kernel", "Measures", "ZeroRun", "total"]
+__all__ = [
+    "CODES",
+    "COUNTED",
+    "PAGE",
+    "RUN",
+    "SAMPLE",
+    "UNPLACED",
+    "WORDS",
+    "Bytes",
+    "Kernel",
+    "Measures",
+    "ZeroRun",
+    "total",
+]
 
 # word -> what it counts or tells, for messages, `explain` and the rule language
 WORDS: dict[str, str] = {
@@ -43,6 +56,7 @@ COUNTED = ("nan", "inf", "zero", "negative", "subnormal", "ceiling", "below_ceil
 RUN = 4  # bytes of FP4 elements that `ceiling_runs` looks at together
 UNPLACED = frozenset({"ceiling", "below_ceiling", "ceiling_runs", "floor"})  # matter by their share, not their place
 CODES = "codes"  # asks for the histogram of bit patterns; not a word of the rule language
+SAMPLE = "sample"  # asks for the histogram of some bytes or of what floats begin with (`sample`); no word either
 
 
 @dataclass(frozen=True)
@@ -51,8 +65,9 @@ class Measures:
 
     `positions` gives for each counted word with a count above zero the index of its first element, except for
     those of UNPLACED; `codes` is the histogram of bit patterns where it was asked for and the encoding has at most 8
-    bits. Where `all_zero` is wanted and `zero` is not, zeros may
-    be left out of the count in any block that has another element: the tensor is zero where all elements were counted.
+    bits; `sample` is that of a few elements (see the module of that name). Where `all_zero` is wanted and `zero` not,
+    zeros may be left out of the count in any block that has another element: the tensor is zero where all elements
+    were counted.
     `lowest_byte` and `highest_byte` are equal where all bytes are; two different bytes are enough to set them apart.
     """
 
@@ -74,6 +89,7 @@ class Measures:
     positions: Mapping[str, int] = field(default_factory=dict)
     zero_run: ZeroRun | None = None
     codes: tuple[int, ...] | None = None
+    sample: tuple[int, ...] | None = None
 
     def __add__(self, other: Measures) -> Measures:
         # Nothing adds nothing, whatever was looked for in it.
@@ -84,9 +100,6 @@ class Measures:
         positions = dict(self.positions)
         for word, at in other.positions.items():
             positions[word] = min(at, positions.get(word, at))
-        codes = None
-        if self.codes is not None and other.codes is not None and len(self.codes) == len(other.codes):
-            codes = tuple(a + b for a, b in zip(self.codes, other.codes, strict=True))
         return Measures(
             self.count + other.count,
             self.nan + other.nan,
@@ -105,7 +118,8 @@ class Measures:
             highest_byte=max(self.highest_byte, other.highest_byte),
             positions=positions,
             zero_run=_joined(self.zero_run, other.zero_run),
-            codes=codes,
+            codes=_added(self.codes, other.codes),
+            sample=_added(self.sample, other.sample),
         )
 
     def value(self, word: str) -> float:
@@ -123,6 +137,13 @@ class Measures:
         if word == "smallest":
             return self.smallest if self.smallest != float("inf") else 0.0
         return float(getattr(self, word)) if word == "largest" else getattr(self, word)
+
+
+def _added(left: tuple[int, ...] | None, right: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The sum of two histograms; None where they do not go together."""
+    if left is None or right is None or len(left) != len(right):
+        return None
+    return tuple(map(int.__add__, left, right))
 
 
 def _joined(left: ZeroRun | None, right: ZeroRun | None) -> ZeroRun | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .interface import CODES, COUNTED, Measures
+from .interface import CODES, COUNTED, SAMPLE, Measures
 from .zeropages import Span, ZeroRun
 
 Saved = dict[str, Any]  # word -> what JSON can hold; `count` is always there
@@ -28,7 +28,7 @@ def save(measures: Measures, words: Iterable[str]) -> Saved:
             row["uniform"] = [measures.lowest_byte, measures.highest_byte]
         elif word == "zero_pages":
             row[word] = None if measures.zero_run is None else [list(span) for span in measures.zero_run.spans]
-        elif word in ("first", CODES, "smallest", "largest"):
+        elif word in ("first", CODES, SAMPLE, "smallest", "largest"):
             row[word] = getattr(measures, word)
     return row
 
@@ -51,7 +51,7 @@ def restore(saved: Mapping[str, Any]) -> Measures:
             fields[word] = float(value)
         elif word == "first":
             fields[word] = int(value[0]), float(value[1])
-        elif word == CODES and value is not None:
+        elif word in (CODES, SAMPLE) and value is not None:
             fields[word] = tuple(map(int, value))
     return Measures(**fields, positions=positions)
 

@@ -51,6 +51,7 @@ def check_scheme(top: Item, scheme: Scheme) -> None:
         if part.scales == name:
             fields["scales"].fail("a part does not scale itself")
         _check_packs(scheme, name, fields)
+        _check_integers(scheme, name, fields)
         _check_holds(part.dtypes, fields)
         _check_labels(fields)
     _check_symbols(keys, scheme)
@@ -76,6 +77,12 @@ def _check_packs(scheme: Scheme, name: str, fields: Mapping[str, Item]) -> None:
     for size in scheme.parts[name].packs:
         for symbol in sorted(size.symbols - known):
             fields["packs"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
+
+
+def _check_integers(scheme: Scheme, name: str, fields: Mapping[str, Item]) -> None:
+    known, integers = _used(scheme), scheme.parts[name].integers
+    for symbol in sorted(integers.bits.symbols - known) if integers is not None else ():
+        fields["integers"].fail_at(symbol, f"no shape uses the symbol `{symbol}`", suggest(symbol, known))
 
 
 def _check_holds(dtypes: Collection[str], fields: Mapping[str, Item]) -> None:

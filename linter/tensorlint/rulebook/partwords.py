@@ -57,6 +57,9 @@ def _shapes(part: Part) -> str:
     return "; ".join(f"{label} {' or '.join(rows)}" for label, rows in labelled.items())
 
 
+_FEW = 16  # values of a table that are shown
+
+
 def sizes(scheme: Scheme) -> Iterator[str]:
     """What one scale covers, how scales lie, and what the symbols of shapes mean."""
     covers: dict[str, list[str]] = {}
@@ -142,6 +145,12 @@ def values(scheme: Scheme) -> Iterator[tuple[str, ...]]:
             rules.append(
                 f"the shape before packing, of which a row makes {' or '.join(s.text for s in part.packs)} words"
             )
+        if part.integers is not None:
+            sign = "signed" if part.integers.signed else "unsigned"
+            rules.append(f"{sign} integers of {part.integers.bits.text} bits, packed")
+        if part.constant:
+            few = ", ".join(f"{value:.4g}" for value in part.constant[:_FEW])
+            rules.append(f"the same in every file ({few}{', ...' if len(part.constant) > _FEW else ''})")
         if not part.telling:
             rules.append("no sign of the format alone: other tensors have such names, too")
         if part.scales:
@@ -156,10 +165,14 @@ def _of_json(part: Part) -> Iterator[str]:
     """What JSON text in a tensor says."""
     if part.json is None:
         return
+    if not part.json.shape:
+        yield "JSON"
+        return
     yield f"JSON with the shape of the weight ({part.json.shape}) and the values per scale ({part.json.block})"
     if part.json.nested_block:
         yield f"where scales are quantized, how many share one ({part.json.nested_block})"
     yield from (f"{key} is {value}" for key, value in part.json.constants.items())
+    yield from (f"{key} is one of {', '.join(values)}" for key, values in part.json.known.items() if len(values) > 1)
 
 
 def _of_codes(part: Part) -> Iterator[str]:

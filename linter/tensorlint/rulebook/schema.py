@@ -188,7 +188,8 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
         "sign": one_of(SIGNS), "convention": one_of(CONVENTIONS), "needed": one_of(NEEDED), "scales": _TEXT,
         "kind": one_of(KINDS), "finite": _FLAG, "order": one_of(ORDERS),
         "texts": some(_TEXT), "opposes": _TEXT, "formula": _TEXT, "telling": _FLAG,
-        "packs": dims,
+        "packs": dims, "integers": table({"bits": {"type": ["string", "integer"]}, "signed": _FLAG}, ("bits",)),
+        "constant": {"type": "array", "items": {"type": "number"}},
         "codes": table(
             {
                 "bits": {"type": ["string", "integer"]}, "middle": one_of(MIDDLES), "less": {"type": "object"},

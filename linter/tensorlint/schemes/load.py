@@ -17,6 +17,7 @@ from .model import (
     Codes,
     Decoding,
     Description,
+    Integers,
     JsonText,
     Part,
     Scheme,
@@ -53,6 +54,8 @@ PART_KEYS = {
     "formula",
     "telling",
     "packs",
+    "integers",
+    "constant",
 }
 PART_REQUIRED = ("name", "dtype")
 DESCRIBED_KEYS = ("key", "field", "values")
@@ -144,6 +147,8 @@ def _part(name: str, item: Item) -> Part:
         formula=keys["formula"].string("`formula`") if "formula" in keys else "",
         telling=keys["telling"].boolean("`telling`") if "telling" in keys else True,
         packs=_shape(keys["packs"]) if "packs" in keys else (),
+        integers=_integers(keys["integers"]) if "integers" in keys else None,
+        constant=_numbers(keys["constant"]) if "constant" in keys else (),
     )
 
 
@@ -169,21 +174,39 @@ def _codes(item: Item) -> Codes:
     )
 
 
+def _numbers(item: Item) -> tuple[float, ...]:
+    return tuple(float(one.number("a value")) for one in item.sequence("`constant`"))
+
+
+def _integers(item: Item) -> Integers:
+    """`{bits: b, signed: true}`."""
+    keys = item.mapping("`integers`", ("bits", "signed"), ("bits",), hint="such as {bits: 4}")
+    return Integers(_dim(keys["bits"]), keys["signed"].boolean("`signed`") if "signed" in keys else False)
+
+
 def _json(item: Item) -> JsonText:
-    """`{shape: KEY, block: KEY, nested_block: KEY, bits: 4, constants: {KEY: VALUE}}`."""
-    keys = item.mapping("`json`", ("shape", "block", "nested_block", "bits", "constants"))
+    """`{shape: KEY, block: KEY, nested_block: KEY, bits: 4, constants: {KEY: VALUE}, known: {KEY: [VALUE, VALUE]}}`.
+
+    `object` is any JSON object.
+    """
+    if not item.is_map:
+        item.word("a kind of JSON", ("object",))
+        return JsonText()
+    keys = item.mapping("`json`", ("shape", "block", "nested_block", "bits", "constants", "known"))
     for key in ("shape", "block", "bits"):
         if key not in keys:
             item.fail(
                 f"`json` has no `{key}`", "it names the keys of the text: {shape: shape, block: blocksize, bits: 4}"
             )
     constants = keys["constants"].mapping("`constants`") if "constants" in keys else {}
+    known = keys["known"].mapping("`known`") if "known" in keys else {}
     return JsonText(
         keys["shape"].string("`shape`"),
         keys["block"].string("`block`"),
         keys["nested_block"].string("`nested_block`") if "nested_block" in keys else "",
         keys["bits"].whole("`bits`", 1, 32),
         {name: value.string("a constant") for name, value in constants.items()},
+        {name: value.strings("values") for name, value in known.items()},
     )
 
 

@@ -72,14 +72,16 @@ MIDDLES = ("half", "zero")
 class JsonText:
     """JSON text in a tensor: the keys that state the shape, values per scale, and scales per nested scale.
 
-    `bits` is the width of one value in the weight; `constants` are keys with the only value they may have.
+    `bits` is the width of one value in the weight; `constants` are keys with the only value they may have; `known` are
+    keys with all that readers know for them, if they are there. Without a `shape` nothing else is compared.
     """
 
-    shape: str
-    block: str
-    nested_block: str
-    bits: int
-    constants: Mapping[str, str]
+    shape: str = ""
+    block: str = ""
+    nested_block: str = ""
+    bits: int = 0
+    constants: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,23 @@ class Codes:
 
 
 @dataclass(frozen=True)
+class Integers:
+    """What bytes that are not looked at one by one hold: whole numbers of so many bits, packed in any order."""
+
+    bits: Dim
+    signed: bool = False
+
+
+@dataclass(frozen=True)
 class Part:
     """One tensor of a scheme.
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
     together (all modules of a kind or none), set (all such parts of a module or none) or never; `order` says how
-    codes of less than a byte are packed; `codes` what packed zero points hold; `texts` the only texts that a marker
-    may be; `opposes` names the part whose values have the other sign; `formula` says of which numbers exporters make
-    its values.
+    codes of less than a byte are packed; `codes` what packed zero points hold; `integers` what raw bytes of a weight
+    hold; `constant` the values that are the same in every file; `texts` the only texts that a marker may be; `opposes`
+    names the part whose values have the other sign; `formula` says of which numbers exporters make its values.
     """
 
     name: str
@@ -129,6 +139,8 @@ class Part:
     formula: str = ""
     telling: bool = True
     packs: Shape = ()
+    integers: Integers | None = None
+    constant: tuple[float, ...] = ()
 
     def encoding(self, dtype: str) -> Encoding:
         """How its elements are read when it is stored under `dtype`; what it holds is said of its own dtypes only."""

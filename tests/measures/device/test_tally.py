@@ -19,9 +19,11 @@ from tensorlint.dtypes import ENCODINGS, Encoding
 from tensorlint.measures import zeropages
 from tensorlint.measures.cpu import CpuKernel
 from tensorlint.measures.device import tally as tallying
+from tensorlint.measures.device.kernel import sampled
 from tensorlint.measures.device.pages import place, room
 from tensorlint.measures.device.tally import Tally
-from tensorlint.measures.interface import WORDS, Measures
+from tensorlint.measures.interface import SAMPLE, WORDS, Measures
+from tensorlint.measures.sample import STRIDE
 
 ZERO_PAGES = frozenset({"zero_pages"})
 EACH = pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=lambda e: e.name)
@@ -172,3 +174,13 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.M
     monkeypatch.setattr(tallying, "measure", broken)
     with pytest.raises(RuntimeError, match="assert"):
         measure(torch.device("cpu"), bytes(1 << 20), ENCODINGS["e4m3"])
+
+
+@pytest.mark.parametrize("name", ["fp4", "e4m3", "raw", "f16", "bf16", "f32"])
+@pytest.mark.parametrize("at", [0, 1 << 16, STRIDE - 64])
+def test_the_sample_of_pieces_with_many_strides_is_that_of_the_host(name: str, at: int) -> None:
+    content = np.random.default_rng(0).integers(0, 256, 3 * STRIDE + 1024).astype(np.uint8)
+    for data in (content, content[:STRIDE], content[:64]):
+        counts = sampled(torch.from_numpy(data), ENCODINGS[name], at)
+        found = CpuKernel().measure(data, ENCODINGS[name], frozenset({SAMPLE}), at, 0)
+        assert tuple(counts.tolist()) == found.sample

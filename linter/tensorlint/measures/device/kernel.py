@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import torch
 
 from ...dtypes import Encoding
-from ..interface import COUNTED, RUN, UNPLACED
+from ..interface import COUNTED, RUN, SAMPLE, UNPLACED
 from ..ranges import Range, number, ranges_of
+from ..sample import BINS, STRIDE, TAKEN, pieces
 
 NOTHING = (1 << 63) - 1  # in `least`: no such element
-_OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages"})
+_OF_BYTES = frozenset({"count", "uniform", "byte", "zero_pages", SAMPLE})
 _ROW = 1024  # elements counted together; the first place is looked for in one row only
 
 
@@ -61,6 +62,20 @@ def _ceiling_runs(data: Any) -> Any:
     if whole.storage_offset() % RUN:
         whole = whole.clone()
     return ((whole.view(torch.int32) & 0x77777777) == 0x77777777).sum() * (2 * RUN)
+
+
+def sampled(data: Any, e: Encoding, at: int) -> Any:
+    """The histogram of a few of the whole elements from byte `at` of the tensor on (see `..sample`)."""
+    first, rest = pieces(len(data), at)
+    strides = data[rest]
+    even = len(strides) // STRIDE * STRIDE
+    cut = strides[:even].view(-1, STRIDE)[:, :TAKEN].reshape(-1)
+    some = torch.cat([data[first], cut, strides[even : even + TAKEN]])
+    if e.bits > 8:
+        some = some.view({16: torch.int16, 32: torch.int32}[e.bits]) >> (e.bits - 9) & (BINS - 1)
+    counts = torch.zeros(BINS, dtype=torch.int64, device=data.device)
+    # Unlike torch.bincount this does not wait for the device.
+    return counts.scatter_add_(0, some.to(torch.int64), torch.ones_like(some, dtype=torch.int64))
 
 
 def _codes(data: Any, e: Encoding) -> list[Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from ...dtypes import Encoding
-from ..interface import CODES, COUNTED, Measures
+from ..interface import CODES, COUNTED, SAMPLE, Measures
 from ..ranges import number
-from .kernel import NOTHING, extremes, measure
+from ..sample import is_sampled
+from .kernel import NOTHING, extremes, measure, sampled
 from .pages import PageScan, Placed
 
 _LEAST_STEP = 1 << 16  # bytes; a device without room for so little has no room at all
@@ -33,6 +34,8 @@ class Tally:
         self._sums: Any = None
         self._least: Any = None
         self._codes: Any = None
+        self._sampled = SAMPLE in words and is_sampled(encoding)
+        self._sample: Any = None
 
     def add(self, piece: Placed) -> None:
         """Add bytes. The device is not waited for: they must stay where they are until it has done its work."""
@@ -61,6 +64,7 @@ class Tally:
         codes = None
         if CODES in self._words and self._encoding.kind != "raw" and self._encoding.bits in (4, 8):
             codes = torch.bincount(data, minlength=256)
+        sample = sampled(data, self._encoding, start * self._width) if self._sampled else None
         sums, least = self._sums, self._least
         for numbers in found:
             self._names = tuple(numbers.sums), tuple(numbers.least)
@@ -73,6 +77,7 @@ class Tally:
         # Nothing was kept so far, so that a piece can be taken again after running out of memory.
         self._sums, self._least = sums, least
         self._codes = codes if self._codes is None else self._codes + codes
+        self._sample = sample if self._sample is None else self._sample + sample
 
     def measures(self) -> Measures:
         """What was added up; waits for the device."""
@@ -92,7 +97,9 @@ class Tally:
         if "first" in least:
             pattern = least["first"] & ((1 << max(8, self._encoding.bits)) - 1)
             found["first"] = (0, number(self._encoding, pattern))
-        return Measures(whole * 8 // self._encoding.bits, zero_run=run, codes=self._histogram(), **found)
+        sample = tuple(self._sample.tolist()) if self._sample is not None else None
+        count = whole * 8 // self._encoding.bits
+        return Measures(count, zero_run=run, codes=self._histogram(), sample=sample, **found)
 
     def _histogram(self) -> tuple[int, ...] | None:
         if self._codes is None:

@@ -18,6 +18,7 @@ from tensorlint.schemes.model import (
     Codes,
     Decoding,
     Description,
+    Integers,
     JsonText,
     Part,
     Scheme,
@@ -58,6 +59,7 @@ parts:
     shape: ["ceil(K*b/32)", N]
     holds: {I32: raw, U8: int8}
     packs: [K, N]
+    integers: {bits: b, signed: true}
     order: high-first
     formula: amax / 127
     telling: false
@@ -81,6 +83,7 @@ parts:
     name: "{module}.own"
     dtype: F32
     kind: table
+    constant: [-1, 0.5]
   state:
     name: "{module}.state"
     dtype: U8
@@ -88,7 +91,7 @@ parts:
   marker:
     name: "{module}.marker"
     dtype: U8
-    texts: [yes, no]
+    texts: [first, second]
     json: object
 """
     + EXAMPLES
@@ -131,6 +134,7 @@ def test_every_key_of_a_part_ends_up_where_it_belongs() -> None:
     assert (weight.shapes, weight.labels) == (((dim("ceil(K*b/32)"), dim("N")),), ("",))
     assert weight.holds == {"I32": "raw", "U8": "int8"}
     assert (weight.encoding("U8").name, weight.encoding("F16")) == ("int8", encoding_of("F16"))
+    assert weight.integers == Integers(dim("b"), True)
     assert (weight.packs, weight.order) == ((dim("K"), dim("N")), "high-first")
     assert (weight.formula, weight.telling) == ("amax / 127", False)
     assert (weight.sign, weight.convention, weight.needed, weight.scales) == ("positive", None, "always", None)
@@ -148,10 +152,11 @@ def test_every_key_of_a_part_ends_up_where_it_belongs() -> None:
     assert (zero_point.holds, zero_point.encoding("I32").name) == ({"*": "raw"}, "raw")
     assert zero_point.codes == Codes(dim("b"), "half", {"": 1, "v2": 0}, ("p",))
     assert (parts["own"].kind, parts["own"].shapes, parts["own"].labels) == ("table", (), ())
+    assert (parts["own"].constant, weight.constant, scale.integers) == ((-1.0, 0.5), (), None)
     state, marker = parts["state"], parts["marker"]
     known = {"dtype": ("bf16", "f16")}
     assert state.json == JsonText("shape", "blocksize", "nested", 32, {"type": "nf4"}, known)
-    assert (marker.json, marker.texts, marker.kind) == (JsonText(), ("yes", "no"), "marker")
+    assert (marker.json, marker.texts, marker.kind) == (JsonText(), ("first", "second"), "marker")
 
 
 def test_the_full_file_has_every_key_of_a_part() -> None:

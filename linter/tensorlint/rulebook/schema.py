@@ -199,7 +199,7 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
     }  # fmt: skip
     symbol = table(
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-         "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG}
+         "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG, "strict": _FLAG}
     )  # fmt: skip
     stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
     types = {

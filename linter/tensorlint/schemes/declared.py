@@ -13,6 +13,7 @@ from .matching import Matcher, matcher
 from .model import Scheme
 from .spelling import is_null, stated, values
 
+SIZES = frozenset({"group_size", "bits", "block_rows", "block_cols"})  # what shapes tell too
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
 
 
@@ -251,3 +252,9 @@ def allows(scheme: Scheme, values: Mapping[str, Any]) -> bool:
         all(field not in values or values[field] in allowed for field, allowed in alternative.items())
         for alternative in scheme.declared
     )
+
+
+def without_sizes(scheme: Scheme, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Declared values but for those that the scheme's shapes tell: these are compared as numbers, not as words."""
+    sizes = {s.declared for s in scheme.symbols.values() if s.declared}
+    return {k: v for k, v in values.items() if k not in sizes}

@@ -55,6 +55,7 @@ PART_KEYS = {
     "packs",
 }
 PART_REQUIRED = ("name", "dtype")
+SYMBOL_KEYS = ("usual", "declared", "uniform", "strict")
 DESCRIBED_KEYS = ("key", "field", "values")
 _MODULE = "{module}"
 
@@ -228,7 +229,7 @@ def _dim(item: Item) -> Dim:
 
 
 def _symbol(name: str, item: Item) -> Symbol:
-    keys = item.mapping(f"symbol `{name}`", {"usual", "declared", "uniform"})
+    keys = item.mapping(f"symbol `{name}`", SYMBOL_KEYS)
     usual: list[int] = []
     for one in keys["usual"].sequence("`usual`") if "usual" in keys else []:
         value = one.number("a value")
@@ -240,6 +241,7 @@ def _symbol(name: str, item: Item) -> Symbol:
         tuple(usual),
         keys["declared"].word("a declared field", DECLARED_FIELDS) if "declared" in keys else None,
         keys["uniform"].boolean("`uniform`") if "uniform" in keys else False,
+        keys["strict"].boolean("`strict`") if "strict" in keys else False,
     )
 
 

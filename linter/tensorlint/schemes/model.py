@@ -143,13 +143,14 @@ class Symbol:
     """A free parameter of a scheme's shapes.
 
     `usual` are the values tried, in order; `declared` names the declared field that states it; `uniform` says that
-    all modules of a checkpoint share it.
+    all modules of a checkpoint share it; `strict` that no other than the first one is meant where that is declared.
     """
 
     name: str
     usual: tuple[int, ...]
     declared: str | None = None
     uniform: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ appear is a candidate at a cost (`candidates`), siblings and the configuration v
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from .model import Scheme
 from .module import Module, Recognised, Unknown
 from .shapes import solve
 from .voting import choose
+from .widths import NO_WIDTHS, Widths
 
 
 class Recogniser:
@@ -33,13 +34,28 @@ class Recogniser:
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
         self._candidates = Candidates(self.schemes, self._hints)
 
-    def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
-        """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
+    def recognise(
+        self,
+        tensors: Mapping[str, TensorInfo],
+        declared: Declaration | None,
+        beside: Sequence[Declaration] = (),
+        widths: Widths | None = None,
+    ) -> Recognised:
+        """Sort every tensor into modules.
+
+        `declared` says what damaged modules are, settles ties and preferred values of symbols; declarations `beside`
+        it state values that it does not; `widths` are the sizes of the architecture.
+        """
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
             modules.extend(_take_companions(scheme, groups, self._candidates))
-        candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
+        candidates = {
+            name: self._candidates.of(
+                group, name, declared, beside, widths.of(name, groups) if widths is not None else NO_WIDTHS
+            )
+            for name, group in groups.items()
+        }
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
         loose: list[TensorInfo] = []

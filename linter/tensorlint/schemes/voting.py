@@ -1,18 +1,21 @@
 """Which of its candidates a module is.
 
-A perfect match decides by itself; an imperfect one is decided together with the votes of its siblings (same role in
-other layers and experts), of the rest of the checkpoint, and of the configuration. Where two schemes stay equal, both
-are named.
+An exporter's bug hits every module alike: what it leaves may fit another scheme by accident, and no sibling knows
+better. So the declared scheme comes first: a module that has its parts is that scheme, with whatever defects, unless
+another scheme explains everything and this one would need several. Where nothing is declared, a perfect match decides
+by itself; an imperfect one is decided together with the votes of its siblings (same role in other layers and experts)
+and of the rest of the checkpoint. Where two schemes stay equal, both are named.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..names import pattern_of
 from .candidates import Match
 from .declared import Declaration, allows
+from .grouping import TELLING_DTYPES
 from .model import Scheme
 
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
@@ -31,21 +34,38 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
     total: Counter[str] = Counter()
     siblings = Counter(map(pattern_of, candidates))
     undecided: list[str] = []
+
+    def settle(name: str, best: Match, equals: tuple[str, ...]) -> None:
+        chosen[name] = (best, equals)
+        by_pattern[pattern_of(name)][best.scheme.name] += 1
+        if best.scheme.quantized:
+            total[best.scheme.name] += 1
+
+    contested: dict[str, tuple[Match, tuple[str, ...], Match]] = {}  # may be damaged modules of the declared scheme
     for name, matches in candidates.items():
         perfect = [m for m in matches if m.perfect and (not m.scheme.weak or _promised(m.scheme, name, declared))]
         best, equals = _prefer(perfect, name, declared)
-        if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
-            chosen[name] = (best, equals)
-            by_pattern[pattern_of(name)][best.scheme.name] += 1
-            if best.scheme.quantized:
-                total[best.scheme.name] += 1
+        meant = _damaged_instead(best, matches, name, declared) if best is not None else None
+        if best is not None and meant is not None:
+            contested[name] = (best, equals, meant)
+        elif best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
+            settle(name, best, equals)
         elif matches:
             undecided.append(name)
+    if _other_layout(contested.values()) and not any(_meant(candidates[n], n, declared) for n in undecided):
+        for name, (best, equals, _) in contested.items():
+            settle(name, best, equals)
+    else:
+        undecided.extend(contested)
     _reconsider(chosen, candidates, by_pattern, total, declared)
     favourite = total.most_common(1)[0][0] if total else ""
     for name in undecided:
         votes = by_pattern.get(pattern_of(name), Counter())
         sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
+        means = _meant(candidates[name], name, declared)
+        if means and not (favourite and _foreign(favourite, candidates[name], name, declared)):
+            chosen[name] = _most_likely(means, sibling, favourite)
+            continue
         scored = []
         for match in candidates[name]:
             score = match.cost + _WEAK * match.scheme.weak
@@ -61,6 +81,65 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
         rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + _EQUAL and m.scheme.quantized)
         chosen[name] = (best, rivals)
     return chosen
+
+
+def _meant(matches: Iterable[Match], name: str, declared: Declaration | None) -> list[Match]:
+    """The candidates that the declaration means, where the tensors of the module say that it is quantized at all."""
+    return [m for m in matches if m.evident and m.scheme.quantized and _promised(m.scheme, name, declared)]
+
+
+def _damaged_instead(best: Match, matches: Iterable[Match], name: str, declared: Declaration | None) -> Match | None:
+    """A module of the declared scheme which one kind of damage made fit `best`, that is not declared; or None.
+
+    One part in another form is damage, and so are several of another dtype beside a sound weight; a part that has
+    nothing of its own form left, or tensors that only the other scheme explains, are not, and neither is a dtype of the
+    weight that says what it holds.
+    """
+    if declared is None or not best.scheme.quantized or _promised(best.scheme, name, declared):
+        return None
+    meant = min(_meant(matches, name, declared), key=lambda m: m.cost, default=None)
+    if meant is None or not meant.problems or len(meant.left_over) > len(best.left_over):
+        return None
+    strategy = declared.expect(name).values.get("strategy")
+    if strategy and any(label != strategy for part, label in meant.labels.items() if _scales_weight(meant, part)):
+        return None
+    wrong = {p.part for p in meant.problems}
+    if len(wrong) < len(meant.problems) or (len(wrong) > 1 and any(p.kind != "dtype" for p in meant.problems)):
+        return None
+    weight = next((p for p in meant.problems if p.part == "weight"), None)
+    if weight is None:
+        return meant
+    telling = weight.kind == "dtype" and str(weight.detail.get("found")).startswith(TELLING_DTYPES)
+    return meant if len(wrong) == 1 and not telling else None
+
+
+def _scales_weight(match: Match, part: str) -> bool:
+    return match.scheme.parts[part].scales == "weight"
+
+
+def _other_layout(contested: Collection[tuple[Match, tuple[str, ...], Match]]) -> bool:
+    """Whether all these modules have one other scheme of the same tensors, whose weights are only laid out otherwise.
+
+    Damage fits other schemes by accident, where a matrix is square or a size is even: not everywhere.
+    """
+    shapes = [[(p.kind, p.part) for p in meant.problems] == [("shape", "weight")] for _, _, meant in contested]
+    return all(shapes) and len({best.scheme.name for best, _, _ in contested}) == 1
+
+
+def _foreign(favourite: str, matches: Iterable[Match], name: str, declared: Declaration | None) -> bool:
+    """Whether sound modules of a scheme that is not declared say that the declaration is wrong about this one too."""
+    found = next((m for m in matches if m.scheme.name == favourite), None)
+    return found is not None and not _promised(found.scheme, name, declared)
+
+
+def _most_likely(meant: list[Match], sibling: str, favourite: str) -> tuple[Match, tuple[str, ...]]:
+    """Of the schemes that a declaration means that of the siblings, or of most modules, or the cheapest."""
+
+    def rank(match: Match) -> tuple[bool, bool, float]:
+        return match.scheme.name != sibling, match.scheme.name != favourite, match.cost
+
+    best = min(meant, key=rank)
+    return best, tuple(m.scheme.name for m in meant if m is not best and rank(m) == rank(best))
 
 
 def _reconsider(

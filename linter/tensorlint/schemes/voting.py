@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from math import prod
 
 from ..names import pattern_of
 from .candidates import Match
@@ -122,8 +123,20 @@ def _other_layout(contested: Collection[tuple[Match, tuple[str, ...], Match]]) -
 
     Damage fits other schemes by accident, where a matrix is square or a size is even: not everywhere.
     """
-    shapes = [[(p.kind, p.part) for p in meant.problems] == [("shape", "weight")] for _, _, meant in contested]
-    return all(shapes) and len({best.scheme.name for best, _, _ in contested}) == 1
+    return len({best.scheme.name for best, _, _ in contested}) == 1 and all(_laid_out(m) for _, _, m in contested)
+
+
+def _laid_out(meant: Match) -> bool:
+    """Whether nothing is wrong but the shape of the weight, and that not for want of a part of its codes."""
+    if [(p.kind, p.part) for p in meant.problems] != [("shape", "weight")]:
+        return False
+    (problem,) = meant.problems
+    weight, env = meant.scheme.parts["weight"], problem.detail.get("env", {})
+    wanted = [
+        tuple(one.value(env) for one in shape) for shape in weight.shapes if all(d.symbols <= env.keys() for d in shape)
+    ]
+    whole = [prod(s for s in sizes if s is not None) for sizes in wanted if None not in sizes]
+    return not whole or prod(problem.detail["found"]) in whole
 
 
 def _foreign(favourite: str, matches: Iterable[Match], name: str, declared: Declaration | None) -> bool:
@@ -228,9 +241,10 @@ def _prefer(perfect: list[Match], name: str, declared: Declaration | None) -> tu
         return (perfect[0] if perfect else None), ()
     expected = declared.expect(name) if declared is not None else None
 
-    def rank(match: Match) -> tuple[int, int, float]:
+    def rank(match: Match) -> tuple[int, int, int, float]:
         fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
-        return (len(match.left_over), -int(fits), match.cost)
+        own = declared is not None and any(declared.method in way["method"] for way in match.scheme.declared)
+        return (len(match.left_over), -int(fits), -int(own), match.cost)
 
     best = min(perfect, key=rank)
     return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))

@@ -42,6 +42,8 @@ class Widths:
             if size.symbols <= counted.keys() and (rows := size.value(counted))
         }
         self._inputs = _inputs(anatomy)
+        narrow = anatomy.count(config, "embedding_width") is not None
+        self._ends = frozenset(name for end in ("embedding", "head") for name in anatomy.ends(end) if not narrow)
 
     def of(self, module: str, groups: Mapping[str, Group]) -> Env:
         """What is known of a module, alike for all modules of a name pattern; `groups` are the tensors of all."""
@@ -54,8 +56,10 @@ class Widths:
         return found
 
     def _of(self, module: str, pattern: str, groups: Mapping[str, Group]) -> Env:
-        inside = any(pattern.startswith(f"{prefix}.*.") for prefix in self._anatomy.layers)
         roles = self._anatomy.roles(module)
+        if self._anatomy.canonical(module) in self._ends:
+            return {"K": self._hidden}
+        inside = any(pattern.startswith(f"{prefix}.*.") for prefix in self._anatomy.layers)
         if not inside or "norm" in roles or "vision" in roles or "mtp" in roles:
             return NO_WIDTHS
         if "reads" in roles:

@@ -9,6 +9,7 @@ from typing import Any
 from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact, FactKind
 from ..names import lineage
+from ..schemes.declared import Declaration
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
 from ..schemes.shapes import Env, show
@@ -23,6 +24,10 @@ STATES: Mapping[str, FactKind] = {
     ),
     "activations-undeclared": FactKind(
         "Activation settings are declared, but no module has the scale for them.", ("part", "modules", "where")
+    ),
+    "part-nowhere": FactKind(
+        "At least one module must have a part by what is declared, and none has it.",
+        ("part", "modules", "where", "declared"),
     ),
     "wrong-dtype": FactKind(
         "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
@@ -76,6 +81,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
     yield from _together(view, renamed, known)
     yield from _sets(view, renamed, known)
+    yield from _nowhere(view)
     yield from _leaked(view, renamed)
     yield from _alone(view)
     for unknown in view.recognised.unknown:
@@ -288,6 +294,24 @@ def _sets(view: View, renamed: Renamed, known: frozenset[str]) -> Iterator[Fact]
                 yield _missing(view, renamed, module, part)
 
 
+def _nowhere(view: View) -> Iterator[Fact]:
+    """Parts that exporters leave to some modules, and fold into the layers before others, which no module has."""
+    main = view.declared.main
+    if main is None or not view.checkpoint.whole:
+        return
+    for part, conditions in main.dialect.somewhere.items():
+        able = [m for m in view.quantized if part in m.scheme.parts and _declared_so(main, m, conditions)]
+        if able and not any(part in module.parts for module in view.quantized):
+            declared = ", ".join(str(main.expect(able[0].name).values.get(field)) for field in conditions)
+            values = {"part": part, "modules": len(able), "where": main.where, "declared": declared}
+            yield Fact("part-nowhere", _file(able[0]), _any_tensor(able[0]), values=values)
+
+
+def _declared_so(main: Declaration, module: Module, conditions: Mapping[str, tuple[Any, ...]]) -> bool:
+    expected = main.expect(module.name)
+    return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
+
+
 def _declared_static(view: View, module: Module) -> str:
     """`exact` when a trusted declaration says that activation scales are stored, `loose` when another does."""
     main = view.declared.main
@@ -303,10 +327,7 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
     """Whether the exporters of the declared method write this part for every module like this one."""
     main = view.declared.main
     conditions = main.dialect.stores.get(part_name) if main is not None else None
-    if main is None or conditions is None:
-        return False
-    expected = main.expect(module.name)
-    return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
+    return main is not None and conditions is not None and _declared_so(main, module, conditions)
 
 
 def _first_alternative(module: Module, part_name: str) -> bool:

@@ -211,7 +211,9 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
         "written_by": some(_TEXT),
         "untold": some(_TEXT),
         "beside": _TEXT,
-        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT}, load.DESCRIBED_KEYS),
+        "described": table(
+            {"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT, "parts": _TEXT}, load.DESCRIBED_KEYS
+        ),
         "bad": _damages(),
         **dict.fromkeys(load.FLAGS, _FLAG),
     }
@@ -241,7 +243,7 @@ def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
         "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
         **{k: table({f: some(_TEXT) for f in words}) for k, words in SPELLINGS.items()},
         **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(STYLES))),
-        **dict.fromkeys(("marks", "unfinished", "mixed"), some(_TEXT)),
+        **dict.fromkeys(("marks", "unfinished", "mixed", "beside"), some(_TEXT)),
         "lists": one_of(LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,

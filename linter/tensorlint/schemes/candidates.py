@@ -45,6 +45,7 @@ class Match:
     problems: tuple[Problem, ...]
     left_over: tuple[str, ...]  # suffixes
     evident: bool = True
+    hints: bool = False  # whether what is left over hints at quantization
 
     @property
     def perfect(self) -> bool:
@@ -164,7 +165,8 @@ def match(
     solution = _solved(scheme, present, wanted, fixed or {}, widths)
     cost += _SHAPE * len(solution.misfits)
     left = [s for s in group if s not in parts and s not in _BIASES]
-    cost += sum(_LEFT_OVER if hints.at(s, group[s]) else _HARMLESS for s in left)
+    hinting = [s for s in left if hints.at(s, group[s])]
+    cost += _LEFT_OVER * len(hinting) + _HARMLESS * (len(left) - len(hinting))
     evident = _evident(scheme, present)
     sound = len(present) - len({*wrong, *solution.misfits})
     if cost >= _HOPELESS + _OUTWEIGHS * max(sound - _FEW, 0) and not (meant and evident):
@@ -172,7 +174,7 @@ def match(
     labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
     problems = problems_of(scheme, present, solution)
     pairs = tuple((parts[s].name, s) for s in group if s in parts)
-    return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident)
+    return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident, bool(hinting))
 
 
 def _solved(

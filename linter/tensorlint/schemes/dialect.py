@@ -53,7 +53,9 @@ class Dialect:
     holds settings under module names (or false for a module that is not quantized). `activations` gives the activation
     scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation
     settings that do not hold. `marks` are keys that only some methods' declarations have; `stores` names the parts that
-    every module has whose declared fields have these values (a field that is not stated does not count). `unfinished`
+    every module has whose declared fields have these values (a field that is not stated does not count), and
+    `somewhere` those that at least one of them has; `beside` are methods of declarations of the same weights in other
+    files, in other words. `unfinished`
     are the values of `status` before the weights are stored as declared; `mixed` is the `format` of a declaration whose
     groups have formats of their own; `powers_of_two` names the parts whose values are that under a word of
     `scale_format`.
@@ -77,6 +79,8 @@ class Dialect:
     activations: Mapping[str, str]
     marks: tuple[str, ...]
     stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    somewhere: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    beside: tuple[str, ...]
     unfinished: tuple[str, ...]
     mixed: tuple[str, ...]
     powers_of_two: Mapping[str, tuple[str, ...]]
@@ -87,7 +91,7 @@ class Dialect:
 KEYS = {
     "summary", "method", "places", "fields", "group", "module", "targets", "matching", "loose", "lists", "overrides",
     "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed",
-    "powers_of_two", "see",
+    "powers_of_two", "somewhere", "beside", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
 SPELLINGS: Mapping[str, Collection[str]] = {"fields": FIELDS, "group": GROUP, "module": MODULE}
@@ -136,7 +140,9 @@ def load_dialect(top: Item, name: str) -> Dialect:
         trust_activations=flag("trust_activations", True),
         activations=activations,
         marks=texts("marks"),
-        stores=_stores(keys["stores"]) if "stores" in keys else {},
+        stores=_stores(keys["stores"], "stores") if "stores" in keys else {},
+        somewhere=_stores(keys["somewhere"], "somewhere") if "somewhere" in keys else {},
+        beside=texts("beside"),
         unfinished=texts("unfinished"),
         mixed=texts("mixed"),
         powers_of_two=_powers(keys["powers_of_two"]) if "powers_of_two" in keys else {},
@@ -149,9 +155,9 @@ def _powers(item: Item) -> dict[str, tuple[str, ...]]:
     return {word: tuple(part.word("a part", PART_KINDS) for part in parts.one_or_more()) for word, parts in rows}
 
 
-def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
+def _stores(item: Item, key: str) -> dict[str, dict[str, tuple[Any, ...]]]:
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for part, row in item.mapping("`stores`").items():
+    for part, row in item.mapping(f"`{key}`").items():
         if not row.is_map:
             row.word("`always` or conditions", ("always",))
             found[part] = {}

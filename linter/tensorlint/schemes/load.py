@@ -94,13 +94,17 @@ def load_scheme(top: Item, name: str) -> Scheme:
 
 def _description(item: Item) -> Description:
     hint = "key: a name, field: of the JSON under it, values: what it may be"
-    keys = item.mapping("`described`", (*DESCRIBED_KEYS, "list"), DESCRIBED_KEYS, hint=hint)
+    keys = item.mapping("`described`", (*DESCRIBED_KEYS, "list", "parts"), DESCRIBED_KEYS, hint=hint)
     template = keys["key"].string("`key`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
         keys["key"].fail("a key begins with `{module}`, and that only once", 'such as "{module}.weight"')
     listed = keys["list"].string("`list`") if "list" in keys else ""
     return Description(
-        template[len(_MODULE) :], keys["field"].string("`field`"), keys["values"].strings("`values`"), listed
+        template[len(_MODULE) :],
+        keys["field"].string("`field`"),
+        keys["values"].strings("`values`"),
+        listed,
+        keys["parts"].string("`parts`") if "parts" in keys else "",
     )
 
 

@@ -157,13 +157,15 @@ class Symbol:
 class Description:
     """What the metadata must hold for a module: JSON under its name and `suffix`, with `field` one of `values`.
 
-    `listed` is the key of a JSON list that must have the name too; empty where there is none.
+    `listed` is the key of a JSON list that must have the name too, `parts` that of a list, in the JSON itself, of the
+    module's tensors by the ends of their names; each is empty where there is none.
     """
 
     suffix: str
     field: str
     values: tuple[str, ...]
     listed: str = ""
+    parts: str = ""
 
 
 @dataclass(frozen=True)

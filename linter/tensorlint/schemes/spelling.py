@@ -12,7 +12,12 @@ VALUES = (
     "kv_cache", "kv_cache_bits", "activations", "activation_bits", "activation_type", "activation_group",
     "activation_symmetric", "outputs",
 )  # fmt: skip
-_SPELT = (*VALUES, "block", "activation_dynamic", "output_dynamic")  # values may be spelt as a block's sizes, and as settings
+_SPELT = (
+    *VALUES,
+    "block",
+    "activation_dynamic",
+    "output_dynamic",
+)  # values may be spelt as a block's sizes, and as settings
 FIELDS = (
     *_SPELT, "kv_cache_dynamic", "ignore", "layers", "groups", "exceptions", "status", "producer",
 )  # fmt: skip

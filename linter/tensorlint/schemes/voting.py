@@ -19,6 +19,7 @@ from .declared import Declaration, allows
 from .grouping import TELLING_DTYPES
 from .model import Scheme
 
+_TELLING = 10  # parts of one module that are more than an accident
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
 # In the measure of what departures cost: siblings make up for a wrong shape, the declaration for less, and the rest of
 # the checkpoint decides between near equals. A weak scheme yields nearly a part: any vote decides then.
@@ -131,10 +132,9 @@ def _laid_out(meant: Match) -> bool:
     if [(p.kind, p.part) for p in meant.problems] != [("shape", "weight")]:
         return False
     (problem,) = meant.problems
-    weight, env = meant.scheme.parts["weight"], problem.detail.get("env", {})
-    wanted = [
-        tuple(one.value(env) for one in shape) for shape in weight.shapes if all(d.symbols <= env.keys() for d in shape)
-    ]
+    weight, env = meant.scheme.weight, problem.detail.get("env", {})
+    shapes = weight.shapes if weight is not None else ()
+    wanted = [[one.value(env) for one in shape] for shape in shapes if all(d.symbols <= env.keys() for d in shape)]
     whole = [prod(s for s in sizes if s is not None) for sizes in wanted if None not in sizes]
     return not whole or prod(problem.detail["found"]) in whole
 
@@ -204,7 +204,8 @@ def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool
 
     Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
     several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
-    sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
+    sound modules of the scheme: more than that is a format nobody here knows, and so are a weight and, where nothing is
+    declared, scales under another name.
     A tensor that stands alone and tells nothing counts only where the configuration promised the scheme.
     """
     if known or not match.scheme.quantized:
@@ -213,9 +214,12 @@ def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool
         return len(match.problems) <= 1
     if match.problems and _says_nothing(match) and not promised:
         return False
-    if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
+    missing = {p.part for p in match.problems if p.kind == "missing"}
+    few = len(match.parts) < _TELLING
+    if match.left_over and ("weight" in missing or (missing and match.hints and few and not promised)):
         return False
-    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+    able = 1 if few else 2
+    return len(match.problems) <= able and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
 
 
 def _says_nothing(match: Match) -> bool:

@@ -236,11 +236,17 @@ def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
             "when": {"type": "object"},
             "unless": {"type": "object"},
             "copy_since": _TEXT,
+            "metadata": _TEXT,
+            "marker": _TEXT,
         }
     )
     types = {
         "method": _TEXT,
-        "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
+        "places": {
+            "type": "array",
+            "minItems": 1,
+            "items": {**place, "oneOf": [{"required": [k]} for k in ("file", "metadata", "marker")]},
+        },
         **{k: table({f: some(_TEXT) for f in words}) for k, words in SPELLINGS.items()},
         **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(STYLES))),
         **dict.fromkeys(("marks", "unfinished", "mixed", "beside"), some(_TEXT)),

@@ -156,7 +156,7 @@ def match(
         return None
     cost = 0.0
     for part in scheme.parts.values():
-        if part.name not in present and part.needed == "always":
+        if part.name not in present and _is_needed(part, meant):
             cost += _MISSING_WEIGHT if part.name == "weight" else _MISSING
     wrong = [p for p, t in present.items() if t.dtype not in scheme.parts[p].dtypes]
     if wrong and not scheme.quantized:
@@ -172,7 +172,7 @@ def match(
     if cost >= _HOPELESS + _OUTWEIGHS * max(sound - _FEW, 0) and not (meant and evident):
         return None
     labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
-    problems = problems_of(scheme, present, solution)
+    problems = problems_of(scheme, present, solution, meant)
     pairs = tuple((parts[s].name, s) for s in group if s in parts)
     return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident, bool(hinting))
 
@@ -223,19 +223,25 @@ def _domain(symbol: Symbol, declared: Any) -> tuple[int, ...]:
     return symbol.usual
 
 
-def problems_of(scheme: Scheme, present: Mapping[str, TensorInfo], solution: Solution) -> tuple[Problem, ...]:
+def problems_of(
+    scheme: Scheme, present: Mapping[str, TensorInfo], solution: Solution, meant: bool = False
+) -> tuple[Problem, ...]:
     """Parts that are missing, of another dtype, or of a shape that the solution does not fit."""
     found: list[Problem] = []
     for part in scheme.parts.values():
         tensor = present.get(part.name)
         if tensor is None:
-            if part.needed == "always":
+            if _is_needed(part, meant):
                 found.append(Problem("missing", part.name))
         elif tensor.dtype not in part.dtypes:
             found.append(Problem("dtype", part.name, {"found": tensor.dtype, "wanted": part.dtypes}))
     for name in solution.misfits:
         found.append(Problem("shape", name, {"found": present[name].shape, "env": dict(solution.tried)}))
     return tuple(found)
+
+
+def _is_needed(part: Part, meant: bool) -> bool:
+    return part.needed == "always" or (part.needed == "undeclared" and not meant)
 
 
 def _is_more(group: Group) -> bool:

@@ -30,7 +30,9 @@ LISTS = ("complete", "partial", "none")
 class Place:
     """Where a declaration may stand: a file, a path of keys in it, and values that must, or must not, be there.
 
-    `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
+    Without a file it stands in the shards: under the key `metadata` of their headers, or in tensors named like `marker`
+    beside each weight. `copy_since` is the version of the exporter from which on it writes the same at the dialect's
+    first place too.
     """
 
     file: str
@@ -38,6 +40,15 @@ class Place:
     when: Mapping[str, tuple[Any, ...]]
     copy_since: str = ""
     unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    metadata: str = ""
+    marker: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where that is, in words."""
+        if self.file:
+            return f"{self.file}, {'.'.join(self.at)}" if self.at else self.file
+        return f"metadata of the header, {self.metadata}" if self.metadata else f"tensors module{self.marker}"
 
 
 @dataclass(frozen=True)
@@ -168,14 +179,17 @@ def _stores(item: Item, key: str) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since"})
-    if "file" not in keys:
-        item.fail("a place names a `file`")
+    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since", "metadata", "marker"})
+    if len(keys.keys() & {"file", "metadata", "marker"}) != 1:
+        item.fail("a place names a `file`, or a key of `metadata`, or a `marker`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
 
     def values(key: str) -> dict[str, tuple[Any, ...]]:
         rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
         return {k: tuple(o.plain() for o in v.one_or_more()) for k, v in rows}
 
-    since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
-    return Place(keys["file"].string("`file`"), at, values("when"), since, values("unless"))
+    def text(key: str) -> str:
+        return keys[key].string(f"`{key}`") if key in keys else ""
+
+    since = text("copy_since")
+    return Place(text("file"), at, values("when"), since, values("unless"), text("metadata"), text("marker"))

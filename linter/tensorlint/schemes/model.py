@@ -60,7 +60,7 @@ PART_KINDS: Mapping[str, str] = {part: kind for kind, parts in _PARTS_OF_KIND.it
 KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "low_rank", "other")
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
-NEEDED = ("always", "together", "set", "never")
+NEEDED = ("always", "undeclared", "together", "set", "never")
 SIGNS = ("positive", "nonnegative", "nonzero", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
@@ -103,10 +103,10 @@ class Part:
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none), set (all such parts of a module or none) or never; `order` says how
-    codes of less than a byte are packed; `codes` what packed zero points hold; `texts` the only texts that a marker
-    may be; `opposes` names the part whose values have the other sign; `formula` says of which numbers exporters make
-    its values.
+    undeclared (always, unless a declaration means the scheme), together (all modules of a kind or none), set (all such
+    parts of a module or none) or never; `order` says how codes of less than a byte are packed; `codes` what packed zero
+    points hold; `texts` the only texts that a marker may be; `opposes` names the part whose values have the other sign;
+    `formula` says of which numbers exporters make its values.
     """
 
     name: str

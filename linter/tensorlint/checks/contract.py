@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..dtypes import PLAIN_FLOATS
@@ -12,7 +12,7 @@ from ..names import lineage
 from ..schemes.declared import Declaration
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
-from ..schemes.shapes import Env, show
+from ..schemes.shapes import Env, Shape, show
 from ..schemes.view import View
 from .check import Check
 from .renamed import Renamed
@@ -179,6 +179,7 @@ def _problem(view: View, renamed: Renamed, module: Module, problem: Problem) -> 
 def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[str, Any]:
     tensor = module.parts[part.name]
     known = [shape for shape in part.shapes if all(d.symbols <= env.keys() for d in shape)] or list(part.shapes)
+    known = [shape for shape in known if len(shape) == len(tensor.shape)] or known
     usual = Counter(m.labels[part.name] for m in view.quantized if m.scheme is module.scheme and part.name in m.labels)
     if usual:
         # The kind of scale that the other modules have is the one that is meant.
@@ -193,15 +194,16 @@ def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[s
         "wanted": wanted,
         "other": other,
         "other_shape": list(module.parts[other].shape),
-        "hint": _shape_hint(module, part, env),
+        "hint": _shape_hint(tensor.shape, known, env),
     }
 
 
-def _shape_hint(module: Module, part: Part, env: Env) -> str:
-    """What the wrong shape looks like, in words, or nothing."""
-    found = module.parts[part.name].shape
-    for shape in part.shapes:
+def _shape_hint(found: tuple[int, ...], wanted: Sequence[Shape], env: Env) -> str:
+    """What a wrong shape looks like beside those that are wanted, in words."""
+    for shape in wanted:
         sizes = tuple(d.value(env) if d.symbols <= env.keys() else None for d in shape)
+        if len(found) == len(sizes):  # what nothing settles may be as it is
+            sizes = tuple(f if size is None else size for f, size in zip(found, sizes, strict=True))
         if None in sizes:
             continue
         exact = tuple(s for s in sizes if s is not None)

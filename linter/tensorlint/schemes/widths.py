@@ -25,7 +25,8 @@ NO_WIDTHS: Env = {}
 class Widths:
     """Sizes by module, as symbols of schemes: `K` columns, witnessed twice, and `N` rows, as config.json has them.
 
-    Says nothing where families do not say that all layers have the sizes of the configuration.
+    Says nothing where families do not say that all layers have the sizes of the configuration. A file without one has
+    its norms and its embedding for witnesses, which tell the width of what reads the hidden state itself.
     """
 
     def __init__(self, tensors: Mapping[str, TensorInfo], anatomy: Anatomy, config: Mapping[str, Any]) -> None:
@@ -33,7 +34,11 @@ class Widths:
         self._known: dict[str, Env] = {}
         counted = {what: c[1] for what in COUNTS if (c := anatomy.count(config, what)) is not None}
         heads, hidden = counted.get("heads", 0), counted.get("hidden", 0)
-        self._hidden = hidden if heads and hidden and self._norms(tensors, hidden) else 0
+        norms = self._norms(tensors) if heads or not config else frozenset()
+        self._alone = not config
+        self._hidden = next(iter(norms)) if len(norms) == 1 else 0
+        if self._hidden != (self._width_of_embedding(tensors) if self._alone else hidden):
+            self._hidden = 0
         if heads and hidden % heads == 0:
             counted.setdefault("head_size", hidden // heads)
         self._rows = {
@@ -60,6 +65,8 @@ class Widths:
         if self._anatomy.canonical(module) in self._ends:
             return {"K": self._hidden}
         inside = any(pattern.startswith(f"{prefix}.*.") for prefix in self._anatomy.layers)
+        if self._alone and not ("reads" in roles and self._reads_itself(module, roles)):
+            return NO_WIDTHS
         if not inside or "norm" in roles or "vision" in roles or "mtp" in roles:
             return NO_WIDTHS
         if "reads" in roles:
@@ -80,11 +87,26 @@ class Widths:
                 return rows
         return 0
 
-    def _norms(self, tensors: Mapping[str, TensorInfo], hidden: int) -> bool:
-        """Whether all norms that read the hidden state are as wide as that."""
-        vectors = ((name.rpartition(".")[0], t.shape) for name, t in tensors.items() if len(t.shape) == 1)
-        norms = [shape for owner, shape in vectors if {"norm", "reads"} <= self._anatomy.roles(owner)]
-        return bool(norms) and all(shape == (hidden,) for shape in norms)
+    def _norms(self, tensors: Mapping[str, TensorInfo]) -> frozenset[int]:
+        """The widths of norms that read the hidden state."""
+        vectors = ((name.rpartition(".")[0], t.shape[0]) for name, t in tensors.items() if len(t.shape) == 1)
+        return frozenset(size for owner, size in vectors if {"norm", "reads"} <= self._anatomy.roles(owner))
+
+    def _width_of_embedding(self, tensors: Mapping[str, TensorInfo]) -> int:
+        """The columns of a plain embedding; 0 where there is none."""
+        ends = self._anatomy.ends("embedding")
+        for name, tensor in tensors.items():
+            known = len(tensor.shape) == 2 and self._anatomy.canonical(name.rpartition(".")[0]) in ends
+            if known and tensor.dtype.startswith(("F", "BF")):
+                return tensor.shape[1]
+        return 0
+
+    def _reads_itself(self, module: str, roles: frozenset[str]) -> bool:
+        """Whether a module reads the hidden state of its own layer: no expert, and no attention to another model."""
+        if "attention" in roles:
+            places = {keys.rpartition(".")[0] for keys in self._anatomy.cached}
+            return module.rpartition(".")[0].rpartition(".")[2] in places
+        return self._anatomy.stacks.isdisjoint(module.split("."))
 
 
 def _inputs(anatomy: Anatomy) -> Mapping[str, tuple[str, ...]]:

@@ -267,6 +267,13 @@ def allows(scheme: Scheme, values: Mapping[str, Any]) -> bool:
     )
 
 
+def nearness(scheme: Scheme, values: Mapping[str, Any]) -> tuple[int, int]:
+    """How near declared values come to naming this scheme: how much of it they state, how little they leave open."""
+    ways = [way for way in scheme.declared if all(f not in values or values[f] in able for f, able in way.items())]
+    stated = ((len(way.keys() & values.keys()), -len(way.keys() - values.keys())) for way in ways)
+    return max(stated, default=(0, 0))
+
+
 def without_sizes(scheme: Scheme, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Declared values but for those that the scheme's shapes tell: these are compared as numbers, not as words."""
     sizes = {s.declared for s in scheme.symbols.values() if s.declared}

@@ -9,9 +9,11 @@ from ..container.checkpoint import Checkpoint
 from ..container.header import TensorInfo
 from ..container.jsontext import JsonError, parse
 from ..errors import UnfinishedError
+from .model import Description
 
 _LONGEST_METADATA = 1 << 24  # characters of JSON about all modules
-_LONGEST_MARKER = 4096  # bytes of JSON about one
+_LONGEST_ENTRY = 1 << 16  # characters of JSON about one module
+_LONGEST_MARKER = 4096  # bytes of it
 _MOST_READ = 32  # markers that are read: those of one size, beside weights of one kind, say the same
 
 
@@ -41,6 +43,13 @@ def of_markers(checkpoint: Checkpoint, suffix: str) -> Iterator[tuple[str, Mappi
             layers.update(dict.fromkeys((m.name.removesuffix(suffix) for m in markers), content))
     if layers:
         yield shard, {"layers": layers}
+
+
+def of_module(metadata: Mapping[str, str], module: str, described: Description) -> str:
+    """What the metadata's entry about a module states in the field by which its readers know the format."""
+    text = metadata.get(module + described.suffix, "")
+    content = _object(text) if 0 < len(text) <= _LONGEST_ENTRY else None
+    return str(content.get(described.field)) if content else ""
 
 
 def _text(checkpoint: Checkpoint, tensor: TensorInfo) -> str:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..container.header import TensorInfo
-from .candidates import Candidates, match, problems_of
+from .candidates import Candidates, Match, match, problems_of
 from .declared import Declaration
 from .grouping import Group, Grouping, Hints, describe
+from .inside import of_module
 from .model import Scheme
 from .module import Module, Recognised, Unknown
 from .shapes import solve
@@ -40,11 +41,12 @@ class Recogniser:
         declared: Declaration | None,
         beside: Sequence[Declaration] = (),
         widths: Widths | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Recognised:
         """Sort every tensor into modules.
 
         `declared` says what damaged modules are, settles ties and preferred values of symbols; declarations `beside`
-        it state values that it does not; `widths` are the sizes of the architecture.
+        it state values that it does not; `widths` are the sizes of the architecture, `metadata` what headers hold.
         """
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
@@ -56,6 +58,8 @@ class Recogniser:
             )
             for name, group in groups.items()
         }
+        if metadata:
+            candidates = {name: self._described(name, matches, metadata) for name, matches in candidates.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
         loose: list[TensorInfo] = []
@@ -72,6 +76,14 @@ class Recogniser:
             left = tuple(group[s] for s in best.left_over)
             modules.append(Module(name, best.scheme, found, best.env, best.labels, best.problems, left, rivals))
         return Recognised(tuple(_agree_on_uniform(modules, self._hints)), tuple(unknown), tuple(loose))
+
+    def _described(self, name: str, matches: tuple[Match, ...], metadata: Mapping[str, str]) -> tuple[Match, ...]:
+        """The candidates without those that the metadata rules out, as it says that the module is another of them."""
+        told = {m.scheme.name: d for m in matches if (d := m.scheme.described) is not None}
+        if len(told) < 2:
+            return matches
+        able = {n for n, described in told.items() if of_module(metadata, name, described) in described.values}
+        return tuple(m for m in matches if m.scheme.name not in told or m.scheme.name in able) if able else matches
 
 
 @lru_cache(maxsize=4)

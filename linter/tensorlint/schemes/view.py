@@ -100,7 +100,8 @@ class View:
         main, *beside = self.declared.all or (None,)
         beside = [d for d in beside if d is not None and main is not None and d.method == main.method]
         widths = Widths(checkpoint.tensors, self.anatomy, self.model_config)
-        self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, main, beside, widths)
+        metadata = {k: v for shard in checkpoint.shards.values() for k, v in shard.header.metadata.items()}
+        self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, main, beside, widths, metadata)
         self._expected: dict[str, Mapping[str, Any]] = {}
 
     @cached_property

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from math import prod
+from typing import Any
 
 from ..names import pattern_of
 from .candidates import Match
-from .declared import Declaration, allows
+from .declared import Declaration, allows, nearness
 from .grouping import TELLING_DTYPES
 from .model import Scheme
 
@@ -66,7 +67,8 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
         sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
         means = _meant(candidates[name], name, declared)
         if means and not (favourite and _foreign(favourite, candidates[name], name, declared)):
-            chosen[name] = _most_likely(means, sibling, favourite)
+            stated = declared.expect(name).values if declared is not None else {}
+            chosen[name] = _most_likely(means, sibling, favourite, stated)
             continue
         scored = []
         for match in candidates[name]:
@@ -145,11 +147,14 @@ def _foreign(favourite: str, matches: Iterable[Match], name: str, declared: Decl
     return found is not None and not _promised(found.scheme, name, declared)
 
 
-def _most_likely(meant: list[Match], sibling: str, favourite: str) -> tuple[Match, tuple[str, ...]]:
-    """Of the schemes that a declaration means that of the siblings, or of most modules, or the cheapest."""
+def _most_likely(
+    meant: list[Match], sibling: str, favourite: str, stated: Mapping[str, Any]
+) -> tuple[Match, tuple[str, ...]]:
+    """Of the schemes that a declaration means that of the siblings, or of most modules, or the nearest to its words."""
 
-    def rank(match: Match) -> tuple[bool, bool, float]:
-        return match.scheme.name != sibling, match.scheme.name != favourite, match.cost
+    def rank(match: Match) -> tuple[object, ...]:
+        name, (said, open_) = match.scheme.name, nearness(match.scheme, stated)
+        return name != sibling, name != favourite, match.hints, -said, match.cost, -open_
 
     best = min(meant, key=rank)
     return best, tuple(m.scheme.name for m in meant if m is not best and rank(m) == rank(best))

@@ -46,6 +46,7 @@ class Match:
     left_over: tuple[str, ...]  # suffixes
     evident: bool = True
     hints: bool = False  # whether what is left over hints at quantization
+    meant: bool = True  # False where no declaration means the scheme for such a module
 
     @property
     def perfect(self) -> bool:
@@ -162,7 +163,8 @@ def match(
     if wrong and not scheme.quantized:
         return None
     cost += _DTYPE * len(wrong)
-    solution = _solved(scheme, present, wanted, fixed or {}, widths)
+    domains = {s.name: _domain(s, wanted.get(s.declared or ""), meant) for s in scheme.symbols.values() if s.usual}
+    solution = _solved(scheme, present, domains, fixed or {}, widths)
     cost += _SHAPE * len(solution.misfits)
     left = [s for s in group if s not in parts and s not in _BIASES]
     hinting = [s for s in left if hints.at(s, group[s])]
@@ -174,11 +176,15 @@ def match(
     labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
     problems = problems_of(scheme, present, solution, meant)
     pairs = tuple((parts[s].name, s) for s in group if s in parts)
-    return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident, bool(hinting))
+    return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident, bool(hinting), meant)
 
 
 def _solved(
-    scheme: Scheme, present: Mapping[str, TensorInfo], wanted: Mapping[str, Any], fixed: Env, widths: Env
+    scheme: Scheme,
+    present: Mapping[str, TensorInfo],
+    domains: Mapping[str, tuple[int, ...]],
+    fixed: Env,
+    widths: Env,
 ) -> Solution:
     """The symbols of a scheme; codes of any width are read so that the matrix has the columns that it must have.
 
@@ -187,7 +193,6 @@ def _solved(
     """
     shapes = {p: scheme.parts[p].shapes for p in scheme.parts if p in present and scheme.parts[p].shapes}
     sizes = {p: t.shape for p, t in present.items()}
-    domains = {s.name: _domain(s, wanted.get(s.declared or "")) for s in scheme.symbols.values() if s.usual}
     found = solve(shapes, sizes, domains, fixed)
     columns, rows = widths.get("K", 0), widths.get("N", 0)
     told = any("K" in one.symbols for shape in shapes.get("weight", ()) for one in shape)
@@ -215,12 +220,13 @@ def _of_codes(part: Part) -> bool:
     return part.scales is not None or (part.kind in ("zero_point", "table", "marker") and part.telling)
 
 
-def _domain(symbol: Symbol, declared: Any) -> tuple[int, ...]:
-    """The values that a symbol may have: the declared one first, and alone where it is the format's own."""
-    if isinstance(declared, int) and not isinstance(declared, bool) and declared > 0:
-        alone = symbol.strict and declared == symbol.usual[0]
-        return (declared,) if alone else (declared, *(v for v in symbol.usual if v != declared))
-    return symbol.usual
+def _domain(symbol: Symbol, declared: Any, meant: bool) -> tuple[int, ...]:
+    """The values that a symbol may have: the declared one first, and the format's own alone where no other is meant."""
+    if not isinstance(declared, int) or isinstance(declared, bool) or declared <= 0:
+        return symbol.usual[:1] if symbol.strict and meant else symbol.usual
+    if symbol.strict and declared == symbol.usual[0]:
+        return (declared,)
+    return (declared, *(v for v in symbol.usual if v != declared))
 
 
 def problems_of(

@@ -89,17 +89,20 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
 
 def _meant(matches: Iterable[Match], name: str, declared: Declaration | None) -> list[Match]:
     """The candidates that the declaration means, where the tensors of the module say that it is quantized at all."""
-    return [m for m in matches if m.evident and m.scheme.quantized and _promised(m.scheme, name, declared)]
+    able = (m for m in matches if m.meant and m.evident and m.scheme.quantized)
+    return [m for m in able if _promised(m.scheme, name, declared)]
 
 
-def _damaged_instead(best: Match, matches: Iterable[Match], name: str, declared: Declaration | None) -> Match | None:
+def _damaged_instead(best: Match, matches: Collection[Match], name: str, declared: Declaration | None) -> Match | None:
     """A module of the declared scheme which one kind of damage made fit `best`, that is not declared; or None.
 
     One part in another form is damage, and so are several of another dtype beside a sound weight; a part that has
     nothing of its own form left, or tensors that only the other scheme explains, are not, and neither is a dtype of the
     weight that says what it holds.
     """
-    if declared is None or not best.scheme.quantized or _promised(best.scheme, name, declared):
+    if declared is None or not best.scheme.quantized or not any(m.meant for m in matches if m is not best):
+        return None
+    if _promised(best.scheme, name, declared):
         return None
     meant = min(_meant(matches, name, declared), key=lambda m: m.cost, default=None)
     if meant is None or not meant.problems or len(meant.left_over) > len(best.left_over):

@@ -28,6 +28,7 @@ _FEW, _OUTWEIGHS = 4, 0.5  # so many parts tell little; each one beyond that is 
 _OF_NO_ACCOUNT = 3  # tensors that hint at nothing, and leave a match perfect
 _REMEMBERED = 100_000  # modules that differ; a hostile checkpoint has millions
 _BIASES = (".bias", "_bias")
+_PLAIN = frozenset({".weight", "", *_BIASES})
 
 
 @dataclass(frozen=True)
@@ -252,4 +253,4 @@ def _is_needed(part: Part, meant: bool) -> bool:
 
 def _is_more(group: Group) -> bool:
     """Whether a group is more than a plain weight and its bias."""
-    return not (len(group) <= 2 and all(t.dtype in PLAIN_FLOATS for t in group.values()))
+    return any(s not in _PLAIN or t.dtype not in PLAIN_FLOATS for s, t in group.items())

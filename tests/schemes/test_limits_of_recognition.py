@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,10 +128,52 @@ def test_siblings_make_up_for_a_wrong_shape(dearer: float, winner: str) -> None:
     assert name_of(found, "l.5.q") == winner
 
 
-@pytest.mark.parametrize(("dearer", "winner"), [(0.99, "gptq"), (1.01, "awq")])
-def test_the_declaration_makes_up_for_less_than_a_wrong_shape(dearer: float, winner: str) -> None:
-    found = choose({"l.5.q": (a_match(A, 3.0), a_match(B, 3.0 + dearer))}, declared("gptq"))
-    assert name_of(found, "l.5.q") == winner
+@pytest.mark.parametrize(("evident", "winner"), [(True, "gptq"), (False, "awq")])
+def test_the_declaration_decides_what_a_damaged_module_is_if_its_tensors_say_that_it_is_quantized(
+    evident: bool, winner: str
+) -> None:
+    meant = replace(a_match(B, 9.0, MISSING, DTYPE), evident=evident)
+    assert name_of(choose({"l.5.q": (a_match(A, 3.0), meant)}, declared("gptq")), "l.5.q") == winner
+
+
+@pytest.mark.parametrize(("sound", "winner"), [(0, "gptq"), (1, "awq")])
+def test_a_declaration_that_sound_modules_contradict_says_nothing_about_damaged_ones(sound: int, winner: str) -> None:
+    two = (a_match(A, 2.0, SHAPE), a_match(B, 4.0, SHAPE, DTYPE))
+    assert name_of(choose({"l.5.q": two, **modules("l.*.o", sound, A)}, declared("gptq")), "l.5.q") == winner
+
+
+SCALE = Problem("dtype", "weight_scale")
+
+
+@pytest.mark.parametrize(
+    ("problems", "left_over", "winner"),
+    [
+        ((SCALE,), (), "gptq"),  # one part in another form is damage
+        ((DTYPE,), (), "gptq"),
+        ((Problem("dtype", "weight", {"found": "U8"}),), (), "gptq"),
+        ((Problem("dtype", "weight", {"found": "F8_E4M3"}),), (), "awq"),  # says what it is
+        ((SCALE, Problem("dtype", "input_scale")), (), "gptq"),  # beside a sound weight
+        ((SCALE, DTYPE), (), "awq"),
+        ((SCALE, Problem("shape", "weight_scale")), (), "awq"),  # nothing of its own form left
+        ((SCALE, Problem("missing", "zero_point")), (), "awq"),
+        ((SCALE,), (".other",), "awq"),  # what only the other scheme explains
+    ],
+)
+def test_another_scheme_that_fits_is_believed_where_the_declared_one_would_need_several_defects(
+    problems: tuple[Problem, ...], left_over: tuple[str, ...], winner: str
+) -> None:
+    meant = a_match(B, 2.0, *problems, left_over=left_over)
+    found = choose({f"l.{n}.q": (a_match(A), meant) for n in range(3)}, declared("gptq"))
+    assert {name_of(found, f"l.{n}.q") for n in range(3)} == {winner}
+
+
+@pytest.mark.parametrize(("everywhere", "winner"), [(True, "awq"), (False, "gptq")])
+def test_another_layout_of_the_weight_is_believed_where_it_fits_all_modules(everywhere: bool, winner: str) -> None:
+    meant = a_match(B, 1.5, Problem("shape", "weight"))
+    odd = () if everywhere else (a_match(A, 1.5, SHAPE),)
+    fits = {f"l.{n}.q": (a_match(A), meant) for n in range(3)}
+    found = choose({**fits, "l.9.o": (*(odd or (a_match(A),)), meant)}, declared("gptq"))
+    assert {name_of(found, name) for name in found} == {winner}
 
 
 @pytest.mark.parametrize(("dearer", "winner"), [(0.49, "gptq"), (0.51, "awq")])

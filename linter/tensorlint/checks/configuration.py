@@ -299,7 +299,8 @@ def _differences(main: Declaration, other: Declaration) -> Iterator[Fact]:
         return Fact("declarations-differ", main.file, values=values)
 
     if main.method != other.method:
-        yield fact("method", main.method, other.method)
+        if other.method not in main.dialect.beside:
+            yield fact("method", main.method, other.method)
         return
     for field in ("algorithm", "group_size", "bits", "block", "format", "symmetric", "mode"):
         first, second = main.get(field), other.get(field)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..dtypes import PLAIN_FLOATS
 from ..facts import Fact, FactKind
 from ..names import lineage
+from ..schemes.declared import Declaration
 from ..schemes.model import Part
 from ..schemes.module import Module, Problem
-from ..schemes.shapes import Env, show
+from ..schemes.shapes import Env, Shape, show
 from ..schemes.view import View
 from .check import Check
+from .renamed import Renamed
 
 STATES: Mapping[str, FactKind] = {
     "missing-part": FactKind(
-        "A module lacks a part its scheme needs.", ("module", "part", "scheme", "suffix", "have", "of", "declared")
+        "A module lacks a part its scheme needs.",
+        ("module", "part", "scheme", "suffix", "have", "of", "declared", "seen", "mend"),
     ),
     "activations-undeclared": FactKind(
         "Activation settings are declared, but no module has the scale for them.", ("part", "modules", "where")
+    ),
+    "part-nowhere": FactKind(
+        "At least one module must have a part by what is declared, and none has it.",
+        ("part", "modules", "where", "declared"),
     ),
     "wrong-dtype": FactKind(
         "A part has a dtype its scheme does not allow.", ("module", "part", "scheme", "found", "wanted")
@@ -49,11 +56,12 @@ _INPUT_SCALES = ("input_scale", "input_tensor_scale")
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about every module of a quantized scheme, its siblings giving the measure of what is needed."""
     known = view.checkpoint.unreadable_names
+    renamed = Renamed(view)
     cut = frozenset(p for name in known for p in lineage(name))
     for module in view.recognised.modules:
         for problem in module.problems if module.name not in cut else ():
             if problem.kind != "missing" or module.name + module.scheme.parts[problem.part].suffix not in known:
-                yield from _problem(view, module, problem)
+                yield from _problem(view, renamed, module, problem)
         if not module.scheme.quantized:
             yield from _orphans(view, module) if module.name not in cut else ()
         else:
@@ -71,19 +79,24 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
                 "module": module.name,
             }
             yield Fact("ambiguous-scheme", _file(module), _any_tensor(module), values=named)
-    yield from _together(view, known)
-    yield from _sets(view, known)
-    yield from _leaked(view)
+    yield from _together(view, renamed, known)
+    yield from _sets(view, renamed, known)
+    yield from _nowhere(view)
+    yield from _leaked(view, renamed)
     yield from _alone(view)
     for unknown in view.recognised.unknown:
+        if all(tensor.name in renamed.found for tensor in unknown.tensors):
+            continue
         first = unknown.tensors[0]
         said = {"signature": unknown.signature, "module": unknown.name, "modules": 1}
         yield Fact("unknown-scheme", first.shard, first.name, values=said)
 
 
-def _leaked(view: View) -> Iterator[Fact]:
+def _leaked(view: View, renamed: Renamed) -> Iterator[Fact]:
     """Tensors of observers and quantizers that no scheme knows: what calibration needed, not inference."""
     for tensor in view.checkpoint.tensors.values():
+        if tensor.name in renamed.found:
+            continue
         owner = tensor.name.rpartition(".")[0]
         if "calibration" in view.anatomy.roles(owner) and view.unit_of[tensor.name].part is None:
             yield Fact("leaked-state", tensor.shard, tensor.name, values={"owner": owner})
@@ -109,23 +122,37 @@ def _any_tensor(module: Module) -> str:
     return next(iter(module.parts.values())).name
 
 
-def _problem(view: View, module: Module, problem: Problem) -> Iterator[Fact]:
-    part = module.scheme.parts[problem.part]
+def _missing(view: View, renamed: Renamed, module: Module, part: Part, declared: str = "") -> Fact:
+    """The fact that a module lacks a part, with how many modules of its kind have it, whatever these are stored as."""
+    siblings = view.siblings.get(module.pattern, (module,))
+    have = sum(sibling.name + part.suffix in view.checkpoint.tensors for sibling in siblings)
+    other = renamed.other_name(module, part)
     name = module.name + part.suffix
+    if other:
+        seen, mend = f"{other} has its form", f"Rename {other} to {name}; nothing has to be computed again."
+    else:
+        seen = f"{have} of {len(siblings)} modules of its kind have it"
+        calibration = " with calibration that reaches it" if part.name in _INPUT_SCALES else ""
+        mend = f"Export the module again{calibration}; a value copied from a sibling is a guess."
+    values = {
+        "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix, "have": have,
+        "of": len(siblings), "declared": declared, "seen": seen, "mend": mend,
+    }  # fmt: skip
+    return Fact("missing-part", _file(module), name, values=values)
+
+
+def _problem(view: View, renamed: Renamed, module: Module, problem: Problem) -> Iterator[Fact]:
+    part = module.scheme.parts[problem.part]
     values: dict[str, Any] = {"module": module.name, "part": part.name, "scheme": module.scheme.name}
     if problem.kind == "missing":
-        siblings = view.siblings.get(module.pattern, ())
-        have = sum(part.name in s.parts for s in siblings if s.scheme is module.scheme)
-        values.update(suffix=part.suffix, have=have, of=len(siblings), declared="")
-        kind = "orphan-part" if part.name == "weight" else "missing-part"
-        if kind == "orphan-part":
+        if part.name == "weight":
             scales = (p for p in module.parts if module.scheme.parts[p].scales == "weight")
             first = next(scales, next(iter(module.parts)))
             present = module.parts[first]
             found = {**values, "part": first, "weight_dtype": "missing"}
             yield Fact("orphan-part", present.shard, present.name, values=found)
         else:
-            yield Fact(kind, _file(module), name, values=values)
+            yield _missing(view, renamed, module, part)
         return
     tensor = module.parts[problem.part]
     if problem.kind == "dtype":
@@ -152,6 +179,7 @@ def _problem(view: View, module: Module, problem: Problem) -> Iterator[Fact]:
 def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[str, Any]:
     tensor = module.parts[part.name]
     known = [shape for shape in part.shapes if all(d.symbols <= env.keys() for d in shape)] or list(part.shapes)
+    known = [shape for shape in known if len(shape) == len(tensor.shape)] or known
     usual = Counter(m.labels[part.name] for m in view.quantized if m.scheme is module.scheme and part.name in m.labels)
     if usual:
         # The kind of scale that the other modules have is the one that is meant.
@@ -166,15 +194,16 @@ def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[s
         "wanted": wanted,
         "other": other,
         "other_shape": list(module.parts[other].shape),
-        "hint": _shape_hint(module, part, env),
+        "hint": _shape_hint(tensor.shape, known, env),
     }
 
 
-def _shape_hint(module: Module, part: Part, env: Env) -> str:
-    """What the wrong shape looks like, in words, or nothing."""
-    found = module.parts[part.name].shape
-    for shape in part.shapes:
+def _shape_hint(found: tuple[int, ...], wanted: Sequence[Shape], env: Env) -> str:
+    """What a wrong shape looks like beside those that are wanted, in words."""
+    for shape in wanted:
         sizes = tuple(d.value(env) if d.symbols <= env.keys() else None for d in shape)
+        if len(found) == len(sizes):  # what nothing settles may be as it is
+            sizes = tuple(f if size is None else size for f, size in zip(found, sizes, strict=True))
         if None in sizes:
             continue
         exact = tuple(s for s in sizes if s is not None)
@@ -217,7 +246,7 @@ def _orphans(view: View, module: Module) -> Iterator[Fact]:
             yield Fact("orphan-part", tensor.shard, tensor.name, values=values)
 
 
-def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
+def _together(view: View, renamed: Renamed, known: frozenset[str]) -> Iterator[Fact]:
     """Parts that all modules of a kind have or none: missing where a sibling, or the declared activations, say so."""
     anywhere = {(m.scheme.name, p) for m in view.quantized for p in m.parts}
     undeclared: dict[str, list[Module]] = {}
@@ -245,16 +274,8 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
                     or (declared == "exact" and _first_alternative(module, part_name))
                     or (declared and (module.scheme.name, part_name) in anywhere)
                 ):
-                    values = {
-                        "module": module.name,
-                        "part": part_name,
-                        "scheme": module.scheme.name,
-                        "suffix": part.suffix,
-                        "have": len(having),
-                        "of": len(owners),
-                        "declared": "static activations are declared" if declared else "",
-                    }
-                    yield Fact("missing-part", _file(module), name, values=values)
+                    words = "static activations are declared" if declared else ""
+                    yield _missing(view, renamed, module, part, words)
                 elif declared:
                     undeclared.setdefault(part_name, []).append(module)
     for part_name, modules in undeclared.items():
@@ -263,21 +284,34 @@ def _together(view: View, known: frozenset[str]) -> Iterator[Fact]:
         yield Fact("activations-undeclared", main.file if main else "", values=values)
 
 
-def _sets(view: View, known: frozenset[str]) -> Iterator[Fact]:
+def _sets(view: View, renamed: Renamed, known: frozenset[str]) -> Iterator[Fact]:
     """Parts of which a module has all or none: those missing beside others of the set."""
     for module in view.quantized:
         wanted = [p for p in module.scheme.parts.values() if p.needed == "set"]
         lacking = [p for p in wanted if p.name not in module.parts]
         if not wanted or not 0 < len(lacking) < len(wanted):
             continue
-        siblings = [m for m in view.siblings.get(module.pattern, ()) if m.scheme is module.scheme]
         for part in lacking:
-            if (name := module.name + part.suffix) not in known:
-                values = {
-                    "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix,
-                    "have": sum(part.name in m.parts for m in siblings), "of": len(siblings), "declared": "",
-                }  # fmt: skip
-                yield Fact("missing-part", _file(module), name, values=values)
+            if module.name + part.suffix not in known:
+                yield _missing(view, renamed, module, part)
+
+
+def _nowhere(view: View) -> Iterator[Fact]:
+    """Parts that exporters leave to some modules, and fold into the layers before others, which no module has."""
+    main = view.declared.main
+    if main is None or not view.checkpoint.whole:
+        return
+    for part, conditions in main.dialect.somewhere.items():
+        able = [m for m in view.quantized if part in m.scheme.parts and _declared_so(main, m, conditions)]
+        if able and not any(part in module.parts for module in view.quantized):
+            declared = ", ".join(str(main.expect(able[0].name).values.get(field)) for field in conditions)
+            values = {"part": part, "modules": len(able), "where": main.where, "declared": declared}
+            yield Fact("part-nowhere", _file(able[0]), _any_tensor(able[0]), values=values)
+
+
+def _declared_so(main: Declaration, module: Module, conditions: Mapping[str, tuple[Any, ...]]) -> bool:
+    expected = main.expect(module.name)
+    return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
 
 
 def _declared_static(view: View, module: Module) -> str:
@@ -295,10 +329,7 @@ def _always_stored(view: View, module: Module, part_name: str) -> bool:
     """Whether the exporters of the declared method write this part for every module like this one."""
     main = view.declared.main
     conditions = main.dialect.stores.get(part_name) if main is not None else None
-    if main is None or conditions is None:
-        return False
-    expected = main.expect(module.name)
-    return bool(expected.quantized) and all(expected.values.get(k) in v for k, v in conditions.items())
+    return main is not None and conditions is not None and _declared_so(main, module, conditions)
 
 
 def _first_alternative(module: Module, part_name: str) -> bool:

@@ -12,6 +12,7 @@ from ..container.header import Header
 from ..container.jsontext import JsonError, Pairs, parse
 from ..facts import Fact, FactKind
 from ..schemes.model import Description
+from ..schemes.module import Module
 from ..schemes.view import View
 from .check import Check
 
@@ -40,6 +41,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         key = module.name + wanted.suffix
         problem = _problem(key, wanted, metadata)
         if not problem:
+            problem = _not_stored(module, key, wanted, metadata[key])
+        if not problem:
             if wanted.listed not in lists:
                 lists[wanted.listed] = _names(wanted.listed, headers)
             names = lists[wanted.listed]
@@ -64,6 +67,17 @@ def _problem(key: str, wanted: Description, metadata: Mapping[str, str]) -> str:
     if found in wanted.values:
         return ""
     return f"an entry `{key}` of {wanted.field} {str(found)[:60]}, not {' or '.join(wanted.values)}"
+
+
+def _not_stored(module: Module, key: str, wanted: Description, text: str) -> str:
+    """A tensor that the entry names and that no tensor of the module ends in."""
+    content = parse(text) if wanted.parts else None
+    named = content.get(wanted.parts) if isinstance(content, Pairs) else None
+    stored = [tensor.name for tensor in (*module.parts.values(), *module.left_over)]
+    for name in named if isinstance(named, list) else ():
+        if isinstance(name, str) and not any(tensor.endswith("_" + name) for tensor in stored):
+            return f"an entry `{key}` that names `{name[:60]}`, but no such tensor is stored"
+    return ""
 
 
 def _names(key: str, headers: Sequence[Header]) -> frozenset[str] | None:

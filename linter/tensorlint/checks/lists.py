@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
 from ..facts import Fact, FactKind
 from ..names import lineage
-from ..schemes.declared import Declaration
-from ..schemes.module import Module
+from ..schemes.declared import Declaration, allows
+from ..schemes.module import Module, Unknown
 from ..schemes.view import View
+from ..text.wording import plural
 from .check import Check
 from .configuration import say
 
 STATES: Mapping[str, FactKind] = {
     "declaration-left": FactKind(
-        "A file declares quantization, but nothing is quantized.", ("method", "where", "algorithm")
+        "A file declares quantization, but nothing is quantized like that.",
+        ("method", "where", "algorithm", "state", "mend"),
     ),
     "unquantized-not-ignored": FactKind(
         "A module is not quantized, but no ignore entry covers it.", ("module", "dtype", "scheme", "where", "siblings")
@@ -118,14 +120,31 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
         else:
             kind = "unquantized-not-ignored"
         missed.append(Fact(kind, main.file, weight.name, values=values))
-    if not found_any and not view.recognised.unknown and main.quantizes and (expected_any or not view.modules):
-        values = {"method": main.method, "where": main.where, "algorithm": say(main.base)}
-        if view.modules:
+    unknown = [u for u in view.recognised.unknown if main.expect(u.name).quantized] if not found_any else []
+    if not found_any and main.quantizes and (unknown or expected_any or not view.modules):
+        values = {"method": main.method, "where": main.where, "algorithm": say(main.base), **_state(unknown)}
+        known = not unknown or any(
+            allows(s, main.expect(unknown[0].name).values) for s in view.knowledge.schemes.values()
+        )
+        if (view.modules or unknown) and known:
             yield Fact("declaration-left", main.file, values=values)
         return
     yield from missed
     if found_any and main.dialect.names_head and main.layers is None:
         yield from _head(view, main)
+
+
+def _state(unknown: Sequence[Unknown]) -> Mapping[str, str]:
+    """What the modules are that are not in the declared format, and what to do about it."""
+    if not unknown:
+        mend = (
+            "Remove the declaration if the model was dequantized or merged on purpose; else the quantization did not "
+        )
+        return {"state": "no module is quantized", "mend": mend + "happen, or its result was not saved: export again."}
+    modules = f"{plural(len(unknown), 'module')} such as {unknown[0].name}"
+    state = f"no module is: {modules} look quantized in another way ({unknown[0].signature})"
+    mend = "Declare the format that the modules have, with the config.json of their export, or export again."
+    return {"state": state, "mend": mend}
 
 
 def _towers(view: View, main: Declaration) -> bool:

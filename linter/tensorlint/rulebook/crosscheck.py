@@ -117,7 +117,7 @@ def check_dialect(top: Item) -> None:
     keys = top.mapping("the dialect")
     for item in keys["places"].sequence("`places`"):
         place = item.mapping("a place")
-        if not _FILE.fullmatch(place["file"].raw) or makes(place["file"].raw):
+        if "file" in place and (not _FILE.fullmatch(place["file"].raw) or makes(place["file"].raw)):
             place["file"].fail(
                 f"`{place['file'].raw}` is not the name of a JSON file beside the shards", "such as config.json"
             )

@@ -63,7 +63,7 @@ def _own(scheme: Scheme, book: Book) -> Iterator[tuple[str, ...]]:
 
 
 def _recognised(scheme: Scheme) -> Iterator[str]:
-    needed = [p for p in scheme.parts.values() if p.needed == "always"] or list(scheme.parts.values())
+    needed = [p for p in scheme.parts.values() if p.needed in ("always", "undeclared")] or list(scheme.parts.values())
     named = [f"`{partwords.name_of(p)}` ({' or '.join(p.dtypes)})" for p in needed]
     yield "Tensors " + ", ".join(named) + " that fit together."
     if any(p.needed == "together" for p in scheme.parts.values()):
@@ -101,8 +101,7 @@ def _declared(scheme: Scheme, dialects: Mapping[str, Dialect]) -> Iterator[Secti
             keys = [_stated(k, v) for k, v in _keys(alternative, dialect)]
             for place in dialect.places:
                 when = [_stated(k, v) for k, v in place.when.items()]
-                where = f"{place.file}, {'.'.join(place.at)}" if place.at else place.file
-                rows.append((where, ", ".join((*when, *keys)) or "is there"))
+                rows.append((place.where, ", ".join((*when, *keys)) or "is there"))
     yield Section("Declared", table=tuple(dict.fromkeys(rows)))
 
 

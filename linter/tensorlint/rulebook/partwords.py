@@ -10,7 +10,13 @@ from ..schemes.model import Part, Scheme
 from ..schemes.shapes import show
 from ..text.wording import plural
 
-_NEEDED = {"always": "always", "together": "all or none", "set": "a set", "never": "optional"}
+_NEEDED = {
+    "always": "always",
+    "undeclared": "unless declared",
+    "together": "all or none",
+    "set": "a set",
+    "never": "optional",
+}
 _SIGNS = {
     "positive": "above zero", "nonnegative": "zero or above", "nonzero": "of any sign but not zero",
     "any": "of any sign",
@@ -116,7 +122,9 @@ def notes(scheme: Scheme) -> Iterator[str]:
         yield from (note[0].upper() + note[1:] for note in said if note)
     else:
         yield from (f"{d.when}: {d.note}" for d in scheme.decode if d.note)
-    absent = [p.name for p in scheme.parts.values() if p.needed != "always" and _in_all(p.name, scheme)]
+    absent = [
+        p.name for p in scheme.parts.values() if p.needed not in ("always", "undeclared") and _in_all(p.name, scheme)
+    ]
     if absent:
         *first, last = (f"`{name}`" for name in absent)
         yield "Without " + (f"{', '.join(first)} or {last}" if first else last) + " its term falls away"

@@ -200,7 +200,7 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
     }  # fmt: skip
     symbol = table(
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-         "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG}
+         "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG, "strict": _FLAG}
     )  # fmt: skip
     stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
     types = {
@@ -212,7 +212,9 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
         "written_by": some(_TEXT),
         "untold": some(_TEXT),
         "beside": _TEXT,
-        "described": table({"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT}, load.DESCRIBED_KEYS),
+        "described": table(
+            {"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT, "parts": _TEXT}, load.DESCRIBED_KEYS
+        ),
         "bad": _damages(),
         **dict.fromkeys(load.FLAGS, _FLAG),
     }
@@ -235,14 +237,20 @@ def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
             "when": {"type": "object"},
             "unless": {"type": "object"},
             "copy_since": _TEXT,
+            "metadata": _TEXT,
+            "marker": _TEXT,
         }
     )
     types = {
         "method": _TEXT,
-        "places": {"type": "array", "minItems": 1, "items": {**place, "required": ["file"]}},
+        "places": {
+            "type": "array",
+            "minItems": 1,
+            "items": {**place, "oneOf": [{"required": [k]} for k in ("file", "metadata", "marker")]},
+        },
         **{k: table({f: some(_TEXT) for f in words}) for k, words in SPELLINGS.items()},
         **dict.fromkeys(("matching", "loose", "exceptions", "targets"), some(one_of(STYLES))),
-        **dict.fromkeys(("marks", "unfinished", "mixed"), some(_TEXT)),
+        **dict.fromkeys(("marks", "unfinished", "mixed", "beside"), some(_TEXT)),
         "lists": one_of(LISTS),
         "overrides": _FLAG,
         "trust_activations": _FLAG,

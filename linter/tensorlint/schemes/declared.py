@@ -9,10 +9,12 @@ from typing import Any
 
 from ..container.checkpoint import Checkpoint
 from .dialect import Dialect, Place
+from .inside import of_markers, of_metadata
 from .matching import Matcher, matcher
 from .model import Scheme
 from .spelling import is_null, stated, values
 
+SIZES = frozenset({"group_size", "bits", "block_rows", "block_cols"})  # what shapes tell too
 _PLAIN_BITS = 16  # from so many bits on a module is not quantized
 
 
@@ -218,11 +220,10 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect], inside: I
     known_methods = {d.method for d in dialects}
     for dialect in dialects:
         for place in dialect.places:
-            content = checkpoint.config(place.file)
-            for at, value in _at(content, place.at, around):
+            for file, at, value in _placed(checkpoint, place, around):
                 wanted = all(value.get(k) in allowed for k, allowed in place.when.items())
                 if wanted and not any(value.get(k) in refused for k, refused in place.unless.items()):
-                    found.append(Declaration(checkpoint.path(place.file), at, dialect, value, place))
+                    found.append(Declaration(file, at, dialect, value, place))
     for at, value in _at(checkpoint.config("config.json"), ("quantization_config",), around):
         method = value.get("quant_method")
         if method is not None and str(method) not in known_methods and not any(d.at == at for d in found):
@@ -230,6 +231,19 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect], inside: I
     order = {"config.json": 0, "hf_quant_config.json": 1}
     found.sort(key=lambda d: order.get(d.file.rpartition("/")[2], 2))
     return Declared(tuple(found), tuple(unknown))
+
+
+def _placed(
+    checkpoint: Checkpoint, place: Place, around: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
+    """What stands at a place: the file, the path of keys in it, and the content."""
+    if place.file:
+        for at, value in _at(checkpoint.config(place.file), place.at, around):
+            yield checkpoint.path(place.file), at, value
+        return
+    found = of_metadata(checkpoint, place.metadata) if place.metadata else of_markers(checkpoint, place.marker)
+    for shard, content in found:
+        yield shard, (place.metadata or place.marker.lstrip("."),), content
 
 
 def _at(
@@ -251,3 +265,16 @@ def allows(scheme: Scheme, values: Mapping[str, Any]) -> bool:
         all(field not in values or values[field] in allowed for field, allowed in alternative.items())
         for alternative in scheme.declared
     )
+
+
+def nearness(scheme: Scheme, values: Mapping[str, Any]) -> tuple[int, int]:
+    """How near declared values come to naming this scheme: how much of it they state, how little they leave open."""
+    ways = [way for way in scheme.declared if all(f not in values or values[f] in able for f, able in way.items())]
+    stated = ((len(way.keys() & values.keys()), -len(way.keys() - values.keys())) for way in ways)
+    return max(stated, default=(0, 0))
+
+
+def without_sizes(scheme: Scheme, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Declared values but for those that the scheme's shapes tell: these are compared as numbers, not as words."""
+    sizes = {s.declared for s in scheme.symbols.values() if s.declared}
+    return {k: v for k, v in values.items() if k not in sizes}

@@ -30,7 +30,9 @@ LISTS = ("complete", "partial", "none")
 class Place:
     """Where a declaration may stand: a file, a path of keys in it, and values that must, or must not, be there.
 
-    `copy_since` is the version of the exporter from which on it writes the same at the dialect's first place too.
+    Without a file it stands in the shards: under the key `metadata` of their headers, or in tensors named like `marker`
+    beside each weight. `copy_since` is the version of the exporter from which on it writes the same at the dialect's
+    first place too.
     """
 
     file: str
@@ -38,6 +40,15 @@ class Place:
     when: Mapping[str, tuple[Any, ...]]
     copy_since: str = ""
     unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    metadata: str = ""
+    marker: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where that is, in words."""
+        if self.file:
+            return f"{self.file}, {'.'.join(self.at)}" if self.at else self.file
+        return f"metadata of the header, {self.metadata}" if self.metadata else f"tensors module{self.marker}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,9 @@ class Dialect:
     holds settings under module names (or false for a module that is not quantized). `activations` gives the activation
     scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation
     settings that do not hold. `marks` are keys that only some methods' declarations have; `stores` names the parts that
-    every module has whose declared fields have these values (a field that is not stated does not count). `unfinished`
+    every module has whose declared fields have these values (a field that is not stated does not count), and
+    `somewhere` those that at least one of them has; `beside` are methods of declarations of the same weights in other
+    files, in other words. `unfinished`
     are the values of `status` before the weights are stored as declared; `mixed` is the `format` of a declaration whose
     groups have formats of their own; `powers_of_two` names the parts whose values are that under a word of
     `scale_format`.
@@ -77,6 +90,8 @@ class Dialect:
     activations: Mapping[str, str]
     marks: tuple[str, ...]
     stores: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    somewhere: Mapping[str, Mapping[str, tuple[Any, ...]]]
+    beside: tuple[str, ...]
     unfinished: tuple[str, ...]
     mixed: tuple[str, ...]
     powers_of_two: Mapping[str, tuple[str, ...]]
@@ -87,7 +102,7 @@ class Dialect:
 KEYS = {
     "summary", "method", "places", "fields", "group", "module", "targets", "matching", "loose", "lists", "overrides",
     "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed",
-    "powers_of_two", "see",
+    "powers_of_two", "somewhere", "beside", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
 SPELLINGS: Mapping[str, Collection[str]] = {"fields": FIELDS, "group": GROUP, "module": MODULE}
@@ -136,7 +151,9 @@ def load_dialect(top: Item, name: str) -> Dialect:
         trust_activations=flag("trust_activations", True),
         activations=activations,
         marks=texts("marks"),
-        stores=_stores(keys["stores"]) if "stores" in keys else {},
+        stores=_stores(keys["stores"], "stores") if "stores" in keys else {},
+        somewhere=_stores(keys["somewhere"], "somewhere") if "somewhere" in keys else {},
+        beside=texts("beside"),
         unfinished=texts("unfinished"),
         mixed=texts("mixed"),
         powers_of_two=_powers(keys["powers_of_two"]) if "powers_of_two" in keys else {},
@@ -149,9 +166,9 @@ def _powers(item: Item) -> dict[str, tuple[str, ...]]:
     return {word: tuple(part.word("a part", PART_KINDS) for part in parts.one_or_more()) for word, parts in rows}
 
 
-def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
+def _stores(item: Item, key: str) -> dict[str, dict[str, tuple[Any, ...]]]:
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for part, row in item.mapping("`stores`").items():
+    for part, row in item.mapping(f"`{key}`").items():
         if not row.is_map:
             row.word("`always` or conditions", ("always",))
             found[part] = {}
@@ -162,14 +179,17 @@ def _stores(item: Item) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def _place(item: Item) -> Place:
-    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since"})
-    if "file" not in keys:
-        item.fail("a place names a `file`")
+    keys = item.mapping("a place", {"file", "at", "when", "unless", "copy_since", "metadata", "marker"})
+    if len(keys.keys() & {"file", "metadata", "marker"}) != 1:
+        item.fail("a place names a `file`, or a key of `metadata`, or a `marker`")
     at = tuple(keys["at"].string("`at`").split(".")) if "at" in keys else ()
 
     def values(key: str) -> dict[str, tuple[Any, ...]]:
         rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
         return {k: tuple(o.plain() for o in v.one_or_more()) for k, v in rows}
 
-    since = keys["copy_since"].string("`copy_since`") if "copy_since" in keys else ""
-    return Place(keys["file"].string("`file`"), at, values("when"), since, values("unless"))
+    def text(key: str) -> str:
+        return keys[key].string(f"`{key}`") if key in keys else ""
+
+    since = text("copy_since")
+    return Place(text("file"), at, values("when"), since, values("unless"), text("metadata"), text("marker"))

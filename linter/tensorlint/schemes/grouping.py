@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..container.header import TensorInfo
 
 Group = dict[str, TensorInfo]  # suffix -> tensor
+TELLING_DTYPES = ("F8", "F6", "F4")  # how dtypes begin that say themselves that a tensor is quantized, and how
 
 
 class Grouping:
@@ -94,12 +95,12 @@ class Hints:
 
     def at(self, suffix: str, tensor: TensorInfo) -> bool:
         """Whether a left-over tensor hints at it (a scale, a packed weight)."""
-        return any(word in suffix for word in self.words) or tensor.dtype.startswith(("F8", "F4", "F6"))
+        return any(word in suffix for word in self.words) or tensor.dtype.startswith(TELLING_DTYPES)
 
     def looks_quantized(self, group: Group) -> bool:
         """Whether a group that fits no scheme has packed tensors, or matrices of 8-bit floating-point numbers."""
         tensors = group.values()
-        if any(t.dtype.startswith(("F8", "F4", "F6")) and len(t.shape) > 1 for t in tensors):
+        if any(t.dtype.startswith(TELLING_DTYPES) and len(t.shape) > 1 for t in tensors):
             return True
         packed = any(t.dtype in _PACKED and len(t.shape) >= 2 and t.elements >= _LEAST for t in tensors)
         return packed and any(self.at(s, t) for s, t in group.items())

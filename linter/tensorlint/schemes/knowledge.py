@@ -26,7 +26,7 @@ class Knowledge:
     @cached_property
     def configs(self) -> tuple[str, ...]:
         """The JSON files that are read from a checkpoint's folder: the usual ones, and those that dialects name."""
-        named = (place.file for dialect in self.dialects.values() for place in dialect.places)
+        named = (place.file for dialect in self.dialects.values() for place in dialect.places if place.file)
         return tuple(dict.fromkeys((*CONFIGS, *named)))
 
     @cached_property

@@ -58,6 +58,7 @@ PART_KEYS = {
     "constant",
 }
 PART_REQUIRED = ("name", "dtype")
+SYMBOL_KEYS = ("usual", "declared", "uniform", "strict")
 DESCRIBED_KEYS = ("key", "field", "values")
 _MODULE = "{module}"
 
@@ -96,13 +97,17 @@ def load_scheme(top: Item, name: str) -> Scheme:
 
 def _description(item: Item) -> Description:
     hint = "key: a name, field: of the JSON under it, values: what it may be"
-    keys = item.mapping("`described`", (*DESCRIBED_KEYS, "list"), DESCRIBED_KEYS, hint=hint)
+    keys = item.mapping("`described`", (*DESCRIBED_KEYS, "list", "parts"), DESCRIBED_KEYS, hint=hint)
     template = keys["key"].string("`key`")
     if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
         keys["key"].fail("a key begins with `{module}`, and that only once", 'such as "{module}.weight"')
     listed = keys["list"].string("`list`") if "list" in keys else ""
     return Description(
-        template[len(_MODULE) :], keys["field"].string("`field`"), keys["values"].strings("`values`"), listed
+        template[len(_MODULE) :],
+        keys["field"].string("`field`"),
+        keys["values"].strings("`values`"),
+        listed,
+        keys["parts"].string("`parts`") if "parts" in keys else "",
     )
 
 
@@ -251,7 +256,7 @@ def _dim(item: Item) -> Dim:
 
 
 def _symbol(name: str, item: Item) -> Symbol:
-    keys = item.mapping(f"symbol `{name}`", {"usual", "declared", "uniform"})
+    keys = item.mapping(f"symbol `{name}`", SYMBOL_KEYS)
     usual: list[int] = []
     for one in keys["usual"].sequence("`usual`") if "usual" in keys else []:
         value = one.number("a value")
@@ -263,6 +268,7 @@ def _symbol(name: str, item: Item) -> Symbol:
         tuple(usual),
         keys["declared"].word("a declared field", DECLARED_FIELDS) if "declared" in keys else None,
         keys["uniform"].boolean("`uniform`") if "uniform" in keys else False,
+        keys["strict"].boolean("`strict`") if "strict" in keys else False,
     )
 
 

@@ -60,7 +60,7 @@ PART_KINDS: Mapping[str, str] = {part: kind for kind, parts in _PARTS_OF_KIND.it
 KINDS = ("weight", "scale", "zero_point", "index", "bias", "table", "marker", "low_rank", "other")
 SCALE_LIKE = frozenset({"scale", "zero_point", "index", "table", "marker"})
 
-NEEDED = ("always", "together", "set", "never")
+NEEDED = ("always", "undeclared", "together", "set", "never")
 SIGNS = ("positive", "nonnegative", "nonzero", "any")
 STORED = "stored"  # the symbol that stands for the bytes of the weight as stored, in `elements`
 CONVENTIONS = ("multiplier", "divisor")
@@ -113,10 +113,11 @@ class Part:
 
     `suffix` follows the module's name; `shapes` are alternatives with a label each (`tensor`, `channel`, `block` ...,
     or ""), empty when any shape will do; `holds` maps a dtype (or `*`) to what its bytes mean; `needed` is always,
-    together (all modules of a kind or none), set (all such parts of a module or none) or never; `order` says how
-    codes of less than a byte are packed; `codes` what packed zero points hold; `integers` what raw bytes of a weight
-    hold; `constant` the values that are the same in every file; `texts` the only texts that a marker may be; `opposes`
-    names the part whose values have the other sign; `formula` says of which numbers exporters make its values.
+    undeclared (always, unless a declaration means the scheme), together (all modules of a kind or none), set (all such
+    parts of a module or none) or never; `order` says how codes of less than a byte are packed; `codes` what packed zero
+    points hold; `integers` what raw bytes of a weight hold; `constant` the values that are the same in every file;
+    `texts` the only texts that a marker may be; `opposes` names the part whose values have the other sign; `formula`
+    says of which numbers exporters make its values.
     """
 
     name: str
@@ -155,26 +156,29 @@ class Symbol:
     """A free parameter of a scheme's shapes.
 
     `usual` are the values tried, in order; `declared` names the declared field that states it; `uniform` says that
-    all modules of a checkpoint share it.
+    all modules of a checkpoint share it; `strict` that no other than the first one is meant where that is declared.
     """
 
     name: str
     usual: tuple[int, ...]
     declared: str | None = None
     uniform: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True)
 class Description:
     """What the metadata must hold for a module: JSON under its name and `suffix`, with `field` one of `values`.
 
-    `listed` is the key of a JSON list that must have the name too; empty where there is none.
+    `listed` is the key of a JSON list that must have the name too, `parts` that of a list, in the JSON itself, of the
+    module's tensors by the ends of their names; each is empty where there is none.
     """
 
     suffix: str
     field: str
     values: tuple[str, ...]
     listed: str = ""
+    parts: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,20 @@ appear is a candidate at a cost (`candidates`), siblings and the configuration v
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from ..container.header import TensorInfo
-from .candidates import Candidates, match, problems_of
+from .candidates import Candidates, Match, match, problems_of
 from .declared import Declaration
 from .grouping import Group, Grouping, Hints, describe
+from .inside import of_module
 from .model import Scheme
 from .module import Module, Recognised, Unknown
 from .shapes import solve
 from .voting import choose
+from .widths import NO_WIDTHS, Widths
 
 
 class Recogniser:
@@ -33,13 +35,31 @@ class Recogniser:
         self._grouping = Grouping({p.suffix for s in (*self.schemes, *self.companions) for p in s.parts.values()})
         self._candidates = Candidates(self.schemes, self._hints)
 
-    def recognise(self, tensors: Mapping[str, TensorInfo], declared: Declaration | None) -> Recognised:
-        """Sort every tensor into modules; `declared` settles ties and preferred values of symbols."""
+    def recognise(
+        self,
+        tensors: Mapping[str, TensorInfo],
+        declared: Declaration | None,
+        beside: Sequence[Declaration] = (),
+        widths: Widths | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Recognised:
+        """Sort every tensor into modules.
+
+        `declared` says what damaged modules are, settles ties and preferred values of symbols; declarations `beside`
+        it state values that it does not; `widths` are the sizes of the architecture, `metadata` what headers hold.
+        """
         groups = self._grouping.groups(tensors)
         modules: list[Module] = []
         for scheme in self.companions:
             modules.extend(_take_companions(scheme, groups, self._candidates))
-        candidates = {name: self._candidates.of(group, name, declared) for name, group in groups.items()}
+        candidates = {
+            name: self._candidates.of(
+                group, name, declared, beside, widths.of(name, groups) if widths is not None else NO_WIDTHS
+            )
+            for name, group in groups.items()
+        }
+        if metadata:
+            candidates = {name: self._described(name, matches, metadata) for name, matches in candidates.items()}
         chosen = choose(candidates, declared)
         unknown: list[Unknown] = []
         loose: list[TensorInfo] = []
@@ -56,6 +76,14 @@ class Recogniser:
             left = tuple(group[s] for s in best.left_over)
             modules.append(Module(name, best.scheme, found, best.env, best.labels, best.problems, left, rivals))
         return Recognised(tuple(_agree_on_uniform(modules, self._hints)), tuple(unknown), tuple(loose))
+
+    def _described(self, name: str, matches: tuple[Match, ...], metadata: Mapping[str, str]) -> tuple[Match, ...]:
+        """The candidates without those that the metadata rules out, as it says that the module is another of them."""
+        told = {m.scheme.name: d for m in matches if (d := m.scheme.described) is not None}
+        if len(told) < 2:
+            return matches
+        able = {n for n, described in told.items() if of_module(metadata, name, described) in described.values}
+        return tuple(m for m in matches if m.scheme.name not in told or m.scheme.name in able) if able else matches
 
 
 @lru_cache(maxsize=4)

@@ -10,9 +10,14 @@ from typing import Any
 VALUES = (
     "algorithm", "format", "bits", "type", "strategy", "group_size", "symmetric", "mode", "act_order", "scale_format",
     "kv_cache", "kv_cache_bits", "activations", "activation_bits", "activation_type", "activation_group",
-    "activation_symmetric",
+    "activation_symmetric", "outputs",
 )  # fmt: skip
-_SPELT = (*VALUES, "block", "activation_dynamic")  # values may be spelt as a block's sizes, and as settings
+_SPELT = (
+    *VALUES,
+    "block",
+    "activation_dynamic",
+    "output_dynamic",
+)  # values may be spelt as a block's sizes, and as settings
 FIELDS = (
     *_SPELT, "kv_cache_dynamic", "ignore", "layers", "groups", "exceptions", "status", "producer",
 )  # fmt: skip
@@ -45,8 +50,9 @@ def values(content: Any, spelling: Spelling) -> dict[str, Any]:
         value = stated(content, spelling, field)
         if isinstance(value, (str, int)) and (field in _FLAGS or not isinstance(value, bool)):
             found[field] = value
-    if "activation_dynamic" in spelling and any(True for _ in _at(content, spelling.get("activations", ()))):
-        found["activations"] = _activations(content, spelling)
+    for field, dynamic in (("activations", "activation_dynamic"), ("outputs", "output_dynamic")):
+        if dynamic in spelling and any(True for _ in _at(content, spelling.get(field, ()))):
+            found[field] = _scaled(content, spelling, field, dynamic)
     block = _block(stated(content, spelling, "block"))
     return {**found, "block_rows": block[0], "block_cols": block[1]} if block else found
 
@@ -64,12 +70,12 @@ def _at(content: Any, paths: Iterable[str]) -> Iterator[Any]:
             yield value
 
 
-def _activations(content: Any, spelling: Spelling) -> str:
-    """How activations are scaled by the settings of them: `none` where these are no settings."""
-    settings = stated(content, spelling, "activations")
+def _scaled(content: Any, spelling: Spelling, field: str, how: str) -> str:
+    """How activations, or outputs, are scaled by the settings of them: `none` where these are no settings."""
+    settings = stated(content, spelling, field)
     if not isinstance(settings[0] if isinstance(settings, list) and settings else settings, dict):
         return "none"
-    dynamic = stated(content, spelling, "activation_dynamic")
+    dynamic = stated(content, spelling, how)
     return "local" if dynamic == "local" else "dynamic" if dynamic else "static"
 
 

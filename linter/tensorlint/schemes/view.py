@@ -21,6 +21,7 @@ from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
 from .recognise import recogniser_for
+from .widths import Widths
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,15 @@ class View:
         general = knowledge.general
         self.declared: Declared = read_declared(checkpoint, knowledge.dialects.values(), general.inside)
         recogniser = recogniser_for(tuple(knowledge.schemes.values()), general.hints)
-        self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, self.declared.main)
         config = checkpoint.config("config.json")
         self.model_config = general.language(config)  # the part of config.json about the language model
         model_type = self.model_config.get("model_type") or config.get("model_type")
         self.anatomy: Anatomy = anatomy(knowledge.families.values(), str(model_type or ""))
+        main, *beside = self.declared.all or (None,)
+        beside = [d for d in beside if d is not None and main is not None and d.method == main.method]
+        widths = Widths(checkpoint.tensors, self.anatomy, self.model_config)
+        metadata = {k: v for shard in checkpoint.shards.values() for k, v in shard.header.metadata.items()}
+        self.recognised: Recognised = recogniser.recognise(checkpoint.tensors, main, beside, widths, metadata)
         self._expected: dict[str, Mapping[str, Any]] = {}
 
     @cached_property

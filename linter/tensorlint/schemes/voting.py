@@ -1,20 +1,26 @@
 """Which of its candidates a module is.
 
-A perfect match decides by itself; an imperfect one is decided together with the votes of its siblings (same role in
-other layers and experts), of the rest of the checkpoint, and of the configuration. Where two schemes stay equal, both
-are named.
+An exporter's bug hits every module alike: what it leaves may fit another scheme by accident, and no sibling knows
+better. So the declared scheme comes first: a module that has its parts is that scheme, with whatever defects, unless
+another scheme explains everything and this one would need several. Where nothing is declared, a perfect match decides
+by itself; an imperfect one is decided together with the votes of its siblings (same role in other layers and experts)
+and of the rest of the checkpoint. Where two schemes stay equal, both are named.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from math import prod
+from typing import Any
 
 from ..names import pattern_of
 from .candidates import Match
-from .declared import Declaration, allows
+from .declared import Declaration, allows, nearness
+from .grouping import TELLING_DTYPES
 from .model import Scheme
 
+_TELLING = 10  # parts of one module that are more than an accident
 _MANY = 6  # modules of one scheme that make a single one of another scheme look damaged
 # In the measure of what departures cost: siblings make up for a wrong shape, the declaration for less, and the rest of
 # the checkpoint decides between near equals. A weak scheme yields nearly a part: any vote decides then.
@@ -31,21 +37,39 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
     total: Counter[str] = Counter()
     siblings = Counter(map(pattern_of, candidates))
     undecided: list[str] = []
+
+    def settle(name: str, best: Match, equals: tuple[str, ...]) -> None:
+        chosen[name] = (best, equals)
+        by_pattern[pattern_of(name)][best.scheme.name] += 1
+        if best.scheme.quantized:
+            total[best.scheme.name] += 1
+
+    contested: dict[str, tuple[Match, tuple[str, ...], Match]] = {}  # may be damaged modules of the declared scheme
     for name, matches in candidates.items():
         perfect = [m for m in matches if m.perfect and (not m.scheme.weak or _promised(m.scheme, name, declared))]
         best, equals = _prefer(perfect, name, declared)
-        if best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
-            chosen[name] = (best, equals)
-            by_pattern[pattern_of(name)][best.scheme.name] += 1
-            if best.scheme.quantized:
-                total[best.scheme.name] += 1
+        meant = _damaged_instead(best, matches, name, declared) if best is not None else None
+        if best is not None and meant is not None:
+            contested[name] = (best, equals, meant)
+        elif best is not None and (best.scheme.quantized or len(matches) == 1 or not best.left_over):
+            settle(name, best, equals)
         elif matches:
             undecided.append(name)
+    if _other_layout(contested.values()) and not any(_meant(candidates[n], n, declared) for n in undecided):
+        for name, (best, equals, _) in contested.items():
+            settle(name, best, equals)
+    else:
+        undecided.extend(contested)
     _reconsider(chosen, candidates, by_pattern, total, declared)
     favourite = total.most_common(1)[0][0] if total else ""
     for name in undecided:
         votes = by_pattern.get(pattern_of(name), Counter())
         sibling = next((s for s, _ in votes.most_common() if s in {m.scheme.name for m in candidates[name]}), "")
+        means = _meant(candidates[name], name, declared)
+        if means and not (favourite and _foreign(favourite, candidates[name], name, declared)):
+            stated = declared.expect(name).values if declared is not None else {}
+            chosen[name] = _most_likely(means, sibling, favourite, stated)
+            continue
         scored = []
         for match in candidates[name]:
             score = match.cost + _WEAK * match.scheme.weak
@@ -61,6 +85,82 @@ def choose(candidates: Mapping[str, tuple[Match, ...]], declared: Declaration | 
         rivals = tuple(m.scheme.name for s, m in scored[1:] if s <= best_score + _EQUAL and m.scheme.quantized)
         chosen[name] = (best, rivals)
     return chosen
+
+
+def _meant(matches: Iterable[Match], name: str, declared: Declaration | None) -> list[Match]:
+    """The candidates that the declaration means, where the tensors of the module say that it is quantized at all."""
+    able = (m for m in matches if m.meant and m.evident and m.scheme.quantized)
+    return [m for m in able if _promised(m.scheme, name, declared)]
+
+
+def _damaged_instead(best: Match, matches: Collection[Match], name: str, declared: Declaration | None) -> Match | None:
+    """A module of the declared scheme which one kind of damage made fit `best`, that is not declared; or None.
+
+    One part in another form is damage, and so are several of another dtype beside a sound weight; a part that has
+    nothing of its own form left, or tensors that only the other scheme explains, are not, and neither is a dtype of the
+    weight that says what it holds.
+    """
+    if declared is None or not best.scheme.quantized or not any(m.meant for m in matches if m is not best):
+        return None
+    if _promised(best.scheme, name, declared):
+        return None
+    meant = min(_meant(matches, name, declared), key=lambda m: m.cost, default=None)
+    if meant is None or not meant.problems or len(meant.left_over) > len(best.left_over):
+        return None
+    strategy = declared.expect(name).values.get("strategy")
+    if strategy and any(label != strategy for part, label in meant.labels.items() if _scales_weight(meant, part)):
+        return None
+    wrong = {p.part for p in meant.problems}
+    if len(wrong) < len(meant.problems) or (len(wrong) > 1 and any(p.kind != "dtype" for p in meant.problems)):
+        return None
+    weight = next((p for p in meant.problems if p.part == "weight"), None)
+    if weight is None:
+        return meant
+    telling = weight.kind == "dtype" and str(weight.detail.get("found")).startswith(TELLING_DTYPES)
+    return meant if len(wrong) == 1 and not telling else None
+
+
+def _scales_weight(match: Match, part: str) -> bool:
+    return match.scheme.parts[part].scales == "weight"
+
+
+def _other_layout(contested: Collection[tuple[Match, tuple[str, ...], Match]]) -> bool:
+    """Whether all these modules have one other scheme of the same tensors, whose weights are only laid out otherwise.
+
+    Damage fits other schemes by accident, where a matrix is square or a size is even: not everywhere.
+    """
+    return len({best.scheme.name for best, _, _ in contested}) == 1 and all(_laid_out(m) for _, _, m in contested)
+
+
+def _laid_out(meant: Match) -> bool:
+    """Whether nothing is wrong but the shape of the weight, and that not for want of a part of its codes."""
+    if [(p.kind, p.part) for p in meant.problems] != [("shape", "weight")]:
+        return False
+    (problem,) = meant.problems
+    weight, env = meant.scheme.weight, problem.detail.get("env", {})
+    shapes = weight.shapes if weight is not None else ()
+    wanted = [[one.value(env) for one in shape] for shape in shapes if all(d.symbols <= env.keys() for d in shape)]
+    whole = [prod(s for s in sizes if s is not None) for sizes in wanted if None not in sizes]
+    return not whole or prod(problem.detail["found"]) in whole
+
+
+def _foreign(favourite: str, matches: Iterable[Match], name: str, declared: Declaration | None) -> bool:
+    """Whether sound modules of a scheme that is not declared say that the declaration is wrong about this one too."""
+    found = next((m for m in matches if m.scheme.name == favourite), None)
+    return found is not None and not _promised(found.scheme, name, declared)
+
+
+def _most_likely(
+    meant: list[Match], sibling: str, favourite: str, stated: Mapping[str, Any]
+) -> tuple[Match, tuple[str, ...]]:
+    """Of the schemes that a declaration means that of the siblings, or of most modules, or the nearest to its words."""
+
+    def rank(match: Match) -> tuple[object, ...]:
+        name, (said, open_) = match.scheme.name, nearness(match.scheme, stated)
+        return name != sibling, name != favourite, match.hints, -said, match.cost, -open_
+
+    best = min(meant, key=rank)
+    return best, tuple(m.scheme.name for m in meant if m is not best and rank(m) == rank(best))
 
 
 def _reconsider(
@@ -112,7 +212,8 @@ def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool
 
     Where sound siblings (or, for a module that has none, sound modules of the checkpoint) are `known`, it may have
     several defects. Where none are, one defect at most, and not in the weight's own dtype unless the checkpoint has
-    sound modules of the scheme: more than that is a format nobody here knows, and so is a weight under another name.
+    sound modules of the scheme: more than that is a format nobody here knows, and so are a weight and, where nothing is
+    declared, scales under another name.
     A tensor that stands alone and tells nothing counts only where the configuration promised the scheme.
     """
     if known or not match.scheme.quantized:
@@ -121,9 +222,12 @@ def _believable(match: Match, perfect: Counter[str], known: bool, promised: bool
         return len(match.problems) <= 1
     if match.problems and _says_nothing(match) and not promised:
         return False
-    if match.left_over and any(p.kind == "missing" and p.part == "weight" for p in match.problems):
+    missing = {p.part for p in match.problems if p.kind == "missing"}
+    few = len(match.parts) < _TELLING
+    if match.left_over and ("weight" in missing or (missing and match.hints and few and not promised)):
         return False
-    return len(match.problems) <= 1 and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
+    able = 1 if few else 2
+    return len(match.problems) <= able and not any(p.kind == "dtype" and p.part == "weight" for p in match.problems)
 
 
 def _says_nothing(match: Match) -> bool:
@@ -149,9 +253,10 @@ def _prefer(perfect: list[Match], name: str, declared: Declaration | None) -> tu
         return (perfect[0] if perfect else None), ()
     expected = declared.expect(name) if declared is not None else None
 
-    def rank(match: Match) -> tuple[int, int, float]:
+    def rank(match: Match) -> tuple[int, int, int, float]:
         fits = expected is not None and expected.quantized is not False and allows(match.scheme, expected.values)
-        return (len(match.left_over), -int(fits), match.cost)
+        own = declared is not None and any(declared.method in way["method"] for way in match.scheme.declared)
+        return (len(match.left_over), -int(fits), -int(own), match.cost)
 
     best = min(perfect, key=rank)
     return best, tuple(m.scheme.name for m in perfect if m is not best and rank(m) == rank(best))

@@ -26,7 +26,7 @@ def _wanted(view: View) -> Iterator[tuple[Module, Need]]:
     """Weights of integers of 4 bits that stand for steps, not for the values of a table."""
     for module in view.quantized:
         weight = module.parts.get("weight")
-        if weight is None or module.problems or not weight.nbytes or width(module) != _BITS:
+        if weight is None or module.problems or module.rivals or not weight.nbytes or width(module) != _BITS:
             continue
         encoding = view.unit_of[weight.name].encoding
         if encoding.kind != "float" and not any(part.kind == "table" for part in module.scheme.parts.values()):

@@ -28,6 +28,8 @@ NOT_POSITIVE = {
     ("awq-marlin", "weight_scale"): "any",
     # MLX leads away from the end of the range that is farther from zero.
     ("mlx-affine", "weight_scale"): "nonzero",
+    # Without a scale above them the scales of quiet blocks underflow, and the codes below them are zero as well.
+    ("mlx-nvfp4", "block_scale"): "nonnegative",
     # A row, block or tensor of zeros has a maximum of zero, and these exporters store it as it is.
     ("bitsandbytes-fp4", "weight_scale"): "nonnegative",
     ("bitsandbytes-fp4", "nested_scale"): "nonnegative",

@@ -65,9 +65,9 @@ class _Row:
 
 
 def _modules(view: View) -> Iterator[Module]:
-    """Quantized linear layers that are sound, of schemes whose decoding is stated."""
+    """Quantized linear layers that are sound and of one scheme only, whose decoding is stated."""
     for module in view.quantized:
-        stated = "weight" in module.parts and module.scheme.decode and not module.problems
+        stated = "weight" in module.parts and module.scheme.decode and not module.problems and not module.rivals
         if stated and view.anatomy.roles(module.name).isdisjoint(_OTHER):
             yield module
 

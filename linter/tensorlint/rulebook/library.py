@@ -22,7 +22,7 @@ from .engines import Engine
 from .kinds import KINDS, Kind, Known, earlier, kind_of
 from .language import load_rule
 from .model import Rule
-from .shipped import shipped_folder
+from .shipped import ARCHITECTURES, shipped_folder
 
 MAX_USER_FILES = 2000
 _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
@@ -140,7 +140,7 @@ class _Loading:
         self.replaced: list[str] = []
 
     def add_folder(self, folder: Path, shipped: bool) -> None:
-        found = sorted(_yaml_files(folder))
+        found = sorted(_shipped_files(folder) if shipped else _yaml_files(folder))
         if not found:
             raise UsageError(f"there is no .yaml file in {folder}")
         if not shipped and len(found) > MAX_USER_FILES:
@@ -205,3 +205,10 @@ def _by_present_names(known: Known, producers: dict[str, Producer]) -> None:
 def _yaml_files(folder: Path) -> Iterator[Path]:
     for pattern in ("*.yaml", "*.yml"):
         yield from (path for path in folder.rglob(pattern) if path.is_file())
+
+
+def _shipped_files(folder: Path) -> Iterator[Path]:
+    """All but the architectures, of which one is read when a checkpoint has its type."""
+    for room in folder.iterdir():
+        if room.is_dir() and room.name != ARCHITECTURES:
+            yield from _yaml_files(room)

@@ -186,7 +186,8 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if normed and not ended:
         yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
     key, tied = view.tied()
-    heads = [m for m in outer if "head" in view.anatomy.roles(m)]
+    # A model of other outputs than text has a head of its own beside the layers (`audio_lm_head`).
+    heads = [m for m in (*outer, *(m for m in view.modules if "." not in m)) if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < _TALL:
         usual = next(iter(view.anatomy.ends("head")), "head")
         yield Fact("missing-head", where, f"{usual}.weight", values={"key": key})

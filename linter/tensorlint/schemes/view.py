@@ -21,6 +21,7 @@ from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
 from .recognise import recogniser_for
+from .stored import Stored, stored
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,12 @@ class View:
     def unit_of(self) -> Mapping[str, TensorUnit]:
         """Units by tensor name."""
         return {u.tensor.name: u for u in self.units}
+
+    @cached_property
+    def originals(self) -> tuple[Stored, ...]:
+        """Every tensor of the model under the name that it has unquantized, once."""
+        settled = (m.name for m in self.quantized if self.settled(m))
+        return tuple(stored(self.recognised, self.checkpoint.tensors, settled))
 
     @cached_property
     def fused_groups(self) -> tuple[tuple[Module, ...], ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from notation import places
 
+pytestmark = pytest.mark.usefixtures("no_architecture")
 CONFIG: dict[str, Any] = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8}
 EMBEDDING = {"model.embed_tokens.weight": "BF16[16, 8]"}
 

@@ -6,6 +6,8 @@ A check is one file with a `CHECKS` of its own, and one line here.
 from __future__ import annotations
 
 from . import (
+    architecture,
+    architecture_sizes,
     codes,
     completeness,
     configuration,
@@ -43,6 +45,8 @@ CHECKS: tuple[Check, ...] = (
     *described.CHECKS,
     *configuration.CHECKS,
     *lists.CHECKS,
+    *architecture.CHECKS,
+    *architecture_sizes.CHECKS,
     *completeness.CHECKS,
     *templates.CHECKS,
     *stacks.CHECKS,

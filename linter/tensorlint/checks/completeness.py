@@ -10,6 +10,7 @@ from typing import Any
 from ..facts import Fact, FactKind
 from ..schemes.view import Layer, View
 from .check import Check
+from .refuted import refuted
 from .templates import counted_layers
 
 STATES: Mapping[str, FactKind] = {
@@ -46,9 +47,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         return
     if not view.anatomy.states(config, "layers"):
         return
-    yield from _layers(view, config)
-    yield from _experts(view, config)
-    yield from _ends(view, config)
+    counted = view.anatomy.count(config, "layers")
+    if counted is not None:
+        yield from _mtp(view, config, counted[1])
+    if view.known is None or not view.known.whole:  # else the architecture says more
+        guessed = (*_layers(view, config), *_experts(view, config), *_ends(view, config))
+        yield from (fact for fact in guessed if not refuted(view, fact))
 
 
 def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
@@ -63,7 +67,6 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         values = {"layers": missing[:_NAMED], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
     yield from _extra(view, key, count)
-    yield from _mtp(view, config, count)
 
 
 def _extra(view: View, key: str, count: int) -> Iterator[Fact]:

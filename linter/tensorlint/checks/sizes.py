@@ -39,7 +39,7 @@ class _Side:
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about modules whose size contradicts that of their neighbours."""
-    if not view.checkpoint.whole:
+    if not view.checkpoint.whole or view.known is not None:  # the architecture says more
         return
     said: set[str] = set()
     decoder = (*_hidden(view), *_attention(view)) if view.layers else ()

@@ -10,6 +10,7 @@ from ..facts import Fact, FactKind
 from ..schemes.stored import Stored
 from ..schemes.view import View
 from .check import Check
+from .refuted import refuted
 
 STATES: Mapping[str, FactKind] = {
     "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
@@ -22,6 +23,8 @@ _NUMBER = re.compile(r"(?<![^.])\d{1,6}(?=\.)")
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Layers between the first and the last that have nothing of their own, and lack what all others share."""
+    if view.known is not None and view.known.whole:  # the architecture says more
+        return
     if not view.checkpoint.whole or any(m.scheme.weight is None for m in view.modules.values()):
         return
     told = f"{view.layers[0].prefix}." if view.layers and view.anatomy.states(view.model_config, "layers") else None
@@ -36,7 +39,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     for start, layers in stacks.items():
         if len(layers) >= _LEAST:
             for fact in _compare(view, start, layers):
-                if fact.tensor not in said:
+                if fact.tensor not in said and not refuted(view, fact):
                     said.add(fact.tensor)
                     yield fact
 

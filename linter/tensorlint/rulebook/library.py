@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RenamedWarning, UsageError
+from ..schemes.architectures import Architecture, load_architecture
 from ..schemes.knowledge import Knowledge
 from ..schemes.producers import Producer
 from ..text.place import nearest
@@ -36,6 +37,10 @@ class Book(Knowledge):
     engines: Mapping[str, Engine] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
+
+    def architecture(self, model_type: str) -> Architecture | None:
+        """The architecture of a model type, which is read when it is asked for."""
+        return load_architecture(shipped_folder() / ARCHITECTURES, model_type)
 
     @cached_property
     def earlier(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from .shapes import Dim, ShapeError, dim
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
     "plain_norm", "calibration", "zero_start", "own_class", "projection", "reads", "writes", "shared_norm",
-    "cross", "transposed",
+    "cross", "transposed", "mixer",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",

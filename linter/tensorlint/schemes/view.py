@@ -16,7 +16,10 @@ from ..names import pattern_of
 from ..sources.interface import about
 from ..text.wording import plural
 from .anatomy import Anatomy, anatomy
+from .architectures import ArchitectureError
 from .declared import Declaration, Declared, read_declared
+from .fitted import Fitted, fitted
+from .keyterms import TermError
 from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
@@ -183,6 +186,25 @@ class View:
         return tuple(stored(self.recognised, self.checkpoint.tensors, settled))
 
     @cached_property
+    def fitted(self) -> Fitted | None:
+        """The checkpoint beside the architecture of its model type; None where none is known, and for adapters."""
+        config = self.checkpoint.config("config.json")
+        model_type = config.get("model_type")
+        if not isinstance(model_type, str) or not self.checkpoint.primary:
+            return None
+        if "adapter_config.json" in self.checkpoint.configs:
+            return None
+        try:
+            return fitted(model_type, config, self.originals, self.knowledge.architecture)
+        except (ArchitectureError, TermError):
+            return None
+
+    @property
+    def known(self) -> Fitted | None:
+        """The same, where the names are those of the architecture."""
+        return self.fitted if self.fitted is not None and self.fitted.fits else None
+
+    @cached_property
     def fused_groups(self) -> tuple[tuple[Module, ...], ...]:
         """Sets of modules that runtimes merge, each with the members that exist (at least two)."""
         by_parent: dict[str, dict[str, Module]] = defaultdict(dict)
@@ -231,12 +253,19 @@ class View:
         return self.base + next(iter(self.anatomy.ends(role)), role)
 
     def tied(self) -> tuple[str, Any]:
-        """The key of config.json that ties the head to the embedding, and what it says; None where it says nothing."""
+        """The key of config.json that ties the head to the embedding, and what it says; None where it says nothing.
+
+        Where the architecture is known, it tells what a class makes of the key, and what it does without.
+        """
+        usual = next(iter(self.anatomy.tied), "")
+        told = self.known.tied() if self.known is not None else None
+        if told is not None:
+            return usual, told
         for key in self.anatomy.tied:
             for config in (self.checkpoint.config("config.json"), self.model_config):
                 if key in config:
                     return key, config[key]
-        return next(iter(self.anatomy.tied), ""), None
+        return usual, None
 
     def expected(self, module: Module) -> Mapping[str, Any]:
         """Normalized fields of what the main declaration says of a module; empty where there is none."""

@@ -211,6 +211,7 @@ class Architecture:
     type: str
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    derived: Mapping[str, str] = field(default_factory=dict)
     indices: Mapping[str, str] = field(default_factory=dict)
     layouts: Mapping[str, Layout] = field(default_factory=dict)
 
@@ -257,7 +258,8 @@ def _architecture(top: Mapping[str, Any], model_type: str) -> Architecture:
         other[str(key)] = (*other.get(str(key), ()), spelled)
     indices = {k: str(v) for k, v in _map(top.get("indices") or {}, "indices").items()}
     layouts: dict[str, Layout] = {}
-    found = Architecture(model_type, other, _map(top.get("defaults") or {}, "defaults"), indices, layouts)
+    derived = {k: str(v) for k, v in _map(top.get("derived") or {}, "derived").items()}
+    found = Architecture(model_type, other, _map(top.get("defaults") or {}, "defaults"), derived, indices, layouts)
     depth: dict[str, int] = {}
     for name, keys in _map(top.get("layouts") or {}, "layouts").items():
         layouts[name] = _layout(name, _map(keys, name), found, depth)
@@ -275,16 +277,22 @@ def _layout(name: str, keys: Mapping[str, Any], file: Architecture, depth: dict[
         depth[name] = depth.get(str(keys["like"]), 0) + 1
         if other is None or depth[name] > MAX_LIKE:
             raise ArchitectureError(f"{file.type}: {name} is like a layout that is not above it")
-        without = frozenset(_texts(keys.get("without")))
+        without = _texts(keys.get("without"))
+        left_out = frozenset(without)
+        starts = tuple(one[:-1] for one in without if one.endswith(".*"))
         renames = sorted(_map(keys.get("rename") or {}, "rename").items(), key=lambda kv: -len(kv[0]))
 
         def renamed(text: str) -> str:
             return next((str(new) + text[len(old) :] for old, new in renames if text.startswith(old)), text)
 
-        lines = {renamed(n): Line(renamed(n), line.text, file) for n, line in other.lines.items() if n not in without}
-        ties = tuple(tie._replace(names=tuple(map(renamed, tie.names))) for tie in other.ties)
+        def kept(text: str) -> bool:
+            return text not in left_out and not (starts and text.startswith(starts))
+
+        lines = {renamed(n): Line(renamed(n), line.text, file) for n, line in other.lines.items() if kept(n)}
+        ties = tuple(tie._replace(names=tuple(renamed(n) for n in tie.names if kept(n))) for tie in other.ties)
+        ties = tuple(tie for tie in ties if len(tie.names) > 1)
         ignored, assumes = other.ignored, tuple((renamed(p) if p else p, c) for p, c in other.assumes)
-        parts = {renamed(prefix): key for prefix, key in other.parts.items() if prefix not in without}
+        parts = {renamed(prefix): key for prefix, key in other.parts.items() if kept(prefix)}
     lines |= {n: Line(n, str(text), file) for n, text in _map(keys.get("tensors") or {}, "tensors").items()}
     if len(lines) > MAX_LINES:
         raise ArchitectureError(f"{file.type}: {name} has more than {MAX_LINES:,} tensors")

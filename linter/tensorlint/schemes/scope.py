@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .architectures import Architecture
-from .keyterms import UNKNOWN, Indices, Term, TermError, term
+from .keyterms import UNKNOWN, Indices, Term, term
 
 _DEEPEST = 8  # dots of a key
 MAX_COUNT = 100_000  # layers or experts; a hostile configuration counts billions
@@ -27,6 +27,7 @@ class Scope:
         self.config = config
         self.path = path
         self._values: dict[str, Any] = {}
+        self._deriving: set[str] = set()
         self._ranges: dict[tuple[Any, ...], Range | None] = {}
         self._counts: dict[str, tuple[Term, Term] | None] = {}
 
@@ -42,24 +43,10 @@ class Scope:
             value = _inside(self.config, spelled)
             if value is not None:
                 return value
-        if name not in self.file.defaults:
-            return UNKNOWN
-        value = self.file.defaults[name]
-        return self._default(value) if isinstance(value, str) else value
-
-    def _default(self, text: str) -> Any:
-        """A default that is an expression over other keys, or else a text."""
-        try:
-            found = term(text)
-        except TermError:
-            return text
-        if found.text.isidentifier() and found.keys == (text,) and not self.says(text):
-            return text
-        return found.run(self, {})
-
-    def says(self, name: str) -> bool:
-        """Whether config.json or a default says anything of a key."""
-        return name in self.file.defaults or self.states(name)
+        if name in self.file.defaults:
+            return self.file.defaults[name]
+        derived = self.file.derived.get(name)
+        return UNKNOWN if derived is None else term(derived).run(self, {})
 
     def states(self, name: str) -> bool:
         """Whether config.json itself has a key."""
@@ -68,14 +55,13 @@ class Scope:
 
     def derives(self, name: str) -> bool:
         """Whether a key that config.json lacks is by default made of other keys, all of which it has."""
-        default = self.file.defaults.get(name)
-        if not isinstance(default, str) or self.states(name):
+        derived = self.file.derived.get(name)
+        if derived is None or name in self._deriving:
             return False
-        try:
-            keys = term(default).keys
-        except TermError:
-            return False
-        return bool(keys) and all(self.states(key) or self.derives(key) for key in keys if key != name)
+        self._deriving.add(name)
+        found = all(self.states(key) or self.derives(key) for key in term(derived).keys)
+        self._deriving.discard(name)
+        return found
 
     def stated(self, name: str) -> str:
         """The key as it is spelled in config.json, with where it stands."""

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-SAVED, MEMORY, APART = "saved", "memory", "apart"
+SAVED, LOADED, MEMORY, APART = "saved", "loaded", "memory", "apart"
 SECONDS = 20  # for one class under one configuration
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)")
 
@@ -71,24 +71,30 @@ def _read(model: nn.Module, config: Any) -> Built:
     state = model.state_dict()
     for name in getattr(model, "_keys_to_ignore_on_save", None) or ():
         state.pop(name, None)
-    words = {name: _words(model, name) for name in state}
+    modules = dict(model.named_modules())
+    head = _head(model)
+    words = {name: _words(modules, head, name) for name in state}
     memory = {name: Stored(tuple(tensor.shape), words[name]) for name, tensor in state.items()}
     found = Built(config.to_dict())
     found.ignored = tuple(sorted(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()))
     sets = _tied(model, state)
-    origins = _saved(model, state)
-    saved, renamed, apart = {}, {}, dict(memory)
+    conversions = _conversions(model)
+    plain = [c for c in conversions if type(c).__name__ != "PrefixChange"]
+    origins = _saved(model, state, plain)
+    saved, names = _written(origins, memory)
+    apart = dict(memory)
     for sources, targets in origins:
-        for target, shape in targets.items():
-            saved[target] = Stored(shape, _converted(words[sources[0]], memory[sources[0]].shape, shape))
-            renamed[sources[0]] = target
         if len(targets) > len(sources) and words[sources[0]].startswith("experts"):
             for source in sources:
                 del apart[source]
-            for target, stored in _apart(sources[0], targets).items():
-                apart[target] = stored
+            apart.update(_apart(sources[0], targets))
     found.spellings[SAVED] = saved
-    found.ties[SAVED] = [tuple(renamed.get(name, name) for name in names) for names in sets]
+    found.ties[SAVED] = [tuple(names.get(name, name) for name in tied) for tied in sets]
+    if len(plain) < len(conversions):
+        loaded, names = _written(_saved(model, state, conversions), memory)
+        if loaded != saved:
+            found.spellings[LOADED] = loaded
+            found.ties[LOADED] = [tuple(names.get(name, name) for name in tied) for tied in sets]
     if memory != saved:
         found.spellings[MEMORY] = memory
         found.ties[MEMORY] = sets
@@ -98,6 +104,17 @@ def _read(model: nn.Module, config: Any) -> Built:
     return found
 
 
+def _written(origins: list[Origin], memory: dict[str, Stored]) -> tuple[dict[str, Stored], dict[str, str]]:
+    """What is written, and the names of what was in memory there."""
+    saved, names = {}, {}
+    for sources, targets in origins:
+        before = memory[sources[0]]
+        for target, shape in targets.items():
+            saved[target] = Stored(shape, _converted(before.words, before.shape, shape))
+            names[sources[0]] = target
+    return saved, names
+
+
 def _tied(model: nn.Module, state: dict[str, torch.Tensor]) -> list[tuple[str, ...]]:
     """Names of one parameter each; the name that a checkpoint keeps comes first."""
     by_tensor: dict[int, list[str]] = defaultdict(list)
@@ -105,6 +122,8 @@ def _tied(model: nn.Module, state: dict[str, torch.Tensor]) -> list[tuple[str, .
         for name, tensor in kind:
             if name in state:
                 by_tensor[id(tensor)].append(name)
+    if all(len(names) == 1 for names in by_tensor.values()):
+        return []
     left = set(_kept(model, dict(state)))
     return [
         tuple(sorted(names, key=lambda n: (n not in left, names.index(n))))
@@ -125,46 +144,50 @@ def _kept(model: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.T
         return state
 
 
-def _saved(model: Any, state: dict[str, torch.Tensor]) -> list[tuple[list[str], dict[str, tuple[int, ...]]]]:
+Origin = tuple[list[str], dict[str, tuple[int, ...]]]
+
+
+def _conversions(model: Any) -> list[Any]:
+    try:
+        from transformers.conversion_mapping import get_model_conversion_mapping
+    except ImportError:  # 4.57 writes what is in memory
+        return []
+    return list(get_model_conversion_mapping(model, add_legacy=False))
+
+
+def _saved(model: Any, state: dict[str, torch.Tensor], conversions: list[Any]) -> list[Origin]:
     """Names in memory, and what `save_pretrained` makes of them: names and shapes.
 
     The loop of `transformers.core_model_loading.revert_weight_conversion`, which does not say what came from where.
     """
-    try:
-        from transformers import core_model_loading as core
-        from transformers.conversion_mapping import get_model_conversion_mapping
-    except ImportError:
-        return [([name], {name: tuple(tensor.shape)}) for name, tensor in state.items()]
-    conversions = get_model_conversion_mapping(model, add_legacy=False)
-    conversions = [c for c in conversions if not isinstance(c, core.PrefixChange)]
     if not conversions:
         return [([name], {name: tuple(tensor.shape)}) for name, tensor in state.items()]
+    from transformers import core_model_loading as core
+
     reverse = [c.reverse_transform() for c in conversions[::-1]]
     renamings = [c for c in reverse if isinstance(c, core.WeightRenaming)]
     converters = [c for c in reverse if isinstance(c, core.WeightConverter)]
     by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
+    found: list[Origin] = []
     todo: dict[str, Any] = {}
     sources: dict[str, list[str]] = defaultdict(list)
     for name, tensor in sorted(state.items(), key=lambda kv: core.dot_natural_key(kv[0])):
         target, pattern = core.apply_converters(name, converters)
-        if pattern is not None:
-            step = todo.setdefault(target, copy.deepcopy(by_pattern[pattern]))
-        else:
-            target = core.apply_renamings(name, renamings)
-            step = todo.setdefault(target, core.WeightRenaming(name, target))
-            pattern = name
+        if pattern is None:
+            found.append(([name], {core.apply_renamings(name, renamings): tuple(tensor.shape)}))
+            continue
+        step = todo.setdefault(target, copy.deepcopy(by_pattern[pattern]))
         step.add_tensor(target, name, pattern, tensor)
         sources[target].append(name)
-    found = []
     for target, step in todo.items():
         made = step.convert(target, model=model, config=model.config)
         shapes = {}
         for name, tensor in made.items():
             tensor = tensor[0] if isinstance(tensor, list) else tensor
-            name = core.apply_renamings(name, renamings) if isinstance(step, core.WeightConverter) else name
-            shapes[name] = tuple(tensor.shape)
+            shapes[core.apply_renamings(name, renamings)] = tuple(tensor.shape)
         found.append((sources[target], shapes))
-    return found
+    order = {name: i for i, name in enumerate(state)}
+    return sorted(found, key=lambda origin: order[origin[0][0]])
 
 
 def _apart(fused: str, targets: dict[str, tuple[int, ...]]) -> dict[str, Stored]:
@@ -191,12 +214,18 @@ def _converted(words: str, before: tuple[int, ...], after: tuple[int, ...]) -> s
     return words
 
 
-def _words(model: nn.Module, name: str) -> str:
+def _head(model: Any) -> nn.Module | None:
+    try:
+        return model.get_output_embeddings()  # type: ignore[no-any-return]
+    except Exception:  # some classes have none and say so by an error
+        return None
+
+
+def _words(modules: dict[str, nn.Module], head: nn.Module | None, name: str) -> str:
     """Role and flags of a tensor, from the module that owns it."""
     path, _, own = name.rpartition(".")
-    try:
-        module = model.get_submodule(path)
-    except AttributeError:
+    module = modules.get(path)
+    if module is None:
         return "other"
     kind, last = type(module).__name__, path.rpartition(".")[2]
     if own in module._buffers:
@@ -210,14 +239,9 @@ def _words(model: nn.Module, name: str) -> str:
     if own.endswith("bias") and own != "dt_bias" and isinstance(module, (nn.Linear, Conv1D, nn.modules.conv._ConvNd)):
         return "bias"
     if isinstance(module, nn.Linear):
-        out = getattr(model, "get_output_embeddings", lambda: None)
-        try:
-            head = out() is module
-        except Exception:  # some classes have none and say so by an error
-            head = False
         if own != "weight":
             return "other"
-        if head or last in ("lm_head", "score", "classifier", "qa_outputs"):
+        if module is head or last in ("lm_head", "score", "classifier", "qa_outputs"):
             return "head linear"
         return "router linear" if _routes(kind, path) else "linear"
     if isinstance(module, Conv1D):

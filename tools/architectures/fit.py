@@ -526,6 +526,7 @@ class Fit:
                     texts += [f"{key}[{i}]" for i in range(min(shortest, 8))] + [f"{key}[len({key}) - 1]", f"len({key})"]
             elif any(isinstance(v, dict) for v in values):
                 texts.append(f"len({key})")
+        texts.sort(key=lambda t: "len(" in t)  # a number that counts says more than the length of a list
         texts += [t for n in names for t in (f"2 ** {n}", f"({n} + 1)")]
         found = {}
         for text in texts:
@@ -649,6 +650,9 @@ def _expression(terms: dict[str, list[Fraction]], values: list[int], quick: bool
             return f"max({a}, {b})"
         if a < b and all(min(p, q) == w for p, q, w in pairs):
             return f"min({a}, {b})"
+        for shift in (0, 1, 2):
+            if all(q and (p // q) ** 2 + shift == w for p, q, w in pairs):
+                return f"({a} // {b}) ** 2" + (f" + {shift}" if shift else "")
         for n in (2, 3, 4):
             if a < b and all(n * int(p * q) == w for p, q, w in pairs):
                 return f"{n} * int({a} * {b})"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .build import APART, MEMORY, SAVED
+from .build import APART, LOADED, MEMORY, SAVED
 from .fit import Fit, Known, Line, Observed, Unfit
 from .lang import TOKENS
 from .samples import HEAD_DIM, Sample, Sampler, leaves, made, replaced, same
@@ -60,7 +60,7 @@ def observed(samples: list[Sample], spelling: str) -> list[Observed]:
     found: list[Observed] = []
     at: dict[str, int] = {}
     for sample in samples:
-        for name in {APART: (APART, MEMORY, SAVED), MEMORY: (MEMORY, SAVED), SAVED: (SAVED,)}[spelling]:
+        for name in {APART: (APART, MEMORY, SAVED), LOADED: (LOADED, SAVED)}.get(spelling, (spelling, SAVED)):
             if name in sample.built.spellings:
                 env = environment(sample.built.config)
                 beside = at.get(sample.beside) if sample.beside else None
@@ -89,8 +89,8 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
                 continue
             singles = list(sampler.singles(base))
             samples = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
-            given = [s for s in samples if s.changed == ("*",) or not s.beside or not same(s.built, _of(samples, s.beside))]
-            quiet = [s for s in samples if s not in given]
+            given = list(_fewer(samples))
+            quiet = [s for s in singles if same(s.built, base.built)]
         else:
             samples = [s for s in (sampler.build(x.what, x.changed, x.given, x.beside) for x in [*given, *_labels(base)]) if s]
             if not samples or samples[0].what != base.what:
@@ -112,6 +112,19 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
     for number, layout in enumerate(layouts):
         _derive(layout, layouts[:number])
     return found
+
+
+def _fewer(samples: list[Sample]) -> Iterator[Sample]:
+    """What the further classes are built with: one change of each number that has an effect, flags, and other sizes."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for sample in samples:
+        if sample.beside:
+            kind = (sample.beside, sample.changed)
+            number = type(dict(leaves(sample.given)).get(sample.changed[0])) is int
+            if same(sample.built, _of(samples, sample.beside)) or (number and kind in seen):
+                continue
+            seen.add(kind)
+        yield sample
 
 
 def _of(samples: list[Sample], what: str) -> Any:
@@ -143,7 +156,7 @@ def _labels(base: Sample) -> Iterator[Sample]:
 
 def _layouts(klass: type, samples: list[Sample], words: dict[str, str], counts: dict[str, int], known: Known, all_spellings: bool) -> Iterator[Layout]:
     ignored = samples[0].built.ignored
-    spellings = [x for x in (SAVED, MEMORY, APART) if any(x in s.built.spellings for s in samples)]
+    spellings = [x for x in (SAVED, LOADED, MEMORY, APART) if any(x in s.built.spellings for s in samples)]
     spellings = spellings if all_spellings else spellings[:1]
     for spelling in spellings:
         own = observed(samples, spelling)
@@ -187,8 +200,8 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
         default = environment(config_class().to_dict())
     except Exception:  # a type without a default configuration has no defaults to tell
         return {}
-    bases = [s for s in samples if s.what == samples[0].what or s.changed == ("*",)][:1] + [s for s in samples if s.changed == ("*",)]
-    bases += [s for s in samples if s.changed and s.changed[0] in used][:12]
+    bases = [samples[0], *[s for s in samples if s.changed == ("*",)][:2]]
+    more = [s for s in samples if s.changed and s.changed[0] in used][:12]
     found: dict[str, Any] = {}
     for key in used:
         if key.rpartition(".")[2] == HEAD_DIM and key not in default:
@@ -197,24 +210,28 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
             found[key] = Text(f"{prefix}hidden_size // {prefix}num_attention_heads")
         if key not in default:
             continue
-        got = []
-        for sample in bases:
-            given = _without(sample.given, key)
-            if given is None:
-                continue
-            try:
-                env = environment(made(config_class, given).to_dict())
-            except Exception:  # the class needs the key with these others
-                continue
-            if key in env:
-                got.append(env)
+        got = list(_unset(config_class, bases, key))
         if all(env[key] == default[key] for env in got):
             found[key] = default[key]
             continue
-        text = _derived(key, [*got, default])
+        text = _derived(key, [*got, *_unset(config_class, more, key), default])
         if text:
             found[key] = text
     return {k: v for k, v in found.items() if v is None or isinstance(v, (bool, int, float, str, list, Text)) }
+
+
+def _unset(config_class: Any, samples: list[Sample], key: str) -> Iterator[dict[str, Any]]:
+    """Configurations that were made without the key."""
+    for sample in samples:
+        given = _without(sample.given, key)
+        if given is None:
+            continue
+        try:
+            env = environment(made(config_class, given).to_dict())
+        except Exception:  # the class needs the key with these others
+            continue
+        if key in env:
+            yield env
 
 
 class Text(str):

@@ -19,6 +19,10 @@ SKIPPED = re.compile(
     r"|return_dict|chunk_size_feed_forward|architectures|id2label|label2id|problem_type|_name_or_path"
     r"|gradient_checkpointing|initializer_range)$|dropout|rope_theta|(^|\.)(bos|eos|pad|sep|cls|mask)_token_id$|_eps$"
 )
+EFFECTIVE = re.compile(
+    r"hidden_size|d_model|n_embd|embed|(^|[._])dim|layers|depth|heads|experts|vocab|intermediate|ffn|inner|rank|_dim|width"
+    r"|patch|image_size|bias|tie|channels|state|conv|types|positions"
+)
 HEAD_DIM = "head_dim"
 COUNTING = re.compile(r"layer|depth|num_|n_|blocks|stage")
 FRACTION = re.compile(r"ratio|factor|expand|mult|fraction|scale")
@@ -131,6 +135,7 @@ class Sampler:
         self.texts = compared_texts(klass)
         self.optional = can_be_none(klass)
         self.asks_head_dim = asks_head_dim(klass)
+        self.read: set[str] | None = None
 
     def build(self, what: str, changed: tuple[str, ...], given: dict[str, Any], beside: str = "") -> Sample | None:
         """A sample, or None where the class does not build."""
@@ -197,8 +202,12 @@ class Sampler:
         A change without effect is there once for each key: it says that the key is not needed.
         """
         keys = {k: v for k, v in leaves(base.given) if not SKIPPED.search(k) and not TOKEN.search(k)}
+        quiet = self._quiet(base, {k: v for k, v in keys.items() if not EFFECTIVE.search(k)})
+        yield from quiet.values()
         failed: dict[str, int] = {}
         for key, value in keys.items():
+            if key in quiet:
+                continue
             tried, effect = 0, False
             for change in self._changes(key, value):
                 if tried and not effect and type(value) is int and type(change) is int and change > value > 0:
@@ -221,6 +230,31 @@ class Sampler:
                 if sample is not None:
                     yield sample
         yield from self._lengths(base)
+
+    def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Sample]:
+        """Keys that have no effect, found many at a time; the sample of each."""
+        firsts = {}
+        for key, value in keys.items():
+            changes = list(self._changes(key, value))
+            if len(changes) > 3 and type(value) is not int or any(c is None or c == 0 for c in changes[2:]):
+                continue  # more than sizes to look at
+            if changes:
+                firsts[key] = changes[0]
+        found: dict[str, Sample] = {}
+        todo = [list(firsts)]
+        while todo:
+            some = todo.pop()
+            if len(some) < 2:
+                continue
+            given = replaced(base.given, {k: firsts[k] for k in some})
+            sample = self.build("quiet", tuple(some), given, base.what)
+            if sample is not None and same(sample.built, base.built):
+                for key in some:
+                    new = replaced(base.given, {key: firsts[key]})
+                    found[key] = Sample(f"{key}={firsts[key]}", (key,), new, base.built, base.what)
+            elif len(some) > 3:
+                todo += [some[: len(some) // 2], some[len(some) // 2 :]]
+        return found
 
     def _lengths(self, base: Sample) -> Iterator[Sample]:
         """Lists that are as long as each other, and the number that counts them, made shorter and longer together."""

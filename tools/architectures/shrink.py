@@ -72,7 +72,7 @@ def kept_layers(config: dict[str, Any], count: int, cap: int) -> tuple[int, list
     kinds = [tuple(str(c[i]) for c in columns if len(set(map(str, c))) <= 4) for i in range(count)]
     room = 6 if len(set(kinds)) > 1 else cap
     keep: list[int] = []
-    for wanted in (1, 2, 3):
+    for wanted in (1, 2):
         for i, kind in enumerate(kinds):
             if i not in keep and sum(kinds[j] == kind for j in keep) < wanted and len(keep) < room:
                 keep.append(i)
@@ -129,7 +129,7 @@ class Shrinker:
         self.main0 = counts.get(self.main or "", 0)
         self.layers: dict[str, int] = {}
         for key, count in counts.items():
-            new, keep = kept_layers(d, count, 4 if key == self.main else 3)
+            new, keep = kept_layers(d, count, 4 if key == self.main and self.way != "few" else 3)
             self.layers[key] = d[key] = new
             if keep is not None and key == self.main:
                 for k, v in list(d.items()):

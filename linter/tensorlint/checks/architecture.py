@@ -161,7 +161,13 @@ class _Names:
     def absent(self) -> Iterator[Fact]:
         """Tensors that are missing, those that have another name first; whole layers and experts as such."""
         unreadable = self.view.checkpoint.unreadable_names
-        lacking = [p for p in self.fit.missing if p.name not in unreadable and not self._tolerated(p)]
+        lacking = [
+            place
+            for place in self.fit.missing
+            if place.name not in unreadable
+            and not self._tolerated(place)
+            and not (self.view.anatomy.optional(place.name) and not place.bound.line.indices)
+        ]
         members: dict[tuple[str, str], dict[int, Place]] = defaultdict(dict)
         single: list[Place] = []
         for place in lacking:

@@ -134,7 +134,7 @@ def _is_linear(view: View, module: Module, towers: _Towers) -> bool:
     roles = view.anatomy.roles(module.name)
     if place is not None:
         line = place.bound.line
-        found = (line.linear or line.role == "router") and line.role not in ("head", "embedding")
+        found = line.linear and line.role not in ("head", "embedding", "router")  # exporters leave routers out of lists
         own = towers.named(module.name)
         return found and roles.isdisjoint(("mtp", "adapter")) and (not own or towers.expected(own))
     if "vision" not in roles:

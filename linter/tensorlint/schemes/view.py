@@ -26,6 +26,8 @@ from .module import Module, Recognised
 from .recognise import recogniser_for
 from .stored import Stored, stored
 
+_NUMBERED = re.compile(r"(.*?)\.(\d{1,6})\.(.+)", re.DOTALL)  # the first number in a name
+
 
 @dataclass(frozen=True)
 class TensorUnit:
@@ -232,6 +234,18 @@ class View:
             if found:
                 return tuple(Layer(prefix, n, found[n]) for n in sorted(found))
         return ()
+
+    @cached_property
+    def towers(self) -> tuple[tuple[Layer, ...], ...]:
+        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer."""
+        decoder = f"{self.layers[0].prefix}." if self.layers else None
+        found: dict[str, dict[int, dict[str, TensorInfo]]] = defaultdict(lambda: defaultdict(dict))
+        for name, tensor in self.checkpoint.tensors.items():
+            if decoder is None or not name.startswith(decoder):
+                hit = _NUMBERED.match(name)
+                if hit:
+                    found[hit[1]][int(hit[2])][hit[3]] = tensor
+        return tuple(tuple(Layer(p, n, rows[n]) for n in sorted(rows)) for p, rows in found.items() if len(rows) > 1)
 
     def is_linear(self, module: Module) -> bool:
         """Whether a module is a projection that quantizers treat as a linear layer, by its role in the model."""

@@ -22,6 +22,12 @@ def _same_everywhere() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model type has an architecture: what siblings and families tell is all there is."""
+    monkeypatch.setattr("tensorlint.rulebook.library.load_architecture", lambda _folder, _model_type: None)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `device` runs on torch's own CPU, and with the marker `gpu` on every kind of GPU there is."""
     if "device" not in metafunc.fixturenames:

@@ -8,6 +8,7 @@ import pytest
 
 from notation import places, said
 
+pytestmark = pytest.mark.usefixtures("no_architecture")
 LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "vocab_size": 16}
 ENDS = {"model.embed_tokens.weight": "BF16[16, 8]", "model.norm.weight": "BF16[8]", "lm_head.weight": "BF16[16, 8]"}
 

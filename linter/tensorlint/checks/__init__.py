@@ -6,6 +6,8 @@ A check is one file with a `CHECKS` of its own, and one line here.
 from __future__ import annotations
 
 from . import (
+    architecture,
+    architecture_sizes,
     codes,
     completeness,
     configuration,
@@ -15,6 +17,7 @@ from . import (
     described,
     dimensions,
     duplicates,
+    empty,
     ends,
     exponents,
     fused,
@@ -28,6 +31,7 @@ from . import (
     shardgap,
     signs,
     sizes,
+    stacks,
     statetext,
     templates,
     tied,
@@ -44,8 +48,12 @@ CHECKS: tuple[Check, ...] = (
     *described.CHECKS,
     *configuration.CHECKS,
     *lists.CHECKS,
+    *architecture.CHECKS,
+    *architecture_sizes.CHECKS,
     *completeness.CHECKS,
     *templates.CHECKS,
+    *stacks.CHECKS,
+    *empty.CHECKS,
     *shardgap.CHECKS,
     *naming.CHECKS,
     *dimensions.CHECKS,

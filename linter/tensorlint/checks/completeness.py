@@ -10,6 +10,7 @@ from typing import Any
 from ..facts import Fact, FactKind
 from ..schemes.view import Layer, View
 from .check import Check
+from .refuted import refuted
 from .templates import counted_layers
 
 STATES: Mapping[str, FactKind] = {
@@ -46,9 +47,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         return
     if not view.anatomy.states(config, "layers"):
         return
-    yield from _layers(view, config)
-    yield from _experts(view, config)
-    yield from _ends(view, config)
+    counted = view.anatomy.count(config, "layers")
+    if counted is not None:
+        yield from _mtp(view, config, counted[1])
+    if view.known is None or not view.known.whole:  # else the architecture says more
+        guessed = (*_layers(view, config), *_experts(view, config), *_ends(view, config))
+        yield from (fact for fact in guessed if not refuted(view, fact))
 
 
 def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
@@ -63,7 +67,6 @@ def _layers(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
         values = {"layers": missing[:_NAMED], "present": len(present), "count": count, "key": key}
         yield Fact("missing-layer", view.checkpoint.path("config.json"), f"{prefix}.{missing[0]}.*", values=values)
     yield from _extra(view, key, count)
-    yield from _mtp(view, config, count)
 
 
 def _extra(view: View, key: str, count: int) -> Iterator[Fact]:
@@ -186,7 +189,8 @@ def _ends(view: View, config: Mapping[str, Any]) -> Iterator[Fact]:
     if normed and not ended:
         yield Fact("missing-norm", where, last, values={"layers": len(view.layers)})
     key, tied = view.tied()
-    heads = [m for m in outer if "head" in view.anatomy.roles(m)]
+    # A model of other outputs than text has a head of its own beside the layers (`audio_lm_head`).
+    heads = [m for m in (*outer, *(m for m in view.modules if "." not in m)) if "head" in view.anatomy.roles(m)]
     if tied is False and vocabulary and not heads and len(tall) < _TALL:
         usual = next(iter(view.anatomy.ends("head")), "head")
         yield Fact("missing-head", where, f"{usual}.weight", values={"key": key})

@@ -23,7 +23,7 @@ _PADDING = 5 / 4  # rows for each token from which on they are another vocabular
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about dimensions that config.json states otherwise than the tensors have them."""
-    if not view.layers:
+    if not view.layers or view.known is not None:  # the architecture says more
         return
     found = [*_embedding(view), *_inside(view), *_stacked(view)]
     config = view.model_config

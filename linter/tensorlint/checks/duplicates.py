@@ -80,6 +80,10 @@ def same_bytes(view: View, a: TensorInfo, b: TensorInfo) -> bool:
 
 
 _LEAST = 2048  # bytes of a weight that is never equal by chance
+_TALL, _MANY = (
+    3,
+    4,
+)  # layers of an encoder, and weights of each of them; heads for every layer are often one and the same
 _VARIED = 2  # weights of more than one byte value, at least: a single one may be a table that layers share
 _WORDS = frozenset({"largest", "smallest", "nan", "inf", "zero", "negative", "ceiling", "floor", "uniform"})
 
@@ -88,25 +92,33 @@ def _weights(layer: Layer) -> dict[str, TensorInfo]:
     return {n: t for n, t in layer.tensors.items() if len(t.shape) > 1 and t.nbytes >= _LEAST}
 
 
-def _has_model(view: View) -> bool:
-    return len(view.layers) > 1 and view.anatomy.count(view.model_config, "layers") is not None
+def _stacks(view: View) -> Iterator[tuple[Layer, ...]]:
+    """Layers that may be compared: the decoder's, and those of encoders and towers, which have many weights each."""
+    if len(view.layers) > 1 and view.anatomy.count(view.model_config, "layers") is not None:
+        yield view.layers
+    for layers in view.towers:
+        if len(layers) >= _TALL and all(len(_weights(layer)) >= _MANY for layer in layers):
+            yield layers
 
 
 def needs_layers(view: View) -> Iterator[Need]:
     """What tells the weights of two layers apart without comparing them."""
-    if _has_model(view):
-        for layer in view.layers:
+    for layers in _stacks(view):
+        for layer in layers:
             for tensor in _weights(layer).values():
                 yield Need(tensor, view.unit_of[tensor.name].encoding, _WORDS)
 
 
 def run_layers(view: View, measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     """Layers whose weights are, byte by byte, those of another layer."""
-    if not _has_model(view):
-        return
+    for layers in _stacks(view):
+        yield from _copied(view, layers, measured)
+
+
+def _copied(view: View, layers: tuple[Layer, ...], measured: Mapping[tuple[str, str], Measures]) -> Iterator[Fact]:
     firsts: dict[tuple[object, ...], Layer] = {}
     copies: list[tuple[Layer, Layer]] = []
-    for layer in view.layers:
+    for layer in layers:
         weights = _weights(layer)
         found = {n: measured.get((t.shard, t.name)) for n, t in weights.items()}
         # What is one byte over and over, such as symmetric zero points, is alike in all layers and tells nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
@@ -80,17 +81,13 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
     expected_any = found_any = False
     missed: list[Fact] = []
     has_quantized = {m.pattern for m in view.quantized}
-    towers = _towers(view, main)
+    towers = _Towers(view, main)
     for module in view.modules.values():
         if module.scheme.quantized:
             found_any = True
             continue
         weight = module.parts.get("weight")
-        if (
-            weight is None
-            or len(weight.shape) != 2
-            or not (view.is_linear(module) or (towers and _in_tower(view, module)))
-        ):
+        if weight is None or len(weight.shape) != 2 or not _is_linear(view, module, towers):
             continue
         expected = main.expect(module.name, linear=True)
         if not expected.quantized or _covered_elsewhere(view, main, module.name):
@@ -100,7 +97,7 @@ def _unquantized(view: View, main: Declaration) -> Iterator[Fact]:
         named = main.dialect.overrides and expected.entry == module.name
         if main.dialect.lists == "none" and not named:
             continue
-        if main.dialect.lists != "complete" and not siblings and not named:
+        if main.dialect.lists != "complete" and not siblings and not named and not towers.of(module.name):
             continue
         values = {
             "module": module.name,
@@ -147,19 +144,59 @@ def _state(unknown: Sequence[Unknown]) -> Mapping[str, str]:
     return {"state": state, "mend": mend}
 
 
-def _towers(view: View, main: Declaration) -> bool:
-    """Whether loaders expect vision towers quantized: a complete list names none of their modules.
+def _is_linear(view: View, module: Module, towers: _Towers) -> bool:
+    """Whether quantizers take a module for a linear layer: by the architecture where that is known, else by its role.
+
+    The head has a rule of its own; a tower counts where loaders expect it quantized.
+    """
+    place = view.known.by_module.get(module.name) if view.known is not None else None
+    roles = view.anatomy.roles(module.name)
+    if place is not None:
+        line = place.bound.line
+        found = line.linear and line.role not in ("head", "embedding", "router")  # exporters leave routers out of lists
+        own = towers.named(module.name)
+        return found and roles.isdisjoint(("mtp", "adapter")) and (not own or towers.expected(own))
+    if "vision" not in roles:
+        return view.anatomy.is_linear(module.name)
+    return view.anatomy.is_linear(module.name) and towers.expected(towers.named(module.name))
+
+
+class _Towers:
+    """Towers beside the language model, and whether loaders expect them quantized: no entry of a list names them.
 
     A declaration inside the settings of the language model is for that alone.
     """
-    if main.at != main.place.at:
-        return False
-    entries = (entry.removeprefix("re:") for entry in main.ignore.entries)
-    return main.dialect.lists == "complete" and not any("vision" in view.anatomy.roles(e) for e in entries)
 
+    def __init__(self, view: View, main: Declaration) -> None:
+        self._roles = view.anatomy.roles
+        self._judged = main.at == main.place.at and main.dialect.lists in ("complete", "towers")
+        words = (word for entry in main.excuses.entries[:_MOST] for word in _WORD.findall(entry))
+        self._words = frozenset(word for word in words if len(word) >= _WORTH)
+        self._quantized = {name for m in view.quantized if (name := self.named(m.name))}
+        self._expected: dict[str, bool] = {}
+        self._outside = main.dialect.lists == "towers"
 
-def _in_tower(view: View, module: Module) -> bool:
-    return view.anatomy.is_linear(module.name) and "vision" in view.anatomy.roles(module.name)
+    def named(self, module: str) -> str:
+        """The tower that a module stands in; empty for others."""
+        end = module.find(".")
+        while end > 0:
+            if "vision" in self._roles(module[:end]):
+                return module[:end]
+            end = module.find(".", end + 1)
+        return ""
+
+    def expected(self, tower: str) -> bool:
+        """Whether loaders expect the linear layers of a tower quantized."""
+        if tower not in self._expected:
+            last = tower.rpartition(".")[2]
+            named = any(word in last or last in word for word in self._words)
+            self._expected[tower] = self._judged and not named
+        return self._expected[tower]
+
+    def of(self, module: str) -> bool:
+        """Whether a module is of a plain tower that loaders take for quantized: no list names it."""
+        tower = self.named(module) if self._outside else ""
+        return bool(tower) and tower not in self._quantized and self.expected(tower)
 
 
 def _head(view: View, main: Declaration) -> Iterator[Fact]:
@@ -225,6 +262,8 @@ def _lists(view: View, main: Declaration) -> Iterator[Fact]:
             yield Fact("dead-entry", main.file, values=values)
 
 
+_WORD = re.compile(r"\w+")
+_WORTH = 4  # letters of a word that may be the name of a tower
 # So many layers behind the counted ones may be those of multi-token prediction.
 _AHEAD = 4
 _MOST = 5000  # entries of a list that are looked up among all modules; a hostile list has millions

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..container.checkpoint import STATES
 from ..facts import Fact
 from ..schemes.view import View
-from . import completeness, templates
+from . import architecture, completeness, templates
 from .check import Check
 
 
@@ -23,7 +23,11 @@ def _signs(view: View) -> Iterator[bool]:
     stated = checkpoint.index.metadata.get("total_size") if checkpoint.index else None
     yield isinstance(stated, int) and stated > sum(t.nbytes for t in checkpoint.tensors.values())
     yield any(p.kind == "missing" for m in view.recognised.modules for p in m.problems)
-    yield any(fact.kind.startswith("missing-") for check in (completeness, templates) for fact in check.run(view))
+    yield any(
+        fact.kind.startswith("missing-")
+        for check in (architecture, completeness, templates)
+        for fact in check.run(view)
+    )
 
 
 CHECKS = (Check({"shard-gap": STATES["shard-gap"]}, run),)

@@ -1,7 +1,8 @@
 """Modules that are wired together have to fit: the hidden size runs through all of them, an MLP's sizes agree.
 
-Every comparison needs a witness, another module of the same role that does fit: a model family whose modules are wired
-in another way than the usual decoder is then never taken for a damaged one.
+The hidden size and the sizes of attention need a witness, another module of the same role that does fit: a model family
+whose modules are wired in another way than the usual decoder is then never taken for a damaged one. A bias and what the
+families say is equal need none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ STATES: Mapping[str, FactKind] = {
 }
 
 
+_PAIR = 2
+
+
 @dataclass(frozen=True)
 class _Side:
     """One side of a module and its size."""
@@ -35,10 +39,14 @@ class _Side:
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about modules whose size contradicts that of their neighbours."""
-    if not view.layers or not view.checkpoint.whole:
+    if not view.checkpoint.whole or view.known is not None:  # the architecture says more
         return
     said: set[str] = set()
-    for odd, expected, why in (*_hidden(view), *_mlp(view), *_attention(view)):
+    decoder = (*_hidden(view), *_attention(view)) if view.layers else ()
+    alone = list(_biases(view))
+    blamed = {odd.module.name.rpartition(".")[0] for odd, _, _ in alone}
+    wired = (found for found in _wired(view) if found[0].module.name.rpartition(".")[0] not in blamed)
+    for odd, expected, why in (*alone, *wired, *decoder):
         name = odd.module.name
         if name in said:
             continue
@@ -127,31 +135,67 @@ def _children(view: View) -> Mapping[str, dict[str, Module]]:
     return found
 
 
-def _mlp(view: View) -> Iterator[_Odd]:
-    """MLPs and experts whose gate, up and down projections do not fit each other."""
-    for wired in view.anatomy.wired("equal"):
-        sound: set[str] = set()
-        broken: dict[str, list[_Side]] = {}
-        for parent, children in _children(view).items():
-            sides = [
-                side
-                for leaf, which in wired.items()
-                if leaf in children and (side := _side(view, children[leaf], which)) is not None
-            ]
-            if len(sides) < 2:
-                continue
-            if len({s.size for s in sides}) == 1:
-                sound.add(pattern_of(parent))
-            else:
-                broken[parent] = sides
-        for parent, sides in broken.items():
-            if pattern_of(parent) not in sound:
-                continue
-            usual = _usual(view, sides)
-            for side in sides:
-                if side.size != usual:
-                    others = " and ".join(s.module.name.rpartition(".")[2] for s in sides if s.size == usual)
-                    yield side, usual, f"{others} have {usual}" if others else "as its neighbours have"
+def _biases(view: View) -> Iterator[_Odd]:
+    """Linear layers whose bias has another length than their weight has rows: what tells that all layers are wrong."""
+    for module in view.modules.values():
+        bias = module.parts.get("bias") or view.checkpoint.tensors.get(f"{module.name}.bias")
+        if bias is None or len(bias.shape) != 1 or module.problems:
+            continue
+        roles = view.anatomy.roles(module.name)
+        side = _side(view, module, "columns" if "transposed" in roles and not module.scheme.quantized else "rows")
+        if side is not None and side.size != bias.shape[0] and "router" not in roles:
+            yield side, bias.shape[0], f"its bias has {bias.shape[0]}"
+
+
+def _wired(view: View) -> Iterator[_Odd]:
+    """Modules of a block whose sizes do not fit each other: of what feeds and what is fed, of what reads the same.
+
+    Where blocks of the same kind do fit, they are the witness. Without one, only blocks inside of numbered layers are
+    judged, and two sizes of which one is twice the other are taken for a gate and its values in one matrix.
+    """
+    rows = view.anatomy.wired("equal")
+    leaves: dict[str, list[tuple[int, str]]] = defaultdict(list)  # by last component: (row, name in the row)
+    for number, row in enumerate(rows):
+        for name in row:
+            leaves[name.rpartition(".")[2]].append((number, name))
+    blocks: dict[tuple[int, str], dict[str, Module]] = defaultdict(dict)
+    for module in view.modules.values():
+        for number, name in leaves.get(module.name.rpartition(".")[2], ()):
+            if not module.problems and (module.name == name or module.name.endswith("." + name)):
+                blocks[number, module.name[: len(module.name) - len(name)].rstrip(".")][name] = module
+    sound: set[tuple[int, str]] = set()
+    broken: dict[tuple[int, str], list[_Side]] = {}
+    for (number, parent), children in blocks.items():
+        row = rows[number]
+        sides = [s for name, m in children.items() if (s := _side(view, m, row[name])) is not None]
+        alike = len(set(row.values())) == 1  # what reads the same: two of three may be another block's
+        if len(sides) < (len(row) if alike else _PAIR) or (alike and _crossed(view, children)):
+            continue
+        if len({s.size for s in sides}) == 1:
+            sound.add((number, pattern_of(parent)))
+        else:
+            broken[number, parent] = sides
+    for (number, parent), sides in broken.items():
+        pattern = pattern_of(parent)
+        if (number, pattern) not in sound and ("*" not in pattern or _gated(sides)):
+            continue
+        usual = _usual(view, sides)
+        for side in sides:
+            if side.size != usual:
+                others = " and ".join(s.module.name.rpartition(".")[2] for s in sides if s.size == usual)
+                yield side, usual, f"{others} have {usual}" if others else "as its neighbours have"
+
+
+def _crossed(view: View, children: Mapping[str, Module]) -> bool:
+    """Whether what reads here may read from different places, as in cross attention."""
+    return any("cross" in view.anatomy.roles(module.name) for module in children.values())
+
+
+def _gated(sides: list[_Side]) -> bool:
+    """Whether one matrix may hold a gate and its values, of which the next one is fed half."""
+    wide = [s.size for s in sides if s.side == "rows"]
+    narrow = [s.size for s in sides if s.side == "columns"]
+    return len(wide) == len(narrow) == 1 and wide[0] == 2 * narrow[0]
 
 
 def _usual(view: View, sides: list[_Side]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from ..facts import Fact, FactKind
 from ..schemes.view import Layer, View
 from .check import Check
+from .refuted import refuted
 
 STATES: Mapping[str, FactKind] = {
     "missing-module": FactKind("A tensor that the other layers have is missing from one.", ("layer", "have", "of")),
@@ -22,6 +23,8 @@ _ROUTED = "(routed)"  # stands for a block of experts, which beside dense layers
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Layers that lack a tensor which nearly all layers of their kind have, in the whole or in one block."""
     config = view.model_config
+    if view.known is not None and view.known.whole:  # the architecture says more
+        return
     if not view.checkpoint.whole or not view.layers or any(m.scheme.weight is None for m in view.modules.values()):
         return
     if not view.anatomy.states(config, "layers"):
@@ -31,7 +34,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     for block in (None, "", *dict.fromkeys(b for _, names in rows for b in _blocks(names))):
         part = [(layer, _block(names, block), _blocks(names) | _routed(view, layer)) for layer, names in rows]
         for fact in _compare(view, [r for r in part if r[1]], block == ""):
-            if fact.tensor not in said:
+            if fact.tensor not in said and not refuted(view, fact):
                 said.add(fact.tensor)
                 yield fact
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RenamedWarning, UsageError
+from ..schemes.architectures import Architecture, load_architecture
 from ..schemes.knowledge import Knowledge
 from ..schemes.producers import Producer
 from ..text.place import nearest
@@ -22,7 +23,7 @@ from .engines import Engine
 from .kinds import KINDS, Kind, Known, earlier, kind_of
 from .language import load_rule
 from .model import Rule
-from .shipped import shipped_folder
+from .shipped import ARCHITECTURES, shipped_folder
 
 MAX_USER_FILES = 2000
 _NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*", re.ASCII)
@@ -36,6 +37,10 @@ class Book(Knowledge):
     engines: Mapping[str, Engine] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict, repr=False)  # of rule files, by rule
+
+    def architecture(self, model_type: str) -> Architecture | None:
+        """The architecture of a model type, which is read when it is asked for."""
+        return load_architecture(shipped_folder() / ARCHITECTURES, model_type)
 
     @cached_property
     def earlier(self) -> Mapping[str, str]:
@@ -140,7 +145,7 @@ class _Loading:
         self.replaced: list[str] = []
 
     def add_folder(self, folder: Path, shipped: bool) -> None:
-        found = sorted(_yaml_files(folder))
+        found = sorted(_shipped_files(folder) if shipped else _yaml_files(folder))
         if not found:
             raise UsageError(f"there is no .yaml file in {folder}")
         if not shipped and len(found) > MAX_USER_FILES:
@@ -205,3 +210,10 @@ def _by_present_names(known: Known, producers: dict[str, Producer]) -> None:
 def _yaml_files(folder: Path) -> Iterator[Path]:
     for pattern in ("*.yaml", "*.yml"):
         yield from (path for path in folder.rglob(pattern) if path.is_file())
+
+
+def _shipped_files(folder: Path) -> Iterator[Path]:
+    """All but the architectures, of which one is read when a checkpoint has its type."""
+    for room in folder.iterdir():
+        if room.is_dir() and room.name != ARCHITECTURES:
+            yield from _yaml_files(room)

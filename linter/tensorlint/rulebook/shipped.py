@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-_OTHER_KINDS = frozenset({"schemes", "dialects", "families", "producers", "engines"})
+ARCHITECTURES = "architectures"  # no part of the rulebook: hundreds of files, of which one is read for a checkpoint
+_OTHER_KINDS = frozenset({"schemes", "dialects", "families", "producers", "engines", ARCHITECTURES})
 
 
 def shipped_folder() -> Path:

@@ -23,7 +23,7 @@ STYLES = (
     "search",
     "signed",
 )
-LISTS = ("complete", "partial", "none")
+LISTS = ("complete", "towers", "partial", "none")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Dialect:
     in the settings of a single module. `matching` are the ways in which an ignore entry covers a module, `loose`
     further ways that only some loaders know, `exceptions` those in which a key of the table `exceptions` does, and
     `targets` those in which a target of a group does. `lists` is complete when every linear module is either quantized
-    or listed, partial when only siblings of quantized modules must be, none when modules may stay plain without a word;
+    or listed, partial when only siblings of quantized modules must be, towers when beside these all of a tower must be,
+    none when modules may stay plain without a word;
     `names_head` that an output head which is not quantized is always listed; `overrides` says that the declaration
     holds settings under module names (or false for a module that is not quantized). `activations` gives the activation
     scheme of an algorithm where no group states it; `trust_activations` is False where exporters write activation

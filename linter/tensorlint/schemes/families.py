@@ -13,6 +13,7 @@ from .shapes import Dim, ShapeError, dim
 ROLES = (
     "embedding", "head", "final_norm", "norm", "router", "attention", "mlp", "vision", "mtp", "adapter", "position",
     "plain_norm", "calibration", "zero_start", "own_class", "projection", "reads", "writes", "shared_norm",
+    "cross", "transposed", "mixer",
 )  # fmt: skip
 COUNTS = (
     "layers", "experts", "hidden", "vocabulary", "intermediate", "expert_intermediate", "heads", "kv_heads",
@@ -147,8 +148,8 @@ def _wired(row: Item, how: str) -> Mapping[str, str]:
         many = "two" if how == "in_ratio" else "at least two"
         row.fail(f"there are {many} sides that go together", "such as {q_proj: rows, o_proj: columns}")
     for name, item in sides.items():
-        if "." in name or "*" in name:
-            item.fail_key(f"`{name}` is not the last component of a module's name", "such as up_proj")
+        if "*" in name or not all(name.split(".")):
+            item.fail_key(f"`{name}` is not the end of a module's name", "such as up_proj, or output.dense")
     return {name: item.word("a side", SIDES) for name, item in sides.items()}
 
 

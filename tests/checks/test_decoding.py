@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from tensorlint.measures.plan import Need, make_plan
 from tensorlint.measures.scan import CpuScanner
 from tensorlint.rulebook.examples import write_shard
 from tensorlint.rulebook.library import load_book
+from tensorlint.schemes.model import Decoding
 from tensorlint.schemes.view import View
 from tensorlint.sources.memory import MemorySource
 
@@ -227,6 +229,26 @@ def test_nothing_is_divided_by_zero() -> None:
 @pytest.mark.parametrize("formula", ["weight *", "f(weight", "weight ? 2", "weight" + " + weight" * 100])
 def test_what_is_no_arithmetic_is_not_followed(formula: str) -> None:
     assert parsed(formula) is None
+
+
+STRANGE = (
+    "weight - (0-2)^0.5", "weight - 2^(0-1)", "weight - 9^999", "weight / 0", "weight / (1-1)", "weight_scale", "2", "-weight",
+    "weight[weight]", "weight % 2", "weight * nothing", "(weight - 8) * weight_scale - 8", "weight @ weight_scale",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", STRANGE)
+def test_formulas_of_strangers_are_followed_or_not_and_never_fail(formula: str) -> None:
+    parts, _, config = gptq(np.random.default_rng(0), 0.01, 1)
+    tensors = {f"l.up_proj.{name}": stored for name, stored in parts.items()}
+    source = MemorySource({"model.safetensors": write_shard(tensors, None), "config.json": json.dumps(config).encode()})
+    view = View(next(iter(find_checkpoints(source, BOOK.configs))), BOOK)
+    measured = CpuScanner(1)(source, make_plan(Need(u.tensor, u.encoding, WORDS) for u in view.units))
+    (module,) = view.quantized
+    strange = replace(module, scheme=replace(module.scheme, decode=(Decoding("", formula),)))
+    for by_scales in (False, True):
+        found = decoded(strange, measured, by_scales)
+        assert found is None or np.isfinite(found.rms)
 
 
 def test_most_schemes_say_how_large_their_weights_are() -> None:

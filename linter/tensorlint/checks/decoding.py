@@ -108,8 +108,8 @@ class _Reader:
             left, right = self._number(node.left), self._number(node.right)
             if isinstance(node.op, ast.Sub):
                 return left - right
-            if isinstance(node.op, ast.Pow) and max(abs(left), abs(right)) <= _BYTE * _BYTE:
-                return float(left**right) if left else 0.0
+            if isinstance(node.op, ast.Pow) and 0 < left <= _BYTE and 0 <= right <= _BYTE:
+                return float(left**right)
         raise _UnknownError
 
     def _below(self, node: ast.expr) -> Spread:

@@ -29,7 +29,12 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Facts about names that no loader of the model asks for."""
     checkpoint = view.checkpoint
     config = checkpoint.config("config.json")
-    if not checkpoint.primary or not view.anatomy.generates(config):
+    if not checkpoint.primary:
+        return
+    adapter = "adapter_config.json" in checkpoint.configs
+    generates = view.anatomy.generates(config)
+    yield from _wrapped(view, all_of_them=generates and not adapter)
+    if not generates:
         return
     seen: dict[str, list[str]] = {}
     for name in checkpoint.tensors:
@@ -43,8 +48,6 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
         yield from _prefix(view, str(config.get("model_type") or ""))
     if checkpoint.whole:  # else the plain name may be in a shard that is not there
         yield from _renamed(view)
-    if "adapter_config.json" not in checkpoint.configs:
-        yield from _wrapped(view)
 
 
 def _prefix(view: View, model_type: str) -> Iterator[Fact]:
@@ -84,9 +87,12 @@ def _renamed(view: View) -> Iterator[Fact]:
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})
 
 
-def _wrapped(view: View) -> Iterator[Fact]:
-    """Tensors saved under the names that a wrapper of training gave them, by the wrapper."""
-    wrappers = view.anatomy.wrappers
+def _wrapped(view: View, all_of_them: bool) -> Iterator[Fact]:
+    """Tensors saved under the names that a wrapper of training gave them, by the wrapper.
+
+    Not `all_of_them`: only private names, that no published model of whatever kind, and no adapter, has.
+    """
+    wrappers = {part: who for part, who in view.anatomy.wrappers.items() if all_of_them or part.startswith("_")}
     found: dict[str, list[tuple[str, str]]] = {}  # by wrapper: (tensor, part of its name)
     for name in view.checkpoint.tensors:
         segment = next((s for s in name.split(".") if s in wrappers), "")

@@ -173,6 +173,11 @@ class Fit:
         words = [w for w in stack.path.split(".")[:-1] if w != "{}" and not w.isdigit()] or ["entry"]
         word = _singular(words[-1])
         inside = {self.stacks[s].index for s in self._outer(stack.path)}
+        if stack.count != "?":
+            for name, count in self.index_words.items():
+                if count == stack.count and name not in inside and (name == word or name.endswith(f"_{word}")):
+                    stack.index = name
+                    return
         for depth in range(len(words) + 99):
             longer = "_".join([*words[-1 - depth : -1], word]) if depth < len(words) else f"{word}{depth}"
             name = re.sub(r"\W", "_", longer)
@@ -544,7 +549,7 @@ class Fit:
         exists: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for i, sample in enumerate(self.samples):
             for names in sample.ties:
-                patterns = tuple(dict.fromkeys(self._pattern(n) for n in names))
+                patterns = tuple(dict.fromkeys(self.pattern(n) for n in names))
                 if len(patterns) > 1:
                     sets[patterns].add(i)
         for patterns in sets:
@@ -577,7 +582,8 @@ class Fit:
             found.append(text)
         return found
 
-    def _pattern(self, name: str) -> str:
+    def pattern(self, name: str) -> str:
+        """The pattern of a name in the samples."""
         out, at = [], ""
         for token in name.split("."):
             number = f"{at}.{{}}" if at else "{}"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .build import APART, LOADED, MEMORY, SAVED
+from .build import APART, LOADED, MEMORY, SAVED, Stored
 from .fit import Fit, Known, Line, Observed, Unfit
+from .follow import Main, followed
 from .lang import TOKENS
 from .samples import HEAD_DIM, Sample, Sampler, leaves, made, replaced, same
 
@@ -78,25 +79,31 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
     given: list[Sample] = []
     errors: list[str] = []
     base: Sample | None = None
-    quiet: list[Sample] = []
+    mains: dict[str, Main] = {}
     known = Known()
+    fallbacks = 2
     for klass in classes:
         sampler = Sampler(config_class, klass)
+        new: list[Layout] | None
         if base is None:
             base = sampler.base()
             if base is None:
                 errors += sampler.errors[:1]
                 continue
             singles = list(sampler.singles(base))
-            samples = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
-            given = list(_fewer(samples))
+            given = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
             quiet = [s for s in singles if same(s.built, base.built)]
+            new = list(_layouts(klass, given, found, known, mains))
         else:
-            samples = [s for s in (sampler.build(x.what, x.changed, x.given, x.beside) for x in [*given, *_labels(base)]) if s]
-            if not samples or samples[0].what != base.what:
-                continue
-            samples += _quiet(sampler, samples[0], quiet)
-        for layout in _layouts(klass, samples, words, found.counts, known, len(layouts) < 3):
+            new = _follow(sampler, given, quiet, mains, all_spellings=len(layouts) < 4)
+            if new is None and fallbacks:
+                fallbacks -= 1
+                samples = [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _fewer(given)) if x]
+                if samples and samples[0].what == base.what:
+                    samples += [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _labels(base)) if x]
+                    samples += _quiet(sampler, samples[0], quiet)
+                    new = list(_layouts(klass, samples, found, known, {}))[: 3 if len(layouts) < 4 else 1]
+        for layout in new or ():
             twin = next((x for x in layouts if x.same(layout)), None)
             if twin is None:
                 layouts.append(layout)
@@ -154,19 +161,70 @@ def _labels(base: Sample) -> Iterator[Sample]:
         yield Sample(f"labels {number}", ("num_labels",), {**base.given, "num_labels": number}, base.built, base.what)
 
 
-def _layouts(klass: type, samples: list[Sample], words: dict[str, str], counts: dict[str, int], known: Known, all_spellings: bool) -> Iterator[Layout]:
-    ignored = samples[0].built.ignored
-    spellings = [x for x in (SAVED, LOADED, MEMORY, APART) if any(x in s.built.spellings for s in samples)]
-    spellings = spellings if all_spellings else spellings[:1]
-    for spelling in spellings:
+def _follow(
+    sampler: Sampler, given: list[Sample], quiet: list[Sample], mains: dict[str, Main], all_spellings: bool
+) -> list[Layout] | None:
+    """The layouts of a further class, from few builds; None where it has too little in common with the main one."""
+    base = given[0]
+    rich = [s for s in given[1:] if not s.beside and s.changed != ("*",)]
+    sizes = [s for s in given if s.changed == ("*",)]
+    together = {k: dict(leaves(s.given))[k] for s in quiet if len(s.changed) == 1 for k in s.changed}
+    wanted = [base, *sizes[:3], *rich[:2], *_labels(base)]
+    if together:
+        wanted.append(Sample("quiet", tuple(together), replaced(base.given, together), base.built))
+    samples = {}
+    for sample in wanted:
+        mine = sampler.build(sample.what, sample.changed, sample.given)
+        if mine is not None:
+            samples[sample.what] = mine
+    if base.what not in samples or len(samples) < 3:
+        return None
+    others = {s.what: s for s in wanted}
+    layouts = []
+    for spelling, main in mains.items():
+        if not any(spelling in s.built.spellings for s in samples.values()) and spelling != SAVED:
+            continue
+        if spelling != SAVED and not all_spellings:
+            continue
+        tensors = {what: _spelled(s, spelling) for what, s in samples.items()}
+        for what in tensors:
+            main.tensors.setdefault(what, _spelled(others[what], spelling))
+        ties = {what: s.built.ties.get(spelling, s.built.ties[SAVED]) for what, s in samples.items()}
+        env = {what: environment(s.built.config) for what, s in samples.items()}
+        found = followed(main, tensors, ties, env)
+        if found is None:
+            if spelling == SAVED:
+                return None
+            continue
+        name = sampler.klass.__name__ if spelling == SAVED else f"{sampler.klass.__name__}/{spelling}"
+        layouts.append(Layout(name, [sampler.klass.__name__], [spelling], *found, samples[base.what].built.ignored))
+    return layouts
+
+
+def _spelled(sample: Sample, spelling: str) -> dict[str, Stored]:
+    order = {APART: (APART, MEMORY, SAVED), LOADED: (LOADED, SAVED)}.get(spelling, (spelling, SAVED))
+    return next(sample.built.spellings[name] for name in order if name in sample.built.spellings)
+
+
+def _layouts(
+    klass: type, samples: list[Sample], found: Architecture, known: Known, mains: dict[str, Main]
+) -> Iterator[Layout]:
+    """The layouts of a class that is fitted by itself; fills in `mains`."""
+    ignored, counts = samples[0].built.ignored, found.counts
+    for spelling in (SAVED, LOADED, MEMORY, APART):
+        if not any(spelling in s.built.spellings for s in samples):
+            continue
         own = observed(samples, spelling)
+        fit = Fit(own, found.indices, known)
         try:
-            fitted = Fit(own, words, known).run()
+            fitted = fit.run()
         except Unfit:
             counts["unfit"] = counts.get("unfit", 0) + 1
             continue
-        for key, number in (("dims", fitted.dims), ("open dims", fitted.open_dims), ("maybe", fitted.maybes), ("patterns", len(fitted.lines))):
+        sums = {"dims": fitted.dims, "open dims": fitted.open_dims, "maybe": fitted.maybes, "patterns": len(fitted.lines)}
+        for key, number in sums.items():
             counts[key] = counts.get(key, 0) + number
+        mains[spelling] = Main({s.what: _spelled(s, spelling) for s in samples}, fit, fitted.lines, fitted.ties)
         name = klass.__name__ if spelling == SAVED else f"{klass.__name__}/{spelling}"
         yield Layout(name, [klass.__name__], [spelling], fitted.lines, fitted.ties, ignored)
 

@@ -89,6 +89,7 @@ class Known:
 
     numbers: dict[Any, str | None] = field(default_factory=dict)
     symbols: list[tuple[dict[str, int], str]] = field(default_factory=list)
+    quiet: set[str] = field(default_factory=set)  # keys that alone change nothing
 
 
 class Fit:
@@ -479,7 +480,7 @@ class Fit:
                 for key in self.differs[i]:
                     counts[key] = min(counts.get(key, 99), len(self.differs[i]))
         # a key that was changed alone, and without effect then, has none where it was changed with others
-        alone = {next(iter(d)) for i, d in enumerate(self.differs) if len(d) == 1}
+        alone = {next(iter(d)) for d in self.differs if len(d) == 1} | self.known.quiet
         found = [k for k, n in counts.items() if n == 1 or k not in alone]
         return sorted(found, key=lambda k: (counts[k], len(k), k))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .build import APART, LOADED, MEMORY, SAVED, Stored
+from .build import APART, LOADED, MEMORY, SAVED, Built, Stored, opened
 from .fit import Fit, Known, Line, Observed, Unfit
 from .follow import Main, followed
 from .lang import TOKENS
@@ -24,6 +24,7 @@ class Layout:
     lines: dict[str, Line]
     ties: list[str]
     ignored: tuple[str, ...]
+    assumes: list[str] = field(default_factory=list)
     like: str = ""
     rename: dict[str, str] = field(default_factory=dict)
     without: list[str] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Layout:
     def same(self, other: Layout) -> bool:
         """Whether two say the same of tensors."""
         mine, theirs = ({k: str(v) for k, v in x.lines.items()} for x in (self, other))
-        return mine == theirs and self.ties == other.ties and self.ignored == other.ignored
+        return mine == theirs and self.ties == other.ties and (self.ignored, self.assumes) == (other.ignored, other.assumes)
 
 
 @dataclass
@@ -92,8 +93,9 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
                 continue
             singles = list(sampler.singles(base))
             given = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
-            quiet = [s for s in singles if same(s.built, base.built)]
-            new = list(_layouts(klass, given, found, known, mains))
+            quiet = sampler.quiet
+            known.quiet = set(quiet)
+            new = list(_layouts(klass, config_class, given, found, known, mains))
         else:
             new = _follow(sampler, given, quiet, mains, all_spellings=len(layouts) < 4)
             if new is None and fallbacks:
@@ -102,7 +104,7 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
                 if samples and samples[0].what == base.what:
                     samples += [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _labels(base)) if x]
                     samples += _quiet(sampler, samples[0], quiet)
-                    new = list(_layouts(klass, samples, found, known, {}))[: 3 if len(layouts) < 4 else 1]
+                    new = list(_layouts(klass, config_class, samples, found, known, {}))[: 3 if len(layouts) < 4 else 1]
         for layout in new or ():
             twin = next((x for x in layouts if x.same(layout)), None)
             if twin is None:
@@ -138,22 +140,15 @@ def _of(samples: list[Sample], what: str) -> Any:
     return next(s.built for s in samples if s.what == what)
 
 
-def _quiet(sampler: Sampler, base: Sample, quiet: list[Sample]) -> Iterator[Sample]:
+def _quiet(sampler: Sampler, base: Sample, quiet: dict[str, Any]) -> Iterator[Sample]:
     """Changes without effect on the main class that have one on this class."""
-    together = {k: dict(leaves(s.given))[k] for s in quiet if len(s.changed) == 1 for k in s.changed}
-    all_at_once = sampler.build("quiet", tuple(together), replaced(base.given, together))
-    if all_at_once is not None and same(all_at_once.built, base.built):
+    together = sampler.build("quiet", tuple(quiet), replaced(base.given, quiet))
+    if together is not None and same(together.built, base.built):
         return
-    for sample in quiet:
-        mine = sampler.build(sample.what, sample.changed, sample.given, sample.beside)
-        if mine is not None and sample.beside == base.what and not same(mine.built, base.built):
+    for key, change in quiet.items():
+        mine = sampler.build(f"{key}={change}", (key,), replaced(base.given, {key: change}), base.what)
+        if mine is not None and not same(mine.built, base.built):
             yield mine
-            key = sample.changed[0]
-            value = dict(leaves(base.given)).get(key)
-            if len(sample.changed) == 1 and type(value) is int and value > 0:
-                third = sampler.build(f"{key} x3", (key,), replaced(base.given, {key: value * 3}), base.what)
-                if third is not None:
-                    yield third
 
 
 def _labels(base: Sample) -> Iterator[Sample]:
@@ -162,16 +157,18 @@ def _labels(base: Sample) -> Iterator[Sample]:
 
 
 def _follow(
-    sampler: Sampler, given: list[Sample], quiet: list[Sample], mains: dict[str, Main], all_spellings: bool
+    sampler: Sampler, given: list[Sample], quiet: dict[str, Any], mains: dict[str, Main], all_spellings: bool
 ) -> list[Layout] | None:
     """The layouts of a further class, from few builds; None where it has too little in common with the main one."""
     base = given[0]
-    rich = [s for s in given[1:] if not s.beside and s.changed != ("*",)]
-    sizes = [s for s in given if s.changed == ("*",)]
-    together = {k: dict(leaves(s.given))[k] for s in quiet if len(s.changed) == 1 for k in s.changed}
-    wanted = [base, *sizes[:3], *rich[:2], *_labels(base)]
-    if together:
-        wanted.append(Sample("quiet", tuple(together), replaced(base.given, together), base.built))
+    wanted = [base, *[s for s in given if s.changed == ("*",)], *_labels(base)]
+    seen = _patterns(wanted)
+    for sample in given:
+        if len(wanted) < 12 and (new := _patterns([sample]) - seen):
+            wanted.append(sample)
+            seen |= new
+    if quiet:
+        wanted.append(Sample("quiet", tuple(quiet), replaced(base.given, quiet), base.built))
     samples = {}
     for sample in wanted:
         mine = sampler.build(sample.what, sample.changed, sample.given)
@@ -197,8 +194,28 @@ def _follow(
                 return None
             continue
         name = sampler.klass.__name__ if spelling == SAVED else f"{sampler.klass.__name__}/{spelling}"
-        layouts.append(Layout(name, [sampler.klass.__name__], [spelling], *found, samples[base.what].built.ignored))
+        mine = samples[base.what].built
+        assumes = _assumes(sampler.config_class, mine, spelling)
+        layouts.append(Layout(name, [sampler.klass.__name__], [spelling], *found, mine.ignored, assumes))
     return layouts
+
+
+def _assumes(config_class: Any, built: Built, spelling: str) -> list[str]:
+    """What of which type the samples had inside, where a configuration may name any type."""
+    found = []
+    inside = built.inside.get(spelling, built.inside.get(SAVED, {}))
+    for key, kind in sorted((getattr(config_class, "sub_configs", None) or {}).items()):
+        sub = built.config.get(key)
+        if kind.__name__ != "AutoConfig" or not isinstance(sub, dict) or "model_type" not in sub:
+            continue
+        named = f'{key}.model_type == "{sub["model_type"]}"'
+        prefixes = [p for p, k in inside.items() if k == sub["model_type"]]
+        found += [f"{p}: {named}" for p in prefixes] or [named]
+    return found
+
+
+def _patterns(samples: list[Sample]) -> set[str]:
+    return {opened(name)[0] for s in samples for name in s.built.spellings[SAVED]}
 
 
 def _spelled(sample: Sample, spelling: str) -> dict[str, Stored]:
@@ -207,7 +224,7 @@ def _spelled(sample: Sample, spelling: str) -> dict[str, Stored]:
 
 
 def _layouts(
-    klass: type, samples: list[Sample], found: Architecture, known: Known, mains: dict[str, Main]
+    klass: type, type_of: Any, samples: list[Sample], found: Architecture, known: Known, mains: dict[str, Main]
 ) -> Iterator[Layout]:
     """The layouts of a class that is fitted by itself; fills in `mains`."""
     ignored, counts = samples[0].built.ignored, found.counts
@@ -226,7 +243,8 @@ def _layouts(
             counts[key] = counts.get(key, 0) + number
         mains[spelling] = Main({s.what: _spelled(s, spelling) for s in samples}, fit, fitted.lines, fitted.ties)
         name = klass.__name__ if spelling == SAVED else f"{klass.__name__}/{spelling}"
-        yield Layout(name, [klass.__name__], [spelling], fitted.lines, fitted.ties, ignored)
+        assumes = _assumes(type_of, samples[0].built, spelling)
+        yield Layout(name, [klass.__name__], [spelling], fitted.lines, fitted.ties, ignored, assumes)
 
 
 def words_of(text: str) -> set[str]:
@@ -243,6 +261,7 @@ def expressions(found: Architecture) -> Iterator[str]:
             for case in line.cases:
                 yield from (d for d in case.shape if d != "_" and not d.startswith("?"))
                 yield from [case.condition] if case.condition else []
+        yield from (text.partition(": ")[2] for text in layout.assumes)
         yield from (tie.partition(" if ")[2] for tie in layout.ties if " if " in tie)
 
 

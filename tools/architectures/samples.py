@@ -135,7 +135,7 @@ class Sampler:
         self.texts = compared_texts(klass)
         self.optional = can_be_none(klass)
         self.asks_head_dim = asks_head_dim(klass)
-        self.read: set[str] | None = None
+        self.quiet: dict[str, Any] = {}  # keys without effect, each with another value
 
     def build(self, what: str, changed: tuple[str, ...], given: dict[str, Any], beside: str = "") -> Sample | None:
         """A sample, or None where the class does not build."""
@@ -183,7 +183,8 @@ class Sampler:
         return new
 
     def others(self, base: Sample) -> Iterator[Sample]:
-        """The same type in other sizes: what was learnt has to hold there too."""
+        """The same type in two other sizes: what was learnt has to hold there too."""
+        found = 0
         default = self.config_class().to_dict()  # type: ignore[attr-defined]
         for way in WAYS:
             if way == base.what:
@@ -192,8 +193,9 @@ class Sampler:
                 given = self._with_head_dim(shrunk(default, way))
             except Exception:  # the shrinker meets shapes of configurations that it does not know
                 continue
-            sample = self.build(way, ("*",), given)
+            sample = self.build(way, ("*",), given) if found < 2 else None
             if sample is not None:
+                found += 1
                 yield sample
 
     def singles(self, base: Sample) -> Iterator[Sample]:
@@ -203,23 +205,26 @@ class Sampler:
         """
         keys = {k: v for k, v in leaves(base.given) if not SKIPPED.search(k) and not TOKEN.search(k)}
         quiet = self._quiet(base, {k: v for k, v in keys.items() if not EFFECTIVE.search(k)})
-        yield from quiet.values()
+        self.quiet = {k: change for k, change in quiet.items()}
         failed: dict[str, int] = {}
         for key, value in keys.items():
             if key in quiet:
                 continue
             tried, effect = 0, False
             for change in self._changes(key, value):
-                if tried and not effect and type(value) is int and type(change) is int and change > value > 0:
-                    continue
+                if type(value) is int and type(change) is int and change > value > 0:
+                    # one larger value shows that a key has no effect, two what effect it has
+                    if tried > 1 or (tried and not effect):
+                        continue
                 sample = self.build(f"{key}={change}", (key,), replaced(base.given, {key: change}), base.what)
                 if sample is None:
                     continue
                 tried += 1
-                differs = not same(sample.built, base.built)
-                effect |= differs
-                if differs or tried == 1:
+                if not same(sample.built, base.built):
+                    effect = True
                     yield sample
+            if tried and not effect:
+                self.quiet[key] = next(iter(self._changes(key, value)))
             if not tried and type(value) is int and value > 1:
                 failed[key] = value
         for value in sorted(set(failed.values())):
@@ -231,8 +236,8 @@ class Sampler:
                     yield sample
         yield from self._lengths(base)
 
-    def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Sample]:
-        """Keys that have no effect, found many at a time; the sample of each."""
+    def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Any]:
+        """Keys that have no effect, found many at a time; the other value of each."""
         firsts = {}
         for key, value in keys.items():
             changes = list(self._changes(key, value))
@@ -240,7 +245,7 @@ class Sampler:
                 continue  # more than sizes to look at
             if changes:
                 firsts[key] = changes[0]
-        found: dict[str, Sample] = {}
+        found: dict[str, Any] = {}
         todo = [list(firsts)]
         while todo:
             some = todo.pop()
@@ -249,9 +254,7 @@ class Sampler:
             given = replaced(base.given, {k: firsts[k] for k in some})
             sample = self.build("quiet", tuple(some), given, base.what)
             if sample is not None and same(sample.built, base.built):
-                for key in some:
-                    new = replaced(base.given, {key: firsts[key]})
-                    found[key] = Sample(f"{key}={firsts[key]}", (key,), new, base.built, base.what)
+                found.update({key: firsts[key] for key in some})
             elif len(some) > 3:
                 todo += [some[: len(some) // 2], some[len(some) // 2 :]]
         return found
@@ -311,7 +314,10 @@ class Sampler:
             seen |= new
             yield rich
             now = dict(leaves(rich.given))
-            for keys in numbers:
+            silent = {k: now[k] * 2 for k, v in self.quiet.items() if type(v) is int and type(now.get(k)) is int and now[k] > 1}
+            together = self.build(f"{rich.what}, quiet", tuple(silent), replaced(rich.given, silent), rich.what)
+            more = [] if together is None or same(together.built, rich.built) else [(k,) for k in silent]
+            for keys in [*numbers, *more]:
                 for factor in (2, 3):
                     values = {k: now[k] * factor for k in keys if type(now.get(k)) is int}
                     sample = self.build(f"{rich.what}, {'+'.join(keys)} x{factor}", keys, replaced(rich.given, values), rich.what)

@@ -1,4 +1,4 @@
-"""One class of transformers under one configuration, on the meta device: what its checkpoint holds, in each spelling."""
+"""One class under one configuration, on the meta device: what its checkpoint holds, in each spelling."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class Built:
     spellings: dict[str, dict[str, Stored]] = field(default_factory=dict)
     ties: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)  # by spelling; the kept name comes first
     ignored: tuple[str, ...] = ()
-    inside: dict[str, dict[str, str]] = field(default_factory=dict)  # by spelling: prefix -> model type of what is there
+    inside: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # by spelling: prefix -> model type of what is there
 
 
 class Slow(Exception):

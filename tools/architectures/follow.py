@@ -87,7 +87,11 @@ def _prefixes(theirs: dict[str, Stored], mine: dict[str, Stored]) -> dict[str, s
         for i in range(len(tokens) - 1):
             end = ".".join(tokens[i:])
             new = ".".join(tokens[:i]) + "." if i else ""
-            olds = [old for old in (["", *by_end.get(end, ())] if i else by_end.get(end, ())) if theirs.get(old + end) == stored]
+            olds = [
+                old
+                for old in (["", *by_end.get(end, ())] if i else by_end.get(end, ()))
+                if theirs.get(old + end) == stored
+            ]
             if "" in olds and end not in theirs:
                 olds.remove("")
             for old in olds:
@@ -121,7 +125,11 @@ def _line(rows: list[tuple[dict[str, Any], Stored | None]]) -> Line:
     dims = []
     for j in range(len(first.shape)):
         sizes = [stored.shape[j] for _, stored in there]
-        keys = [k for k in there[0][0] if all(type(e.get(k)) is int and e[k] == s for (e, _), s in zip(there, sizes, strict=True))]
+        keys = [
+            k
+            for k in there[0][0]
+            if all(type(e.get(k)) is int and e[k] == s for (e, _), s in zip(there, sizes, strict=True))
+        ]
         if len(set(sizes)) > 1 and all(len(e.get("id2label", ())) == s for (e, _), s in zip(there, sizes, strict=True)):
             dims.append("len(id2label)")
         elif keys and (len(set(sizes)) > 1 or sizes[0] > 8):
@@ -152,4 +160,3 @@ def _ties(
         if text not in done and all(n in pattern_of.values() for n in text.split(" = ")):
             done.add(text)
             yield tie
-

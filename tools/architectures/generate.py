@@ -32,7 +32,11 @@ class Layout:
     def same(self, other: Layout) -> bool:
         """Whether two say the same of tensors."""
         mine, theirs = ({k: str(v) for k, v in x.lines.items()} for x in (self, other))
-        return mine == theirs and self.ties == other.ties and (self.ignored, self.assumes) == (other.ignored, other.assumes)
+        return (
+            mine == theirs
+            and self.ties == other.ties
+            and (self.ignored, self.assumes) == (other.ignored, other.assumes)
+        )
 
 
 @dataclass
@@ -67,7 +71,16 @@ def observed(samples: list[Sample], spelling: str) -> list[Observed]:
                 env = environment(sample.built.config)
                 beside = at.get(sample.beside) if sample.beside else None
                 at.setdefault(sample.what, len(found))
-                found.append(Observed(env, sample.built.spellings[name], sample.built.ties[name], sample.what, beside))
+                found.append(
+                    Observed(
+                        env,
+                        sample.built.spellings[name],
+                        sample.built.ties[name],
+                        sample.what,
+                        sample.changed == ("*",),
+                        beside,
+                    )
+                )
                 break
     return found
 
@@ -94,7 +107,7 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
             singles = list(sampler.singles(base))
             given = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
             quiet = sampler.quiet
-            known.quiet = set(quiet)
+            known.quiet, known.stuck = set(quiet), sampler.stuck
             new = list(_layouts(klass, config_class, given, found, known, mains))
         else:
             new = _follow(sampler, given, quiet, mains, all_spellings=len(layouts) < 4)
@@ -102,7 +115,9 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
                 fallbacks -= 1
                 samples = [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _fewer(given)) if x]
                 if samples and samples[0].what == base.what:
-                    samples += [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _labels(base)) if x]
+                    samples += [
+                        x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _labels(base)) if x
+                    ]
                     samples += _quiet(sampler, samples[0], quiet)
                     new = list(_layouts(klass, config_class, samples, found, known, {}))[: 3 if len(layouts) < 4 else 1]
         for layout in new or ():
@@ -237,8 +252,15 @@ def _layouts(
             fitted = fit.run()
         except Unfit:
             counts["unfit"] = counts.get("unfit", 0) + 1
+            if spelling == SAVED:
+                return
             continue
-        sums = {"dims": fitted.dims, "open dims": fitted.open_dims, "maybe": fitted.maybes, "patterns": len(fitted.lines)}
+        sums = {
+            "dims": fitted.dims,
+            "open dims": fitted.open_dims,
+            "maybe": fitted.maybes,
+            "patterns": len(fitted.lines),
+        }
         for key, number in sums.items():
             counts[key] = counts.get(key, 0) + number
         mains[spelling] = Main({s.what: _spelled(s, spelling) for s in samples}, fit, fitted.lines, fitted.ties)
@@ -281,10 +303,11 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
     more = [s for s in samples if s.changed and s.changed[0] in used][:12]
     found: dict[str, Any] = {}
     for key in used:
-        if key.rpartition(".")[2] == HEAD_DIM and key not in default:
+        if key.rpartition(".")[2] == HEAD_DIM and default.get(key) is None:
             # Where the class asks for it without having it, the samples hold what it is without.
             prefix = key.removesuffix(HEAD_DIM)
             found[key] = Text(f"{prefix}hidden_size // {prefix}num_attention_heads")
+            continue
         if key not in default:
             continue
         got = list(_unset(config_class, bases, key))
@@ -294,7 +317,7 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
         text = _derived(key, [*got, *_unset(config_class, more, key), default])
         if text:
             found[key] = text
-    return {k: v for k, v in found.items() if v is None or isinstance(v, (bool, int, float, str, list, Text)) }
+    return {k: v for k, v in found.items() if v is None or isinstance(v, (bool, int, float, str, list, Text))}
 
 
 def _unset(config_class: Any, samples: list[Sample], key: str) -> Iterator[dict[str, Any]]:
@@ -347,7 +370,7 @@ def _without(given: dict[str, Any], key: str) -> dict[str, Any] | None:
     return None if inner is None else {**given, head: inner}
 
 
-# -- layouts made of others ---------------------------------------------------------------------------------------------
+# -- layouts made of others -------------------------------------------------------------------------------------------
 
 
 def _derive(layout: Layout, before: list[Layout]) -> None:

@@ -36,7 +36,11 @@ def _mappings() -> list[Any]:
     rest = sorted(k[10:-8] for k in dir(auto) if k.startswith("MODEL_FOR_") and k.endswith("_MAPPING"))
     names = [*FIRST, *(k for k in rest if k not in FIRST)]
     found = [getattr(auto, f"MODEL_FOR_{k}_MAPPING", None) for k in names]
-    return [*(m for m in found[: len(FIRST)] if m is not None), auto.MODEL_MAPPING, *(m for m in found[len(FIRST) :] if m is not None)]
+    return [
+        *(m for m in found[: len(FIRST)] if m is not None),
+        auto.MODEL_MAPPING,
+        *(m for m in found[len(FIRST) :] if m is not None),
+    ]
 
 
 @lru_cache(maxsize=1)

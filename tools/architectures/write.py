@@ -12,7 +12,11 @@ from .generate import Architecture, Layout, Text, left_out, renamed, tie_names
 
 def scalar(value: Any) -> str:
     """A value of YAML on one line."""
-    return yaml.safe_dump(value, width=10**9, default_flow_style=True, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, width=10**9, default_flow_style=True, allow_unicode=True)
+        .removesuffix("\n")
+        .removesuffix("\n...")
+    )
 
 
 def text_of(found: Architecture, version: str) -> str:

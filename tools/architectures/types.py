@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -54,7 +55,7 @@ def config_classes() -> list[Any]:
                     config = mapping._load_attr_from_module(model_type, mapping._config_mapping[model_type])
                 except Exception:  # of a package that is not installed
                     continue
-                if config.model_type:
+                if re.fullmatch(r"[a-z0-9_-]+", config.model_type or ""):  # what a file may be called
                     found.setdefault(config.model_type, config)
     return list(found.values())
 

@@ -75,7 +75,8 @@ def test_a_key_is_read_by_its_other_name_its_default_or_from_others():
     }
     assert config(file, hidden_size=8).get("n_embd") == 8
     assert config(file).get("bias") is True
-    assert config(file, bias=None).get("bias") is True
+    assert config(file, bias=None).get("bias") is None
+    assert config(file, n_embd=8, n_head=2, head_dim=None).get("head_dim") == 4
     assert config(file, n_embd=8, n_head=2).get("head_dim") == 4
     assert config(file).get("head_dim") is UNKNOWN
 

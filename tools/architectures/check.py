@@ -91,12 +91,16 @@ class Config:
 
     def get(self, key: str) -> Any:
         """The value of a key, or UNKNOWN."""
+        null = False
         for name in (key, self.aliases.get(key)):
             at: Any = self.config
             for step in name.split(".") if name else ():
+                null |= isinstance(at, dict) and at.get(step, 0) is None
                 at = at.get(step) if isinstance(at, dict) else None
             if name and at is not None:
                 return list(at.values()) if key == "id2label" and isinstance(at, dict) else at
+        if null and key not in self.file.get("derived", {}):
+            return None
         if key in self.file.get("defaults", {}):
             return self.file["defaults"][key]
         if key in self.file.get("derived", {}) and self.depth < 8:

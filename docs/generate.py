@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 from action_page import action_pages
+from architecture_page import architecture_page
 from command_pages import command_pages
 from engine_pages import engine_pages
 from marks import NOTE, cell
@@ -38,6 +39,7 @@ def pages(book: Book) -> Iterator[tuple[str, str]]:
     yield "language.md", NOTE + _language()
     yield from command_pages()
     yield from action_pages()
+    yield "architectures.md", NOTE + architecture_page()
     yield "configuration.md", NOTE + _configuration()
     yield "report.md", report_page()
     for kind in KINDS:

@@ -1,0 +1,1 @@
+"""Writes rules/architectures from the classes of transformers."""

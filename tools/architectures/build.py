@@ -1,4 +1,4 @@
-"""One class of transformers under one configuration, on the meta device: what its checkpoint holds, in each spelling."""
+"""One class under one configuration, on the meta device: what its checkpoint holds, in each spelling."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ class Built:
     spellings: dict[str, dict[str, Stored]] = field(default_factory=dict)
     ties: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)  # by spelling; the kept name comes first
     ignored: tuple[str, ...] = ()
+    inside: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # by spelling: prefix -> model type of what is there
 
 
 class Slow(Exception):
@@ -88,20 +91,51 @@ def _read(model: nn.Module, config: Any) -> Built:
             for source in sources:
                 del apart[source]
             apart.update(_apart(sources[0], targets))
+    names_in = {SAVED: names}
     found.spellings[SAVED] = saved
     found.ties[SAVED] = [tuple(names.get(name, name) for name in tied) for tied in sets]
     if len(plain) < len(conversions):
         loaded, names = _written(_saved(model, state, conversions), memory)
         if loaded != saved:
+            names_in[LOADED] = names
             found.spellings[LOADED] = loaded
             found.ties[LOADED] = [tuple(names.get(name, name) for name in tied) for tied in sets]
+    for spelling, written in found.spellings.items():
+        found.inside[spelling] = _inside(model, names_in[spelling], written)
+    itself = {name: name for name in memory}
     if memory != saved:
         found.spellings[MEMORY] = memory
         found.ties[MEMORY] = sets
+        found.inside[MEMORY] = _inside(model, itself, memory)
     if apart not in (memory, saved):
         found.spellings[APART] = apart
         found.ties[APART] = sets
+        found.inside[APART] = _inside(model, {name: name for name in apart}, apart)
     return found
+
+
+def _inside(model: Any, names: dict[str, str], written: dict[str, Stored]) -> dict[str, str]:
+    """Prefixes of the models of other types that a model holds, and their types."""
+    found: dict[str, str] = {}
+    own = getattr(model.config, "model_type", "")
+    for path, module in model.named_modules():
+        kind = getattr(getattr(module, "config", None), "model_type", None)
+        if not path or not kind or kind == own or not hasattr(module, "base_model_prefix"):
+            continue
+        inner = [new.split(".") for old, new in names.items() if old.startswith(path + ".")]
+        outer = [new for old, new in names.items() if not old.startswith(path + ".")]
+        common: list[str] = []
+        for tokens in zip(*inner, strict=False):
+            if len(set(tokens)) > 1:
+                break
+            common.append(tokens[0])
+        # The shortest prefix that tells the tensors of this model from all others.
+        for length in range(1, len(common) + 1):
+            prefix = "".join(t + "." for t in common[:length])
+            if not any(name.startswith(prefix) for name in outer):
+                found.setdefault(prefix, kind)
+                break
+    return {p: k for p, k in found.items() if not any(p != q and p.startswith(q) for q in found)}
 
 
 def _written(origins: list[Origin], memory: dict[str, Stored]) -> tuple[dict[str, Stored], dict[str, str]]:

@@ -18,7 +18,9 @@ import yaml
 
 from .lang import UNKNOWN, compiled, truth
 
-CASE = re.compile(r"\[(?P<shape>[^\]]*(?:\[[^\]]*\][^\]]*)*)\](?: if (?P<condition>.*?))?(?P<maybe> maybe(?: (?P<group>\w+))?)?$")
+CASE = re.compile(
+    r"\[(?P<shape>[^\]]*(?:\[[^\]]*\][^\]]*)*)\](?: if (?P<condition>.*?))?(?P<maybe> maybe(?: (?P<group>\w+))?)?$"
+)
 INDEX = re.compile(r"\{(\w+)\}")
 
 
@@ -89,12 +91,16 @@ class Config:
 
     def get(self, key: str) -> Any:
         """The value of a key, or UNKNOWN."""
+        null = False
         for name in (key, self.aliases.get(key)):
             at: Any = self.config
             for step in name.split(".") if name else ():
+                null |= isinstance(at, dict) and at.get(step, 0) is None
                 at = at.get(step) if isinstance(at, dict) else None
             if name and at is not None:
                 return list(at.values()) if key == "id2label" and isinstance(at, dict) else at
+        if null and key not in self.file.get("derived", {}):
+            return None
         if key in self.file.get("defaults", {}):
             return self.file["defaults"][key]
         if key in self.file.get("derived", {}) and self.depth < 8:
@@ -139,6 +145,10 @@ def _universe(pattern: str, file: dict[str, Any], config: Config) -> list[dict[s
     return found
 
 
+def _filled(pattern: str, at: dict[str, int]) -> str:
+    return INDEX.sub(lambda m: str(at.get(m[1], 0)), pattern)
+
+
 def compare(layout: Spelled, file: dict[str, Any], config: Config, tensors: dict[str, tuple[int, ...]]) -> Result:
     """The differences of a checkpoint from one layout."""
     result = Result(layout.name)
@@ -160,7 +170,7 @@ def compare(layout: Spelled, file: dict[str, Any], config: Config, tensors: dict
             universe = [{k: int(v) for k, v in m.groupdict().items()} for n in tensors if (m := shape.match(n))]
         cases = [CASE.match(c[c.index("[") :]) for c in text.split(" | ")]
         for at in universe:
-            name = INDEX.sub(lambda m: str(at[m[1]]), pattern)
+            name = _filled(pattern, at)
             chosen, sure = None, certain
             for case in cases:
                 assert case, text
@@ -198,7 +208,7 @@ def compare(layout: Spelled, file: dict[str, Any], config: Config, tensors: dict
                 if wanted != size:
                     result.shapes.append(f"{name}: {size} for {dim} = {wanted}")
     for pattern, name, at in absent:
-        others = [INDEX.sub(lambda m: str(at.get(m[1], 0)), n) for n in tied.get(pattern, ())]
+        others = [_filled(n, at) for n in tied.get(pattern, ())]
         if not any(n in tensors for n in others):
             result.missing.append(name)
     result.surplus = sorted(n for n in left if not any(re.search(x, n) for x in layout.ignored))
@@ -231,13 +241,16 @@ def best(rules: Path, folder: Path) -> tuple[Result, Config] | None:
 def checkpoints(folders: list[str]) -> Iterator[Path]:
     """Folders with a config.json, below those given or themselves."""
     for folder in map(Path, folders):
-        yield from [folder] if (folder / "config.json").is_file() else sorted(p.parent for p in folder.glob("*/config.json"))
+        yield from (
+            [folder] if (folder / "config.json").is_file() else sorted(p.parent for p in folder.glob("*/config.json"))
+        )
 
 
 def main() -> int:
     """Print the differences and the sums."""
     rules = Path(sys.argv[1])
-    none, good, bad, sized, sizes, certain, known = [], 0, 0, 0, 0, 0, 0
+    none: list[str] = []
+    good, bad, sums = 0, 0, [0, 0, 0, 0]
     for folder in checkpoints(sys.argv[2:]):
         try:
             found = best(rules, folder)
@@ -249,14 +262,16 @@ def main() -> int:
             none.append(folder.name)
             continue
         result = found[0]
-        sized, sizes, certain, known = sized + result.sized, sizes + result.sizes, certain + result.certain, known + result.known
+        sums = [a + b for a, b in zip(sums, (result.sized, result.sizes, result.certain, result.known), strict=True)]
         good, bad = good + (not result.wrong), bad + bool(result.wrong)
         if result.wrong:
             shown = itertools.chain(
                 (f"- {n}" for n in result.missing[:2]), (f"+ {n}" for n in result.surplus[:2]), result.shapes[:2]
             )
-            print(f"{folder.name} ({result.layout}): {len(result.missing)} missing, {len(result.surplus)} surplus, {len(result.shapes)} shapes: " + "; ".join(shown))
-    print(f"{good} equal, {bad} not, {len(none)} without a file; sizes known {sized}/{sizes}, tensors certain {certain}/{known}")
+            counts = f"{len(result.missing)} missing, {len(result.surplus)} surplus, {len(result.shapes)} shapes"
+            print(f"{folder.name} ({result.layout}): {counts}: {'; '.join(shown)}")
+    print(f"{good} equal, {bad} not, {len(none)} without a file")
+    print(f"sizes known {sums[0]}/{sums[1]}, tensors certain {sums[2]}/{sums[3]}")
     print("without:", *none)
     return 0
 

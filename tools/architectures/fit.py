@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -16,9 +16,14 @@ from .build import Stored
 from .lang import FUNCTIONS, UNKNOWN, compiled, truth
 
 Numbers = tuple[int, ...]
+COUNTS = re.compile(r"layer|depth|blocks")
+LAYERS = re.compile(r"(^|\.)(h|layers?|blocks?|stages?)$")
 MAX_SPLITS = 40
 MAX_LITERAL = 12  # so many entries of a stack whose size never changed are written out
-NICE = {Fraction(n, d) for n in range(1, 33) for d in (1, 2, 3, 4, 8)} | {Fraction(1, n) for n in range(1, 65)}
+# Factors that classes write themselves; a larger one is more likely what two keys happen to be to each other.
+NICE = {Fraction(n, d) for n in (*range(1, 9), 12, 16) for d in (1, 2, 3, 4, 8)} | {
+    Fraction(1, n) for n in (16, 32, 64)
+}
 
 
 @dataclass
@@ -29,6 +34,7 @@ class Observed:
     tensors: dict[str, Stored]
     ties: list[tuple[str, ...]]
     what: str
+    sizes: bool  # in other sizes than the first sample
     beside: int | None  # the sample that it differs from in one key, so that what differs is an effect of it
 
     def get(self, key: str) -> Any:
@@ -85,10 +91,12 @@ class Fitted:
 
 @dataclass
 class Known:
-    """What layouts of one file share: expressions that were found before, and names of sizes that were not explained."""
+    """What layouts of one file share: expressions that were found, and names of sizes that were not explained."""
 
     numbers: dict[Any, str | None] = field(default_factory=dict)
     symbols: list[tuple[dict[str, int], str]] = field(default_factory=list)
+    stuck: dict[str, int] = field(default_factory=dict)  # keys that could not be changed
+    quiet: set[str] = field(default_factory=set)  # keys that alone change nothing
 
 
 class Fit:
@@ -103,9 +111,7 @@ class Fit:
         self.paths: dict[str, tuple[str, ...]] = {}
         self.cache: dict[tuple[str, str], Any] = {}
         self.groups: dict[tuple[Any, ...], list[tuple[str, int]]] = defaultdict(list)
-        self.differs = [
-            frozenset() if s.beside is None else _differing(s.env, samples[s.beside].env) for s in samples
-        ]
+        self.differs = [frozenset() if s.beside is None else _differing(s.env, samples[s.beside].env) for s in samples]
 
     def run(self) -> Fitted:
         """The patterns of the class."""
@@ -118,6 +124,7 @@ class Fit:
         for stack in sorted(self.stacks.values(), key=lambda s: s.path.count("{}")):
             self._count(stack)
             self._name(stack)
+        self.loose = self._loose()
         lines = {}
         result = Fitted({}, self.stacks, [])
         for path, rows in self.rows.items():
@@ -138,7 +145,7 @@ class Fit:
                 rows[i][at] = stored
             self.rows[path], self.paths[path] = rows, stacks
         numbered = [e for e in entries if e[1] and e[1][0].isdigit()]
-        if numbered and self._is_open(numbered):
+        if numbered and self._is_open(path, numbered):
             below = f"{path}.{{}}" if path else "{}"
             seen: list[dict[Numbers, set[int]]] = [defaultdict(set) for _ in self.samples]
             for i, tokens, at, _ in numbered:
@@ -153,13 +160,14 @@ class Fit:
         for word, inside in words.items():
             self._walk(f"{path}.{word}" if path else word, stacks, [(i, t[1:], at, s) for i, t, at, s in inside])
 
-    def _is_open(self, entries: list[tuple[int, list[str], Numbers, Stored]]) -> bool:
+    def _is_open(self, path: str, entries: list[tuple[int, list[str], Numbers, Stored]]) -> bool:
         seen: dict[tuple[int, Numbers], set[int]] = defaultdict(set)
         for i, tokens, at, _ in entries:
             seen[i, at].add(int(tokens[0]))
         sets = {frozenset(numbers) for numbers in seen.values()}
         (first, *_) = sets
-        return len(sets) > 1 or len(first) > MAX_LITERAL
+        stuck = any(n == len(first) and COUNTS.search(key) for key, n in self.known.stuck.items())
+        return len(sets) > 1 or len(first) > MAX_LITERAL or (stuck and bool(LAYERS.search(path)))
 
     def _named(self, path: str) -> str:
         out, at = [], ""
@@ -173,6 +181,11 @@ class Fit:
         words = [w for w in stack.path.split(".")[:-1] if w != "{}" and not w.isdigit()] or ["entry"]
         word = _singular(words[-1])
         inside = {self.stacks[s].index for s in self._outer(stack.path)}
+        if stack.count != "?":
+            for name, count in self.index_words.items():
+                if count == stack.count and name not in inside and (name == word or name.endswith(f"_{word}")):
+                    stack.index = name
+                    return
         for depth in range(len(words) + 99):
             longer = "_".join([*words[-1 - depth : -1], word]) if depth < len(words) else f"{word}{depth}"
             name = re.sub(r"\W", "_", longer)
@@ -193,6 +206,9 @@ class Fit:
                 contiguous &= len(numbers) == high - low or low == 0
                 rows.append((i, at, high))
         outer = self._outer(stack.path)
+        if len({high for _, _, high in rows}) == 1 and rows[0][2] in self.known.stuck.values():
+            stack.count = "?"
+            return
         high = self._number(rows, outer)
         if lows == {0}:
             stack.count = high or "?"
@@ -223,10 +239,12 @@ class Fit:
         if stack.count == "?":
             return sorted(stack.seen[i].get(at, ()))
         low, _, high = stack.count.rpartition(" .. ")
-        names = {s: n for s, n in zip(self._index_names(stack.path), at, strict=False)}
+        names = dict(zip(self._index_names(stack.path), at, strict=False))
         end = compiled(high)(self.samples[i].get, names)
         start = compiled(low)(self.samples[i].get, names) if low else 0
-        return range(start, end) if isinstance(start, int) and isinstance(end, int) else sorted(stack.seen[i].get(at, ()))
+        return (
+            range(start, end) if isinstance(start, int) and isinstance(end, int) else sorted(stack.seen[i].get(at, ()))
+        )
 
     def _index_names(self, path: str) -> tuple[str, ...]:
         return tuple(self.stacks[s].index or f"i{n}" for n, s in enumerate(self._outer(path)))
@@ -236,7 +254,7 @@ class Fit:
         words = next(stored.words for row in rows for stored in row.values())
         universe = self._all(stacks)
         present = np.array([at in rows[i] for i, at in universe])
-        maybe: str | None = None
+        maybe: str | None = "" if self._named(path) in self.loose else None
         condition = "" if present.all() else self._condition(stacks, universe, present, rows)
         if condition is None:
             maybe, condition = "", ""
@@ -292,16 +310,17 @@ class Fit:
         names = self._names(stacks)
         found: list[str] = []
         env = self.samples[0].env
-        lists = [k for k, v in env.items() if isinstance(v, list) and v and isinstance(v[0], (str, bool))] if names else []
+        lists = (
+            [k for k, v in env.items() if isinstance(v, list) and v and isinstance(v[0], (str, bool))] if names else []
+        )
         for key in dict.fromkeys([*support, *lists]):
             values = [s.env[key] for s in self.samples if key in s.env]
             kinds = {type(v) for v in values}
             texts = sorted({v for v in values if isinstance(v, str)})
             found += [f'{key} == "{t}"' for t in texts]
-            if kinds & {bool, int, type(None), float} or list in kinds:
-                if key in support:
-                    found.append(key)
-                    found += [f"{key} == null"] if type(None) in kinds else []
+            if (kinds & {bool, int, type(None), float} or list in kinds) and key in support:
+                found.append(key)
+                found += [f"{key} == null"] if type(None) in kinds else []
             if int in kinds and key in support:
                 ints = sorted({v for v in values if type(v) is int})
                 found += [f"{key} > {n}" for n in ints[:3]] + [f"{key} == {n}" for n in ints[:4]]
@@ -320,7 +339,9 @@ class Fit:
                     found += [f'{key}[{name}] == "{t}"' for t in sorted(flat)]
                     found += [f"{key}[{name}]"] if bools or (key in support and not flat) else []
                     if key in support and not flat and not bools:
-                        found.append(f"{name} in {key}")
+                        found.append(
+                            f"{key} != null and {name} in {key}" if type(None) in kinds else f"{name} in {key}"
+                        )
         for name, path in zip(names, stacks, strict=True):
             found += [f"{name} == 0", f"{name} % 2 == 0"]
             count = self.stacks[path].count
@@ -418,7 +439,13 @@ class Fit:
         self, stacks: tuple[str, ...], there: list[tuple[int, Numbers, tuple[int, ...]]]
     ) -> list[tuple[tuple[str, ...], str]] | None:
         """Two kinds of shape, told apart by a condition."""
-        support = sorted({k for j in range(len(there[0][2])) for k in self._support([(i, at, s[j] if j < len(s) else -1) for i, at, s in there])})
+        support = sorted(
+            {
+                k
+                for j in range(len(there[0][2]))
+                for k in self._support([(i, at, s[j] if j < len(s) else -1) for i, at, s in there])
+            }
+        )
         where = [(i, at) for i, at, _ in there]
         names = self._names(stacks)
         for atom in self._atoms(stacks, support)[:MAX_SPLITS]:
@@ -438,7 +465,11 @@ class Fit:
                 continue
             second = self._shape(stacks, two, True)
             if any(d is None for d in second):
-                more = self._split(stacks, two) if " == \"" in atom and len({t for t in where}) < 100_000 and not getattr(self, "_deep", False) else None
+                more = (
+                    self._split(stacks, two)
+                    if ' == "' in atom and len(set(where)) < 100_000 and not getattr(self, "_deep", False)
+                    else None
+                )
                 if more and len(more) == 2:
                     return [(tuple(map(str, first)), atom), *more]
                 continue
@@ -474,7 +505,7 @@ class Fit:
                 for key in self.differs[i]:
                     counts[key] = min(counts.get(key, 99), len(self.differs[i]))
         # a key that was changed alone, and without effect then, has none where it was changed with others
-        alone = {next(iter(d)) for i, d in enumerate(self.differs) if len(d) == 1}
+        alone = {next(iter(d)) for d in self.differs if len(d) == 1} | self.known.quiet
         found = [k for k, n in counts.items() if n == 1 or k not in alone]
         return sorted(found, key=lambda k: (counts[k], len(k), k))
 
@@ -496,26 +527,50 @@ class Fit:
         values = {v for _, _, v in rows}
         support = self._support(rows)
         if len(values) == 1 and not support:
-            return str(values.pop())
+            value = next(iter(values))
+            return str(value) if self._constant(value, {i for i, _, _ in rows}) else None
         per: dict[int, set[int]] = defaultdict(set)
         for i, _, value in rows:
             per[i].add(value)
         indexed = any(len(v) > 1 for v in per.values())
         terms = self._terms(support, names if indexed else (), [(i, at) for i, at, _ in rows])
         if not indexed:  # one row for each sample is enough
-            seen: set[int] = set()
-            keep = [n for n, (i, _, _) in enumerate(rows) if not (i in seen or seen.add(i))]  # type: ignore[func-returns-value]
+            keep = list({i: n for n, (i, _, _) in reversed(list(enumerate(rows)))}.values())
             rows = [rows[n] for n in keep]
             terms = {t: [v[n] for n in keep] for t, v in terms.items()}
-        return _expression(terms, [v for _, _, v in rows], quick)
+        found = _expression(terms, [v for _, _, v in rows], quick)
+        if found is None and len(values) > 1 and not indexed:
+            # What a key is in every sample needs no other proof where there are three values, or it was what changed.
+            envs = [(self.samples[i].env, value) for i, _, value in rows]
+            same = [k for k in envs[0][0] if all(type(env.get(k)) is int and env[k] == value for env, value in envs)]
+            same = [k for k in same if len(values) > 2 or all(k in self.differs[i] for i, _, _ in rows)]
+            found = min(same, key=lambda k: (len(k), k), default=None)
+        return found
+
+    def _constant(self, value: int, used: set[int]) -> bool:
+        """Whether it is certain that a size is the same whatever the configuration says.
+
+        Not where few keys were changed in the samples that have it, nor where a key that never changed may be in it.
+        """
+        if value <= 1:
+            return True
+        changed = {frozenset(self.differs[i]) for i in used if self.differs[i]}
+        sizes = [self.samples[i].env for i in used if self.samples[i].sizes]
+        if len(changed) < 4 and not sizes:
+            return False
+        return not any(
+            stuck > 1 and value % stuck == 0 and not any(env.get(key) not in (stuck, None) for env in sizes)
+            for key, stuck in self.known.stuck.items()
+        )
 
     def _terms(
         self, support: list[str], names: tuple[str, ...], where: list[tuple[int, Numbers]]
     ) -> dict[str, list[Fraction]]:
         """Values of what an expression may be made of, in every row."""
         texts: list[str] = []
+        used = sorted({i for i, _ in where})
         for key in support[:8]:
-            values = [s.env[key] for s in self.samples if key in s.env]
+            values = [self.samples[i].env[key] for i in used if key in self.samples[i].env]
             if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
                 texts.append(key)
             elif any(isinstance(v, list) for v in values):
@@ -523,7 +578,10 @@ class Fit:
                     texts += [t for n in names for t in (f"{key}[{n}]", f"{key}[{n} + 1]", f"{key}[{n} - 1]")]
                 else:
                     shortest = min(len(v) for v in values if isinstance(v, list))
-                    texts += [f"{key}[{i}]" for i in range(min(shortest, 8))] + [f"{key}[len({key}) - 1]", f"len({key})"]
+                    texts += [f"{key}[{i}]" for i in range(min(shortest, 8))] + [
+                        f"{key}[len({key}) - 1]",
+                        f"len({key})",
+                    ]
             elif any(isinstance(v, dict) for v in values):
                 texts.append(f"len({key})")
         texts.sort(key=lambda t: "len(" in t)  # a number that counts says more than the length of a list
@@ -536,6 +594,17 @@ class Fit:
                 found[text] = [Fraction(v).limit_denominator(10**6) for v in got]
         return found
 
+    def _loose(self) -> set[str]:
+        """Patterns of which several tensors are one, so that a checkpoint may have any of them."""
+        found: set[str] = set()
+        for sample in self.samples:
+            for names in sample.ties:
+                patterns = [self.pattern(n) for n in names]
+                numbers = {tuple(t for t in n.split(".") if t.isdigit()) for n in names}
+                if len(set(patterns)) < len(patterns) or (len(numbers) > 1 and any("{" in p for p in patterns)):
+                    found |= {p for p in patterns if "{" in p}
+        return found
+
     # -- ties -------------------------------------------------------------------------------------------------------
 
     def _ties(self) -> list[str]:
@@ -544,7 +613,7 @@ class Fit:
         exists: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for i, sample in enumerate(self.samples):
             for names in sample.ties:
-                patterns = tuple(dict.fromkeys(self._pattern(n) for n in names))
+                patterns = tuple(dict.fromkeys(self.pattern(n) for n in names))
                 if len(patterns) > 1:
                     sets[patterns].add(i)
         for patterns in sets:
@@ -577,7 +646,8 @@ class Fit:
             found.append(text)
         return found
 
-    def _pattern(self, name: str) -> str:
+    def pattern(self, name: str) -> str:
+        """The pattern of a name in the samples."""
         out, at = [], ""
         for token in name.split("."):
             number = f"{at}.{{}}" if at else "{}"
@@ -591,7 +661,9 @@ class Fit:
 
 
 def _differing(env: dict[str, Any], base: dict[str, Any]) -> frozenset[str]:
-    return frozenset(k for k, v in env.items() if base.get(k, UNKNOWN) != v) | frozenset(k for k in base if k not in env)
+    return frozenset(k for k, v in env.items() if base.get(k, UNKNOWN) != v) | frozenset(
+        k for k in base if k not in env
+    )
 
 
 class Unfit(Exception):
@@ -599,7 +671,14 @@ class Unfit(Exception):
 
 
 def _singular(word: str) -> str:
-    special = {"h": "layer", "layers": "layer", "blocks": "block", "stages": "stage", "experts": "expert", "resblocks": "block"}
+    special = {
+        "h": "layer",
+        "layers": "layer",
+        "blocks": "block",
+        "stages": "stage",
+        "experts": "expert",
+        "resblocks": "block",
+    }
     if word in special:
         return special[word]
     if word.endswith("ies"):
@@ -612,6 +691,8 @@ def _letters(n: int) -> str:
 
 
 def _negated(atom: str) -> str:
+    if " and " in atom:
+        return f"not ({atom})"
     for sign, other in ((" == ", " != "), (" not in ", " in "), (" in ", " not in "), (" < ", " >= "), (" > ", " <= ")):
         if sign in atom:
             return atom.replace(sign, other, 1)
@@ -697,41 +778,54 @@ def _written(factor: Fraction, chosen: Sequence[str], powers: Sequence[int]) -> 
 def _sum(terms: dict[str, list[Fraction]], wanted: list[Fraction]) -> str | None:
     """Two or three products of terms, with small factors, added up."""
     names = list(terms)[:6]
-    parts: list[tuple[str, list[float]]] = []
-    for size in (1, 2, 3):
-        for chosen in itertools.combinations(names, size):
-            parts.append((" * ".join(chosen), [float(np.prod([float(terms[t][r]) for t in chosen])) for r in range(len(wanted))]))
+    goal = np.array([float(w) for w in wanted])
+    rows = range(len(wanted))
+
+    def products(size: int) -> list[tuple[str, list[float]]]:
+        return [
+            (" * ".join(chosen), [float(np.prod([float(terms[t][r]) for t in chosen])) for r in rows])
+            for chosen in itertools.combinations(names, size)
+        ]
+
+    one = ("1", [1.0] * len(wanted))
+    ratios: list[tuple[str, list[float]]] = []
     for a, b in itertools.permutations(names, 2):
         if all(terms[b]):
-            parts.append((f"{a} / {b}", [float(x / y) for x, y in zip(terms[a], terms[b], strict=True)]))
+            ratios.append((f"{a} / {b}", [float(x / y) for x, y in zip(terms[a], terms[b], strict=True)]))
             for c in names:
-                if c not in (a, b) and all(terms[c]):
-                    parts.append((f"{a} * {c} / {b}" , [float(x * z / y) for x, y, z in zip(terms[a], terms[b], terms[c], strict=True)]))
-    parts.append(("1", [1.0] * len(wanted)))
-    goal = np.array([float(w) for w in wanted])
+                if c > a and c != b:
+                    both = zip(terms[a], terms[b], terms[c], strict=True)
+                    ratios.append((f"{a} * {c} / {b}", [float(x * z / y) for x, y, z in both]))
+    few = [*products(1), *products(2), one]
+    return (
+        _combined([*products(1), one], goal, 2)
+        or _combined(few, goal, 2)
+        or _combined(few, goal, 3)
+        or _combined([*few, *products(3), *ratios], goal, 2)
+    )
+
+
+def _combined(parts: list[tuple[str, list[float]]], goal: Any, size: int) -> str | None:
+    """So many parts with small factors that add up to the goal."""
+    if len(parts) > (26 if size == 3 else 70) or len(goal) < size + 2:
+        return None
     columns = np.array([column for _, column in parts]).T
-    for size in (2, 3):
-        if len(parts) > (26 if size == 3 else 60):
-            break
-        for chosen_at in itertools.combinations(range(len(parts)), size):
-            own = columns[:, chosen_at]
-            solved, _, rank, _ = np.linalg.lstsq(own, goal, rcond=None)
-            if rank < size or np.abs(own @ solved - goal).max() > 1e-6 * max(1.0, np.abs(goal).max()):
-                continue
-            factors = [Fraction(float(x)).limit_denominator(8) for x in solved]
-            if any(f == 0 or abs(f) > 64 for f in factors):
-                continue
-            if np.abs(own @ np.array([float(f) for f in factors]) - goal).max() > 1e-6:
-                continue
-            if len(wanted) < size + 2:
-                continue
-            text = ""
-            order = sorted(range(size), key=lambda n: factors[n] < 0)
-            for n in order:
-                factor, name = factors[n], parts[chosen_at[n]][0]
-                whole = str(abs(factor.numerator)) if name == "1" else name if abs(factor.numerator) == 1 else f"{abs(factor.numerator)} * {name}"
-                if factor.denominator != 1:
-                    whole += f" / {factor.denominator}"
-                text += (" - " if factor < 0 else " + " if text else "") + whole
-            return text
+    for chosen in itertools.combinations(range(len(parts)), size):
+        own = columns[:, chosen]
+        solved, _, rank, _ = np.linalg.lstsq(own, goal, rcond=None)
+        if rank < size or np.abs(own @ solved - goal).max() > 1e-6 * max(1.0, np.abs(goal).max()):
+            continue
+        factors = [Fraction(float(x)).limit_denominator(8) for x in solved]
+        if any(f == 0 or (abs(f) > 8 and parts[c][0] != "1") for f, c in zip(factors, chosen, strict=True)):
+            continue
+        if np.abs(own @ np.array([float(f) for f in factors]) - goal).max() > 1e-6:
+            continue
+        text = ""
+        for n in sorted(range(size), key=lambda n: factors[n] < 0):
+            factor, name = factors[n], parts[chosen[n]][0]
+            amount = str(abs(factor.numerator))
+            whole = amount if name == "1" else name if amount == "1" else f"{amount} * {name}"
+            whole += f" / {factor.denominator}" if factor.denominator != 1 else ""
+            text += (" - " if factor < 0 else " + " if text else "") + whole
+        return text
     return None

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .build import APART, LOADED, MEMORY, SAVED
+from .build import APART, LOADED, MEMORY, SAVED, Built, Stored, opened
 from .fit import Fit, Known, Line, Observed, Unfit
+from .follow import Main, followed
 from .lang import TOKENS
 from .samples import HEAD_DIM, Sample, Sampler, leaves, made, replaced, same
 
@@ -23,6 +24,7 @@ class Layout:
     lines: dict[str, Line]
     ties: list[str]
     ignored: tuple[str, ...]
+    assumes: list[str] = field(default_factory=list)
     like: str = ""
     rename: dict[str, str] = field(default_factory=dict)
     without: list[str] = field(default_factory=list)
@@ -30,7 +32,11 @@ class Layout:
     def same(self, other: Layout) -> bool:
         """Whether two say the same of tensors."""
         mine, theirs = ({k: str(v) for k, v in x.lines.items()} for x in (self, other))
-        return mine == theirs and self.ties == other.ties and self.ignored == other.ignored
+        return (
+            mine == theirs
+            and self.ties == other.ties
+            and (self.ignored, self.assumes) == (other.ignored, other.assumes)
+        )
 
 
 @dataclass
@@ -65,7 +71,16 @@ def observed(samples: list[Sample], spelling: str) -> list[Observed]:
                 env = environment(sample.built.config)
                 beside = at.get(sample.beside) if sample.beside else None
                 at.setdefault(sample.what, len(found))
-                found.append(Observed(env, sample.built.spellings[name], sample.built.ties[name], sample.what, beside))
+                found.append(
+                    Observed(
+                        env,
+                        sample.built.spellings[name],
+                        sample.built.ties[name],
+                        sample.what,
+                        sample.changed == ("*",),
+                        beside,
+                    )
+                )
                 break
     return found
 
@@ -78,25 +93,34 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
     given: list[Sample] = []
     errors: list[str] = []
     base: Sample | None = None
-    quiet: list[Sample] = []
+    mains: dict[str, Main] = {}
     known = Known()
+    fallbacks = 2
     for klass in classes:
         sampler = Sampler(config_class, klass)
+        new: list[Layout] | None
         if base is None:
             base = sampler.base()
             if base is None:
                 errors += sampler.errors[:1]
                 continue
             singles = list(sampler.singles(base))
-            samples = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
-            given = list(_fewer(samples))
-            quiet = [s for s in singles if same(s.built, base.built)]
+            given = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
+            quiet = sampler.quiet
+            known.quiet, known.stuck = set(quiet), sampler.stuck
+            new = list(_layouts(klass, config_class, given, found, known, mains))
         else:
-            samples = [s for s in (sampler.build(x.what, x.changed, x.given, x.beside) for x in [*given, *_labels(base)]) if s]
-            if not samples or samples[0].what != base.what:
-                continue
-            samples += _quiet(sampler, samples[0], quiet)
-        for layout in _layouts(klass, samples, words, found.counts, known, len(layouts) < 3):
+            new = _follow(sampler, given, quiet, mains, all_spellings=len(layouts) < 4)
+            if new is None and fallbacks:
+                fallbacks -= 1
+                samples = [x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _fewer(given)) if x]
+                if samples and samples[0].what == base.what:
+                    samples += [
+                        x for x in (sampler.build(s.what, s.changed, s.given, s.beside) for s in _labels(base)) if x
+                    ]
+                    samples += _quiet(sampler, samples[0], quiet)
+                    new = list(_layouts(klass, config_class, samples, found, known, {}))[: 3 if len(layouts) < 4 else 1]
+        for layout in new or ():
             twin = next((x for x in layouts if x.same(layout)), None)
             if twin is None:
                 layouts.append(layout)
@@ -131,22 +155,15 @@ def _of(samples: list[Sample], what: str) -> Any:
     return next(s.built for s in samples if s.what == what)
 
 
-def _quiet(sampler: Sampler, base: Sample, quiet: list[Sample]) -> Iterator[Sample]:
+def _quiet(sampler: Sampler, base: Sample, quiet: dict[str, Any]) -> Iterator[Sample]:
     """Changes without effect on the main class that have one on this class."""
-    together = {k: dict(leaves(s.given))[k] for s in quiet if len(s.changed) == 1 for k in s.changed}
-    all_at_once = sampler.build("quiet", tuple(together), replaced(base.given, together))
-    if all_at_once is not None and same(all_at_once.built, base.built):
+    together = sampler.build("quiet", tuple(quiet), replaced(base.given, quiet))
+    if together is not None and same(together.built, base.built):
         return
-    for sample in quiet:
-        mine = sampler.build(sample.what, sample.changed, sample.given, sample.beside)
-        if mine is not None and sample.beside == base.what and not same(mine.built, base.built):
+    for key, change in quiet.items():
+        mine = sampler.build(f"{key}={change}", (key,), replaced(base.given, {key: change}), base.what)
+        if mine is not None and not same(mine.built, base.built):
             yield mine
-            key = sample.changed[0]
-            value = dict(leaves(base.given)).get(key)
-            if len(sample.changed) == 1 and type(value) is int and value > 0:
-                third = sampler.build(f"{key} x3", (key,), replaced(base.given, {key: value * 3}), base.what)
-                if third is not None:
-                    yield third
 
 
 def _labels(base: Sample) -> Iterator[Sample]:
@@ -154,21 +171,102 @@ def _labels(base: Sample) -> Iterator[Sample]:
         yield Sample(f"labels {number}", ("num_labels",), {**base.given, "num_labels": number}, base.built, base.what)
 
 
-def _layouts(klass: type, samples: list[Sample], words: dict[str, str], counts: dict[str, int], known: Known, all_spellings: bool) -> Iterator[Layout]:
-    ignored = samples[0].built.ignored
-    spellings = [x for x in (SAVED, LOADED, MEMORY, APART) if any(x in s.built.spellings for s in samples)]
-    spellings = spellings if all_spellings else spellings[:1]
-    for spelling in spellings:
+def _follow(
+    sampler: Sampler, given: list[Sample], quiet: dict[str, Any], mains: dict[str, Main], all_spellings: bool
+) -> list[Layout] | None:
+    """The layouts of a further class, from few builds; None where it has too little in common with the main one."""
+    base = given[0]
+    wanted = [base, *[s for s in given if s.changed == ("*",)], *_labels(base)]
+    seen = _patterns(wanted)
+    for sample in given:
+        if len(wanted) < 12 and (new := _patterns([sample]) - seen):
+            wanted.append(sample)
+            seen |= new
+    if quiet:
+        wanted.append(Sample("quiet", tuple(quiet), replaced(base.given, quiet), base.built))
+    samples = {}
+    for sample in wanted:
+        mine = sampler.build(sample.what, sample.changed, sample.given)
+        if mine is not None:
+            samples[sample.what] = mine
+    if base.what not in samples or len(samples) < 3:
+        return None
+    others = {s.what: s for s in wanted}
+    layouts = []
+    for spelling, main in mains.items():
+        if not any(spelling in s.built.spellings for s in samples.values()) and spelling != SAVED:
+            continue
+        if spelling != SAVED and not all_spellings:
+            continue
+        tensors = {what: _spelled(s, spelling) for what, s in samples.items()}
+        for what in tensors:
+            main.tensors.setdefault(what, _spelled(others[what], spelling))
+        ties = {what: s.built.ties.get(spelling, s.built.ties[SAVED]) for what, s in samples.items()}
+        env = {what: environment(s.built.config) for what, s in samples.items()}
+        found = followed(main, tensors, ties, env)
+        if found is None:
+            if spelling == SAVED:
+                return None
+            continue
+        name = sampler.klass.__name__ if spelling == SAVED else f"{sampler.klass.__name__}/{spelling}"
+        mine = samples[base.what].built
+        assumes = _assumes(sampler.config_class, mine, spelling)
+        layouts.append(Layout(name, [sampler.klass.__name__], [spelling], *found, mine.ignored, assumes))
+    return layouts
+
+
+def _assumes(config_class: Any, built: Built, spelling: str) -> list[str]:
+    """What of which type the samples had inside, where a configuration may name any type."""
+    found = []
+    inside = built.inside.get(spelling, built.inside.get(SAVED, {}))
+    for key, kind in sorted((getattr(config_class, "sub_configs", None) or {}).items()):
+        sub = built.config.get(key)
+        if kind.__name__ != "AutoConfig" or not isinstance(sub, dict) or "model_type" not in sub:
+            continue
+        named = f'{key}.model_type == "{sub["model_type"]}"'
+        prefixes = [p for p, k in inside.items() if k == sub["model_type"]]
+        found += [f"{p}: {named}" for p in prefixes] or [named]
+    return found
+
+
+def _patterns(samples: list[Sample]) -> set[str]:
+    return {opened(name)[0] for s in samples for name in s.built.spellings[SAVED]}
+
+
+def _spelled(sample: Sample, spelling: str) -> dict[str, Stored]:
+    order = {APART: (APART, MEMORY, SAVED), LOADED: (LOADED, SAVED)}.get(spelling, (spelling, SAVED))
+    return next(sample.built.spellings[name] for name in order if name in sample.built.spellings)
+
+
+def _layouts(
+    klass: type, type_of: Any, samples: list[Sample], found: Architecture, known: Known, mains: dict[str, Main]
+) -> Iterator[Layout]:
+    """The layouts of a class that is fitted by itself; fills in `mains`."""
+    ignored, counts = samples[0].built.ignored, found.counts
+    for spelling in (SAVED, LOADED, MEMORY, APART):
+        if not any(spelling in s.built.spellings for s in samples):
+            continue
         own = observed(samples, spelling)
+        fit = Fit(own, found.indices, known)
         try:
-            fitted = Fit(own, words, known).run()
+            fitted = fit.run()
         except Unfit:
             counts["unfit"] = counts.get("unfit", 0) + 1
+            if spelling == SAVED:
+                return
             continue
-        for key, number in (("dims", fitted.dims), ("open dims", fitted.open_dims), ("maybe", fitted.maybes), ("patterns", len(fitted.lines))):
+        sums = {
+            "dims": fitted.dims,
+            "open dims": fitted.open_dims,
+            "maybe": fitted.maybes,
+            "patterns": len(fitted.lines),
+        }
+        for key, number in sums.items():
             counts[key] = counts.get(key, 0) + number
+        mains[spelling] = Main({s.what: _spelled(s, spelling) for s in samples}, fit, fitted.lines, fitted.ties)
         name = klass.__name__ if spelling == SAVED else f"{klass.__name__}/{spelling}"
-        yield Layout(name, [klass.__name__], [spelling], fitted.lines, fitted.ties, ignored)
+        assumes = _assumes(type_of, samples[0].built, spelling)
+        yield Layout(name, [klass.__name__], [spelling], fitted.lines, fitted.ties, ignored, assumes)
 
 
 def words_of(text: str) -> set[str]:
@@ -185,6 +283,7 @@ def expressions(found: Architecture) -> Iterator[str]:
             for case in line.cases:
                 yield from (d for d in case.shape if d != "_" and not d.startswith("?"))
                 yield from [case.condition] if case.condition else []
+        yield from (text.partition(": ")[2] for text in layout.assumes)
         yield from (tie.partition(" if ")[2] for tie in layout.ties if " if " in tie)
 
 
@@ -204,10 +303,11 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
     more = [s for s in samples if s.changed and s.changed[0] in used][:12]
     found: dict[str, Any] = {}
     for key in used:
-        if key.rpartition(".")[2] == HEAD_DIM and key not in default:
+        if key.rpartition(".")[2] == HEAD_DIM and default.get(key) is None:
             # Where the class asks for it without having it, the samples hold what it is without.
             prefix = key.removesuffix(HEAD_DIM)
             found[key] = Text(f"{prefix}hidden_size // {prefix}num_attention_heads")
+            continue
         if key not in default:
             continue
         got = list(_unset(config_class, bases, key))
@@ -217,7 +317,7 @@ def _defaults(config_class: Any, samples: list[Sample], used: list[str]) -> dict
         text = _derived(key, [*got, *_unset(config_class, more, key), default])
         if text:
             found[key] = text
-    return {k: v for k, v in found.items() if v is None or isinstance(v, (bool, int, float, str, list, Text)) }
+    return {k: v for k, v in found.items() if v is None or isinstance(v, (bool, int, float, str, list, Text))}
 
 
 def _unset(config_class: Any, samples: list[Sample], key: str) -> Iterator[dict[str, Any]]:
@@ -270,7 +370,7 @@ def _without(given: dict[str, Any], key: str) -> dict[str, Any] | None:
     return None if inner is None else {**given, head: inner}
 
 
-# -- layouts made of others ---------------------------------------------------------------------------------------------
+# -- layouts made of others -------------------------------------------------------------------------------------------
 
 
 def _derive(layout: Layout, before: list[Layout]) -> None:

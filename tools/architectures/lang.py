@@ -1,4 +1,4 @@
-"""The expressions of architecture files, evaluated over a configuration; rules/architectures/README.md states the language."""
+"""The expressions of architecture files, as rules/architectures/README.md states them, over a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configurations of one model type: one to start from, ones that differ from it in one key, and ones that differ in many."""
+"""Configurations of one model type: one to start from, and ones that differ from it in one key, or in many."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SKIPPED = re.compile(
     r"|gradient_checkpointing|initializer_range)$|dropout|rope_theta|(^|\.)(bos|eos|pad|sep|cls|mask)_token_id$|_eps$"
 )
 EFFECTIVE = re.compile(
-    r"hidden_size|d_model|n_embd|embed|(^|[._])dim|layers|depth|heads|experts|vocab|intermediate|ffn|inner|rank|_dim|width"
-    r"|patch|image_size|bias|tie|channels|state|conv|types|positions"
+    r"hidden_size|d_model|n_embd|embed|(^|[._])dim|layers|depth|heads|experts|vocab|intermediate|ffn|inner|rank|_dim"
+    r"|width|patch|image_size|bias|tie|channels|state|conv|types|positions"
 )
 HEAD_DIM = "head_dim"
 COUNTING = re.compile(r"layer|depth|num_|n_|blocks|stage")
@@ -69,7 +69,12 @@ def _padding(config: Any) -> None:
         config.pad_token_id = 0
     for name in getattr(config, "sub_configs", None) or ():
         sub = getattr(config, name, None)
-        if sub is not None and not isinstance(sub, dict) and hasattr(sub, "vocab_size") and not hasattr(sub, "pad_token_id"):
+        if (
+            sub is not None
+            and not isinstance(sub, dict)
+            and hasattr(sub, "vocab_size")
+            and not hasattr(sub, "pad_token_id")
+        ):
             sub.pad_token_id = 0
 
 
@@ -114,7 +119,9 @@ def can_be_none(klass: type) -> set[str]:
         source = inspect.getsource(inspect.getmodule(klass))  # type: ignore[arg-type]
     except (OSError, TypeError):
         return set()
-    return set(re.findall(r"\.(\w+) is (?:not )?None", source)) | set(re.findall(r"if (?:not )?(?:self\.)?config\.(\w+)(?: *[:)]| >| and| or| else)", source))
+    return set(re.findall(r"\.(\w+) is (?:not )?None", source)) | set(
+        re.findall(r"if (?:not )?(?:self\.)?config\.(\w+)(?: *[:)]| >| and| or| else)", source)
+    )
 
 
 def asks_head_dim(klass: type) -> bool:
@@ -135,7 +142,8 @@ class Sampler:
         self.texts = compared_texts(klass)
         self.optional = can_be_none(klass)
         self.asks_head_dim = asks_head_dim(klass)
-        self.read: set[str] | None = None
+        self.stuck: dict[str, int] = {}  # keys that could not be changed
+        self.quiet: dict[str, Any] = {}  # keys without effect, each with another value
 
     def build(self, what: str, changed: tuple[str, ...], given: dict[str, Any], beside: str = "") -> Sample | None:
         """A sample, or None where the class does not build."""
@@ -163,7 +171,14 @@ class Sampler:
             sample = self.build(way, (), given)
             if sample is not None:
                 full = {**sample.built.config}
-                for key in ("transformers_version", "architectures", "model_type", "_name_or_path", "torch_dtype", "dtype"):
+                for key in (
+                    "transformers_version",
+                    "architectures",
+                    "model_type",
+                    "_name_or_path",
+                    "torch_dtype",
+                    "dtype",
+                ):
                     full.pop(key, None)
                 full = self._with_head_dim(full)
                 again = self.build(way, (), full)
@@ -176,14 +191,17 @@ class Sampler:
         """With `head_dim` where the source asks for it and the configuration class does not have it."""
         if not self.asks_head_dim:
             return given
-        new = {k: self._with_head_dim(v) if isinstance(v, dict) and k.endswith("_config") else v for k, v in given.items()}
+        new = {
+            k: self._with_head_dim(v) if isinstance(v, dict) and k.endswith("_config") else v for k, v in given.items()
+        }
         width, heads = new.get("hidden_size"), new.get("num_attention_heads")
-        if HEAD_DIM not in new and type(width) is int and type(heads) is int and heads:
+        if new.get(HEAD_DIM) is None and type(width) is int and type(heads) is int and heads:
             new[HEAD_DIM] = width // heads
         return new
 
     def others(self, base: Sample) -> Iterator[Sample]:
-        """The same type in other sizes: what was learnt has to hold there too."""
+        """The same type in two other sizes: what was learnt has to hold there too."""
+        found = 0
         default = self.config_class().to_dict()  # type: ignore[attr-defined]
         for way in WAYS:
             if way == base.what:
@@ -192,8 +210,9 @@ class Sampler:
                 given = self._with_head_dim(shrunk(default, way))
             except Exception:  # the shrinker meets shapes of configurations that it does not know
                 continue
-            sample = self.build(way, ("*",), given)
+            sample = self.build(way, ("*",), given) if found < 2 else None
             if sample is not None:
+                found += 1
                 yield sample
 
     def singles(self, base: Sample) -> Iterator[Sample]:
@@ -203,44 +222,71 @@ class Sampler:
         """
         keys = {k: v for k, v in leaves(base.given) if not SKIPPED.search(k) and not TOKEN.search(k)}
         quiet = self._quiet(base, {k: v for k, v in keys.items() if not EFFECTIVE.search(k)})
-        yield from quiet.values()
+        self.quiet = dict(quiet.items())
         failed: dict[str, int] = {}
         for key, value in keys.items():
             if key in quiet:
                 continue
             tried, effect = 0, False
             for change in self._changes(key, value):
-                if tried and not effect and type(value) is int and type(change) is int and change > value > 0:
+                # One larger value shows that a key has no effect, two what effect it has.
+                enough = tried > 1 or (tried and not effect)
+                if enough and type(value) is int and type(change) is int and change > value > 0:
                     continue
                 sample = self.build(f"{key}={change}", (key,), replaced(base.given, {key: change}), base.what)
                 if sample is None:
                     continue
                 tried += 1
-                differs = not same(sample.built, base.built)
-                effect |= differs
-                if differs or tried == 1:
+                if not same(sample.built, base.built):
+                    effect = True
                     yield sample
+            if tried and not effect:
+                self.quiet[key] = next(iter(self._changes(key, value)))
             if not tried and type(value) is int and value > 1:
                 failed[key] = value
+        yield from self._pairs(base, {k: v for k, v in keys.items() if type(v) is int and v > 1}, failed)
+        self.stuck = failed
         for value in sorted(set(failed.values())):
             group = {k: v for k, v in keys.items() if type(v) is int and v == value}
             for factor in (2, 3):
                 given = replaced(base.given, {k: v * factor for k, v in group.items()})
                 sample = self.build(f"all {value} x{factor}", tuple(group), given, base.what)
                 if sample is not None:
+                    self.stuck = {k: v for k, v in self.stuck.items() if k not in group}
                     yield sample
         yield from self._lengths(base)
 
-    def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Sample]:
-        """Keys that have no effect, found many at a time; the sample of each."""
+    def _pairs(self, base: Sample, keys: dict[str, int], failed: dict[str, int]) -> Iterator[Sample]:
+        """Keys that cannot change alone, each with the first other key that lets it; takes them out of `failed`."""
+        for key in [k for k in failed if EFFECTIVE.search(k)][:6]:
+            parent = key.rpartition(".")[0]
+            near = [k for k in keys if k != key and k.rpartition(".")[0] == parent]
+            near.sort(key=lambda k: (k not in failed, not EFFECTIVE.search(k)))
+            for other in near[:14]:
+                found = False
+                for factor in (2, 3):
+                    change = {key: keys[key] * factor, other: keys[other] * factor}
+                    given = replaced(base.given, change)
+                    sample = self.build(f"{key}+{other} x{factor}", (key, other), given, base.what)
+                    if sample is not None and not same(sample.built, base.built):
+                        found = True
+                        yield sample
+                    elif factor == 2:
+                        break
+                if found:
+                    failed.pop(key, None)
+                    break
+
+    def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Any]:
+        """Keys that have no effect, found many at a time; the other value of each."""
         firsts = {}
         for key, value in keys.items():
             changes = list(self._changes(key, value))
-            if len(changes) > 3 and type(value) is not int or any(c is None or c == 0 for c in changes[2:]):
+            if (len(changes) > 3 and type(value) is not int) or any(c is None or c == 0 for c in changes[2:]):
                 continue  # more than sizes to look at
             if changes:
                 firsts[key] = changes[0]
-        found: dict[str, Sample] = {}
+        found: dict[str, Any] = {}
         todo = [list(firsts)]
         while todo:
             some = todo.pop()
@@ -249,9 +295,7 @@ class Sampler:
             given = replaced(base.given, {k: firsts[k] for k in some})
             sample = self.build("quiet", tuple(some), given, base.what)
             if sample is not None and same(sample.built, base.built):
-                for key in some:
-                    new = replaced(base.given, {key: firsts[key]})
-                    found[key] = Sample(f"{key}={firsts[key]}", (key,), new, base.built, base.what)
+                found.update({key: firsts[key] for key in some})
             elif len(some) > 3:
                 todo += [some[: len(some) // 2], some[len(some) // 2 :]]
         return found
@@ -276,7 +320,9 @@ class Sampler:
                     for k in lists:
                         if k in chosen:
                             change[k] = keys[k][:by] if by < 0 else keys[k] + keys[k][-1:] * by
-                    sample = self.build(f"{'+'.join(change)} {by:+}", tuple(change), replaced(base.given, change), base.what)
+                    sample = self.build(
+                        f"{'+'.join(change)} {by:+}", tuple(change), replaced(base.given, change), base.what
+                    )
                     if sample is not None and not same(sample.built, base.built):
                         found = True
                         yield sample
@@ -290,7 +336,11 @@ class Sampler:
         for sample in singles:
             key = sample.changed[0] if len(sample.changed) == 1 else ""
             value = dict(leaves(sample.given)).get(key)
-            if key and (type(value) is not int or dict(leaves(base.given)).get(key) in (0, None)) and _patterns(sample) - seen:
+            if (
+                key
+                and (type(value) is not int or dict(leaves(base.given)).get(key) in (0, None))
+                and _patterns(sample) - seen
+            ):
                 flags.append(sample)
         first = dict(leaves(base.given))
         numbers = list(dict.fromkeys(s.changed for s in singles if type(first.get(s.changed[0])) is int))
@@ -311,10 +361,19 @@ class Sampler:
             seen |= new
             yield rich
             now = dict(leaves(rich.given))
-            for keys in numbers:
+            silent = {
+                k: now[k] * 2
+                for k, v in self.quiet.items()
+                if type(v) is int and type(now.get(k)) is int and now[k] > 1
+            }
+            together = self.build(f"{rich.what}, quiet", tuple(silent), replaced(rich.given, silent), rich.what)
+            more = [] if together is None or same(together.built, rich.built) else [(k,) for k in silent]
+            for keys in [*numbers, *more]:
                 for factor in (2, 3):
                     values = {k: now[k] * factor for k in keys if type(now.get(k)) is int}
-                    sample = self.build(f"{rich.what}, {'+'.join(keys)} x{factor}", keys, replaced(rich.given, values), rich.what)
+                    sample = self.build(
+                        f"{rich.what}, {'+'.join(keys)} x{factor}", keys, replaced(rich.given, values), rich.what
+                    )
                     if sample is None or same(sample.built, rich.built):
                         break
                     yield sample
@@ -333,6 +392,8 @@ class Sampler:
         elif isinstance(value, str):
             yield from sorted(self.texts.get(last, set()) - {value})
         elif value is None:
+            if re.search(r"layers|indices|layer_ids", last):
+                yield from ([1], [0])
             if last in self.optional or re.search(r"size|dim|num_|heads|rank", last):
                 yield from (8, 16, True)
             yield from sorted(self.texts.get(last, set()))

@@ -1,7 +1,7 @@
 """A configuration of a model type made smaller, in ways that leave most classes able to build.
 
-Ways: `few` keeps the sizes and cuts the numbers of layers and experts; `small` has sizes chosen to differ from each other;
-`scaled` divides all widths by a power of two; with a `+` what is None in the default is filled in.
+Ways: `few` keeps the sizes and cuts the numbers of layers and experts; `small` has sizes chosen to differ from each
+other; `scaled` divides all widths by a power of two; with a `+` what is None in the default is filled in.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ NO_LAYERS = re.compile(
 )
 KV_HEADS = re.compile(r"(key_value|kv)_heads|n_head_kv|num_key_value_groups|multi_query_group_num|kv_head")
 HEADS = re.compile(r"(^|_)(num_heads|n_heads?|attention_heads|heads|num_attn_heads)$")
-EXPERTS = re.compile(r"^(num_experts|n_routed_experts|num_local_experts|moe_num_experts|num_routed_experts|.*num_experts)$")
+EXPERTS = re.compile(
+    r"^(num_experts|n_routed_experts|num_local_experts|moe_num_experts|num_routed_experts|.*num_experts)$"
+)
 TOP_K = re.compile(r"experts_per_tok|top_?k(?!.*group)|moe_k|num_selected_experts")
 INNER = re.compile(
     r"intermediate_size|ffn_(hidden_size|dim|hidden_dim)|n_inner|d_ff|mlp_dim|dim_feedforward|inner_dim"
@@ -121,15 +123,16 @@ class Shrinker:
     def _layers(self) -> None:
         d = self.d
         counts = {
-            k: v
-            for k, v in d.items()
-            if type(v) is int and LAYERS.search(k) and not NO_LAYERS.search(k) and v > 1
+            k: v for k, v in d.items() if type(v) is int and LAYERS.search(k) and not NO_LAYERS.search(k) and v > 1
         }
         self.main = next((k for k in MAIN if k in counts), None)
         self.main0 = counts.get(self.main or "", 0)
         self.layers: dict[str, int] = {}
         for key, count in counts.items():
-            new, keep = kept_layers(d, count, 4 if key == self.main and self.way != "few" else 3)
+            cap = 4 if key == self.main and self.way != "few" else 3
+            if key == self.main and any(re.search(r"layer_period$|_interval$|layer_freq$", k) for k in d):
+                cap = 6  # so that a pattern over layers can be seen
+            new, keep = kept_layers(d, count, cap)
             self.layers[key] = d[key] = new
             if keep is not None and key == self.main:
                 for k, v in list(d.items()):
@@ -204,6 +207,10 @@ class Shrinker:
             return 2
         if key in ("n_group", "topk_group"):
             return {"n_group": 2, "topk_group": 1}[key] if value > 1 else value
+        if re.search(r"layer_period$|_interval$|layer_freq$", key) and value > 3:
+            return 3
+        if key.endswith("layer_offset") and value > 1:
+            return 1
         if key == "first_k_dense_replace":
             return min(value, 1)
         if key == "num_kv_shared_layers":
@@ -258,7 +265,13 @@ class Shrinker:
         if isinstance(text, dict) and isinstance(text.get("hidden_size"), int):
             for sub in d.values():
                 if isinstance(sub, dict) and sub is not text:
-                    for key in ("out_hidden_size", "text_hidden_size", "output_hidden_size", "lm_hidden_size", "llm_hidden_size"):
+                    for key in (
+                        "out_hidden_size",
+                        "text_hidden_size",
+                        "output_hidden_size",
+                        "lm_hidden_size",
+                        "llm_hidden_size",
+                    ):
                         if isinstance(sub.get(key), int):
                             sub[key] = text["hidden_size"]
         if self.way != "few" and self.vocabulary:

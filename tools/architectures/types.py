@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +37,11 @@ def _mappings() -> list[Any]:
     rest = sorted(k[10:-8] for k in dir(auto) if k.startswith("MODEL_FOR_") and k.endswith("_MAPPING"))
     names = [*FIRST, *(k for k in rest if k not in FIRST)]
     found = [getattr(auto, f"MODEL_FOR_{k}_MAPPING", None) for k in names]
-    return [*(m for m in found[: len(FIRST)] if m is not None), auto.MODEL_MAPPING, *(m for m in found[len(FIRST) :] if m is not None)]
+    return [
+        *(m for m in found[: len(FIRST)] if m is not None),
+        auto.MODEL_MAPPING,
+        *(m for m in found[len(FIRST) :] if m is not None),
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +55,7 @@ def config_classes() -> list[Any]:
                     config = mapping._load_attr_from_module(model_type, mapping._config_mapping[model_type])
                 except Exception:  # of a package that is not installed
                     continue
-                if config.model_type:
+                if re.fullmatch(r"[a-z0-9_-]+", config.model_type or ""):  # what a file may be called
                     found.setdefault(config.model_type, config)
     return list(found.values())
 

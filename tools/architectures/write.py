@@ -12,7 +12,11 @@ from .generate import Architecture, Layout, Text, left_out, renamed, tie_names
 
 def scalar(value: Any) -> str:
     """A value of YAML on one line."""
-    return yaml.safe_dump(value, width=10**9, default_flow_style=True, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, width=10**9, default_flow_style=True, allow_unicode=True)
+        .removesuffix("\n")
+        .removesuffix("\n...")
+    )
 
 
 def text_of(found: Architecture, version: str) -> str:
@@ -48,6 +52,13 @@ def _layout(layout: Layout) -> Iterator[str]:
     yield f"  {layout.name}:"
     yield f"    classes: [{', '.join(layout.classes)}]"
     yield f"    written: [{', '.join(layout.written)}]"
+    if layout.assumes:
+        yield "    assumes:"
+        by_prefix: dict[str, list[str]] = {}
+        for text in layout.assumes:
+            prefix, _, condition = text.rpartition(": ")
+            by_prefix.setdefault(prefix, []).append(condition)
+        yield from (f"      {scalar(p)}: {scalar(' and '.join(c))}" for p, c in by_prefix.items())
     lines, ties, ignored = layout.lines, layout.ties, list(layout.ignored)
     inherited_ties: list[str] = []
     inherited_ignored: list[str] = []

@@ -19,12 +19,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 GENERIC = {
     "fp4", "fp8", "e5m3", "int", "int4", "int8", "packed", "kv", "cache", "sparse", "24", "experts", "fused", "unquantized",
     "original", "scaled", "unscaled", "legacy", "fine", "grained", "plain", "tiled", "affine", "fast", "8bit", "fp",
-    "quant", "block", "embedding", "tensors", "compressed", "auto", "round", "marker", "transformers",
+    "quant", "block", "dense", "embedding", "tensors", "compressed", "auto", "round", "marker", "transformers",
 }  # fmt: skip
 # English and the field's words that are also components of names, or keys; what tensorlint itself means by them.
 ORDINARY = {
-    "blocks", "dtype", "dynamic", "exclude", "gate", "h", "image", "model", "module", "output", "quantization", "small",
-    "version", "weights",
+    "blocks", "dtype", "dynamic", "exclude", "gate", "h", "image", "key", "model", "module", "output", "quantization", "self", "small",
+    "value", "version", "weights",
 }  # fmt: skip
 # transformers' own key and place of a declaration, whoever writes it: by them a method is found that no dialect knows.
 ALLOWED = {("declared.py", "quantization_config"), ("declared.py", "quant_method")}

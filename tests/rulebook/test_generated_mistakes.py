@@ -140,7 +140,11 @@ def test_the_schemas_are_schemas():
         jsonschema.Draft7Validator.check_schema(made)
 
 
-@pytest.mark.parametrize("path", sorted(shipped_folder().rglob("*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+# What is generated of architectures is in a language of its own, for which there is no schema.
+SHIPPED = [path for path in sorted(shipped_folder().rglob("*.yaml")) if path.parent.name != "architectures"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_shipped_files_fit(path):
     singular = {
         "schemes": "scheme",

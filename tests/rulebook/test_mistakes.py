@@ -433,7 +433,7 @@ CASES = [
     ("family", "equal", "equal: «{a: rows, b: rows}", "must be a list"),
     ("family", "equal", "equal: [«{a: rows}]", "at least two sides"),
     ("family", "equal", "equal: [{a: rows, b: «row}]", "did you mean `rows`"),
-    ("family", "equal", "equal: [{a: rows, «m.b: rows}]", "last component"),
+    ("family", "equal", "equal: [{a: rows, «m..b: rows}]", "end of a module"),
     ("family", "in_ratio", "in_ratio: [«{a: rows, b: rows, c: rows}]", "are two sides"),
     ("family", "rows", "rows: {«'(a|b)': heads}", "is not a glob"),
     ("family", "rows", "rows: {'*.q': «head*head_size}", "did you mean `heads`"),

@@ -262,7 +262,7 @@ def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
 
 def family(keys: Collection[str], required: Collection[str]) -> Schema:
     """Of a family file."""
-    leaf: Schema = {"type": "string", "pattern": r"^[^.*]+$"}
+    leaf: Schema = {"type": "string", "pattern": r"^[^.*]+(\.[^.*]+)*$"}
     kinds = {"glob": some(_GLOB), "role": some(one_of(families.ROLES)), "name": some(leaf), "text": some(_TEXT)}
     sides = {**mapping(one_of(families.SIDES)), "minProperties": 2, "propertyNames": leaf}
     types: dict[str, Schema] = {

@@ -22,7 +22,8 @@ from .material import index
 SINGLE = "model.safetensors"
 # All values are zero here, which the few checks that read bytes on their own object to.
 ZEROS = frozenset(
-    f"contract/{r}" for r in ("group-index", "logical-shape", "marker-text", "state-text", "zero-point-convention")
+    f"contract/{r}"
+    for r in ("constant-table", "group-index", "logical-shape", "marker-text", "state-text", "zero-point-convention")
 )
 
 

@@ -53,8 +53,8 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     names = _Names(view, fit)
     moved = list(names.moved())
     yield from moved
-    if not fit.fits:
-        if not moved:
+    if view.known is None:
+        if not fit.fits and not moved:
             known = round(fit.share * len({pattern_of(one.name) for one in view.originals}))
             every = len({pattern_of(one.name) for one in view.originals})
             where = view.checkpoint.path("config.json")
@@ -233,7 +233,10 @@ class _Names:
 
     def _tolerated(self, place: Place) -> bool:
         """Whether it is of a whole tower, block of experts or draft model that this checkpoint does without."""
-        pattern = place.bound.line.pattern
+        line = place.bound.line
+        if line.role == "bias" and not line.indices:  # earlier versions wrote one of two names of a bias
+            return True
+        pattern = line.pattern
         root = self._root(pattern)
         if root is None:
             return False

@@ -48,22 +48,34 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     odd.extend(_unequal(fit))
     keys, sure = _wrong_keys(fit, odd) if odd else ({}, set())
     for key, (stated, size, example) in keys.items():
+        if size in _of_similar_keys(view.checkpoint.config("config.json"), key[1].rpartition(".")[2]):
+            continue  # versions of a class, and of its code, differ in which of them they take
         values = {
             "key": example.place.bound.scope.stated(key[1]), "stated": stated, "found": size,
             "shape": list(example.shape), "wrong": len(keys),
         }  # fmt: skip
         yield Fact("config-dimension", view.checkpoint.path("config.json"), example.one.tensor.name, values=values)
     for row in odd:
-        if not _apart(row, keys, sure):
+        how = _how(row)
+        if not how or not _apart(row, keys, sure):
             continue
         values = {
             "found": list(row.shape),
             "wanted": [0 if size is None else size for size in row.wanted],
-            "how": _how(row),
+            "how": how,
             "why": formula(row.case.shape, row.place),
             "type": fit.architecture.type,
         }
         yield Fact("wrong-size", row.one.tensor.shard, row.one.tensor.name, values=values)
+
+
+def _of_similar_keys(config: Mapping[str, object], key: str) -> Iterator[int]:
+    """Whole numbers under other keys of the same end: `moe_intermediate_size` for `intermediate_size`."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _of_similar_keys(value, key)
+        elif name != key and (name.endswith(f"_{key}") or key.endswith(f"_{name}")):
+            yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int))
 
 
 def _odd(one: Stored, place: Place) -> _Odd | None:
@@ -195,7 +207,7 @@ def _apart(row: _Odd, keys: Mapping[Key, object], sure: Collection[Key]) -> bool
 
 
 def _how(row: _Odd) -> str:
-    """What happened to the tensor, where the sizes tell: ` (transposed)`."""
+    """What happened to the tensor, where the sizes tell: ` (it is transposed)`; else versions of a class may differ."""
     shape, wanted = row.shape, row.wanted
     if None in wanted:
         return ""
@@ -208,8 +220,6 @@ def _how(row: _Odd) -> str:
         differ = [(s, w) for s, w in zip(shape, sizes, strict=True) if s != w]
         if len(differ) == 1 and differ[0][0] * 2 == differ[0][1]:
             return " (half of it is there)"
-        if len(differ) == 1 and differ[0][0] > differ[0][1]:
-            return " (it is padded)"
     return ""
 
 

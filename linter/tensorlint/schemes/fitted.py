@@ -7,7 +7,7 @@ speak of: hundreds of thousands of experts cost little more than their names.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -136,6 +136,22 @@ class Fitted:
     def fits(self) -> bool:
         """Whether the names are those of the architecture."""
         return self.share >= _FITS
+
+    @cached_property
+    def spelt(self) -> bool:
+        """Whether the names are those of the layout but for single ones.
+
+        What is missing or too many in every layer is another spelling (experts apart that are one tensor here, names of
+        other versions and tools), against which nothing can be held.
+        """
+        surplus = Counter(pattern_of(one.name) for one in self.surplus)
+        if any(count > 1 for count in surplus.values()):
+            return False
+        if not self.whole:
+            return True
+        lines = {id(place.bound): place.bound.line for place in self.missing}
+        there = {id(place.bound) for _, place in self.found} if lines else set()
+        return all(not line.indices or line.role == "linear" for key, line in lines.items() if key not in there)
 
     @cached_property
     def by_module(self) -> Mapping[str, Place]:

@@ -208,8 +208,9 @@ class View:
 
     @property
     def known(self) -> Fitted | None:
-        """The same, where the names are those of the architecture."""
-        return self.fitted if self.fitted is not None and self.fitted.fits else None
+        """The same, where the names are those of the architecture but for single ones."""
+        fit = self.fitted
+        return fit if fit is not None and fit.fits and fit.spelt else None
 
     @cached_property
     def fused_groups(self) -> tuple[tuple[Module, ...], ...]:

@@ -434,7 +434,7 @@ def sidecar_with_another_group_size() -> Model:
     return model
 
 
-@case("config/dimension", 1, CONFIG, "model.layers.0.mlp.experts.gate_up_proj_blocks")
+@case("config/dimension", 1, CONFIG, "model.layers.0.mlp.router.weight")
 def stacked_experts_miscounted() -> Model:
     model = build.gpt_oss()
     model.configs[CONFIG]["num_local_experts"] = 5

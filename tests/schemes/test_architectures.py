@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.shipped import ARCHITECTURES, shipped_folder
 from tensorlint.schemes.architectures import (
     MAX_BYTES,
@@ -14,6 +15,8 @@ from tensorlint.schemes.architectures import (
     load_architecture,
     numbers_of,
 )
+from tensorlint.schemes.keyterms import UNKNOWN
+from tensorlint.schemes.scope import Scope
 
 SHIPPED = shipped_folder() / ARCHITECTURES
 TEXT = """
@@ -95,3 +98,15 @@ def test_shipped_files_have_the_format(path: Path) -> None:
     for layout in found.layouts.values():
         for line in layout.lines.values():
             assert line.role in ROLES and line.cases
+
+
+@pytest.mark.parametrize(
+    ("config", "value"),
+    [({"hidden_size": 8}, 8), ({}, 4096), ({"hidden_size": None}, UNKNOWN), ({"other": None}, 4096)],
+)
+def test_the_default_of_a_class_holds_where_a_key_is_left_out_and_not_where_it_is_null(
+    config: dict[str, object], value: object
+) -> None:
+    architecture = load_book().architecture("llama")
+    assert architecture is not None
+    assert Scope(architecture, config).key("hidden_size") == value

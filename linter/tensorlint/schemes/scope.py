@@ -44,9 +44,18 @@ class Scope:
             if value is not None:
                 return value
         if name in self.file.defaults:
-            return self.file.defaults[name]
+            return UNKNOWN if self._is_null(name) else self.file.defaults[name]
         derived = self.file.derived.get(name)
         return UNKNOWN if derived is None else term(derived).run(self, {})
+
+    def _is_null(self, name: str) -> bool:
+        """Whether config.json has a key without a value: the default of the class does not hold then."""
+        for spelled in (name, *self.file.aliases.get(name, ())):
+            around, _, last = spelled.rpartition(".")
+            inner = _inside(self.config, around) if around else self.config
+            if isinstance(inner, Mapping) and last in inner:
+                return True
+        return False
 
     def states(self, name: str) -> bool:
         """Whether config.json itself has a key."""

@@ -138,3 +138,22 @@ def test_a_tensor_that_the_configuration_leaves_out_is_worth_a_note() -> None:
     tensors = llama() | {"model.layers.0.self_attn.q_proj.bias": "BF16[8]"}
     report = check(source(tensors, CONFIG), BOOK, RULES)
     assert [(f.rule, f.severity) for f in report.findings] == [("names/surplus-tensor", "note")]
+
+
+@pytest.mark.parametrize("vision", [{}, {"vision_config": {"depth": 2, "hidden_size": 8}}])
+def test_a_model_may_do_without_its_tower_and_what_leads_to_it(vision: dict[str, Any]) -> None:
+    text = {
+        "hidden_size": 8, "intermediate_size": 12, "vocab_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 2,
+    }  # fmt: skip
+    shapes = {f"self_attn.{name}": shape for name, shape in ATTENTION.items()}
+    shapes |= {f"mlp.{name}": shape for name, shape in MLP.items()}
+    shapes |= {"input_layernorm": "[8]", "post_attention_layernorm": "[8]"}
+    shapes |= {"self_attn.q_norm": "[2]", "self_attn.k_norm": "[2]"}
+    start = "model.language_model."
+    tensors = {f"{start}layers.{n}.{name}.weight": f"BF16{shape}" for n in range(2) for name, shape in shapes.items()}
+    ends = {f"{start}embed_tokens": "[16, 8]", f"{start}norm": "[8]", "lm_head": "[16, 8]"}
+    tensors |= {f"{name}.weight": f"BF16{shape}" for name, shape in ends.items()}
+    kind = {"architectures": ["Qwen3VLForConditionalGeneration"], "model_type": "qwen3_vl", "text_config": text}
+    report = check(source(tensors, {**kind, **vision, "tie_word_embeddings": False}), BOOK, RULES)
+    assert not [f.message for f in report.findings if f.severity != "note"]

@@ -247,13 +247,14 @@ class _Names:
 
     @cached_property
     def _without_tower(self) -> bool:
-        """Whether a numbered stack that is no layer's own is gone altogether."""
-        roots = {
-            (b.line.pattern, self._root(b.line.pattern))
-            for b in {id(p.bound): p.bound for p in self.fit.missing}.values()
-        }
+        """Whether the numbered layers of a tower are gone altogether, be it that nobody counts them."""
+        roots = ((pattern, self._root(pattern)) for pattern in {bound.line.pattern for bound in self.fit.bounds})
         return any(
-            root is not None and "*" not in root and "*" in pattern[len(root) :].split(".") for pattern, root in roots
+            root is not None
+            and "*" not in root
+            and "*" in pattern[len(root) :].split(".")
+            and "vision" in self.view.anatomy.roles(root)
+            for pattern, root in roots
         )
 
     def _root(self, pattern: str) -> str | None:

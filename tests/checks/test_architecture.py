@@ -92,6 +92,8 @@ def test_nothing_loud_is_said_about_a_sound_variant(tensors: dict[str, str], con
         (without("model.norm"), "model/missing-norm", ["model.norm.weight"]),
         (without("layers.2."), "model/missing-layer", ["model.layers.2.*"]),
         (llama(4), "model/extra-layer", ["model.layers.3.*"]),
+        (renamed("input_layernorm", "attention_layer_norm"), "names/renamed-tensor",
+         [f"model.layers.{n}.attention_layer_norm.weight" for n in range(3)]),
         (renamed("layers.1.mlp.up_proj", "layers.1.mlp.up"), "names/renamed-tensor", ["model.layers.1.mlp.up.weight"]),
         (renamed("lm_head", "output"), "names/renamed-tensor", ["output.weight"]),
         (llama() | {n.replace("model.", "backbone."): t for n, t in without("lm_head").items()}, "names/second-model",
@@ -108,8 +110,13 @@ def test_one_cause_is_one_finding(tensors: dict[str, str], rule: str, places: li
     assert found(tensors) == {rule: places}
 
 
-def test_another_name_in_every_layer_is_the_spelling_of_another_tool_or_version() -> None:
-    assert found(renamed("input_layernorm", "attention_layer_norm")) == {}
+def test_several_other_names_in_every_layer_are_the_spelling_of_another_tool_or_version() -> None:
+    tensors = {name.replace("up_proj", "w3"): text for name, text in renamed("gate_proj", "w1").items()}
+    assert found(tensors) == {}
+
+
+def test_one_other_name_elsewhere_in_every_layer_is_another_spelling() -> None:
+    assert found(renamed("self_attn.o_proj", "mixer.out")) == {}
 
 
 def test_a_key_that_no_tensor_agrees_with_is_wrong_itself() -> None:

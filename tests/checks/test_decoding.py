@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorlint.checks.decoding import decoded, parsed
-from tensorlint.checks.spread import Spread, of_scales
+from tensorlint.checks.spread import Spread, numbers, of_scales
 from tensorlint.container.checkpoint import find_checkpoints
-from tensorlint.dtypes import ENCODINGS, code_table
+from tensorlint.dtypes import ENCODINGS, code_table, encoding_of
 from tensorlint.measures.interface import SAMPLE, Measures
 from tensorlint.measures.plan import Need, make_plan
 from tensorlint.measures.scan import CpuScanner
@@ -262,3 +262,16 @@ def test_most_schemes_say_how_large_their_weights_are() -> None:
         "aqlm", "comfy-w4a8", "exl2", "exl3", "higgs", "int4-modelslim", "mxfp6", "mxfp6-compressed-tensors", "qqq",
         "spqr", "svdquant-nunchaku", "torchao-int4-tiled", "vptq",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bits", "signed", "values"),
+    [(1, False, [0, 1]), (1, True, [0, -1]), (2, True, [0, 1, -2, -1]), (3, False, list(range(8)))],
+)
+def test_integers_of_few_bits(bits: int, signed: bool, values: list[int]) -> None:
+    assert numbers(bits, signed).tolist() == values
+
+
+@pytest.mark.parametrize("dtype", ["I8", "U8"])
+def test_integers_of_a_byte_are_those_of_its_dtype(dtype: str) -> None:
+    assert numbers(8, dtype == "I8").tolist() == code_table(encoding_of(dtype)).value.tolist()

@@ -9,11 +9,14 @@ from functools import cached_property
 
 from ..facts import Fact, FactKind
 from ..names import pattern_of
-from ..schemes.fitted import Fitted, Place
+from ..schemes.bound import Place
+from ..schemes.fitted import Fitted
 from ..schemes.stored import Stored
 from ..schemes.view import View
 from .check import Check
+from .completeness import STATES as GUESSED
 from .expected import condition, shape_of
+from .naming import STATES as NAMES
 from .pairing import pairs, parted
 
 STATES: Mapping[str, FactKind] = {
@@ -24,22 +27,10 @@ STATES: Mapping[str, FactKind] = {
     "moved-model": FactKind(
         "The tensors stand under another prefix than in models of the type.", ("prefix", "wanted", "tensors", "type")
     ),
+    "repeated-segment": NAMES["repeated-segment"],
     "other-names": FactKind("The names are not those of the model type.", ("type", "known", "of")),
-    "missing-layer": FactKind(
-        "A layer that the configuration counts is not there.", ("layers", "present", "count", "key")
-    ),
-    "extra-layer": FactKind(
-        "There are more layers than the configuration counts.", ("layers", "present", "count", "key")
-    ),
-    "missing-experts": FactKind(
-        "Experts that the configuration counts are not there.", ("module", "experts", "present", "count", "key")
-    ),
-    "extra-experts": FactKind(
-        "There are more experts than the configuration counts.", ("module", "present", "count", "key")
-    ),
-    "missing-embedding": FactKind("There is no input embedding.", ("vocabulary",)),
-    "missing-norm": FactKind("There is no final norm.", ("layers",)),
-    "missing-head": FactKind("There is no output head, and the embedding is not tied.", ("key",)),
+    **{kind: GUESSED[kind] for kind in ("missing-layer", "extra-layer", "missing-experts", "extra-experts")},
+    **{kind: GUESSED[kind] for kind in ("missing-embedding", "missing-norm", "missing-head")},
 }
 _NAMED = 16  # layers or experts of those that are missing or too many
 _NUMBER = re.compile(r"(?<![^.])\d+(?=\.)")
@@ -63,7 +54,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     yield from names.extra()
     if view.checkpoint.whole and fit.whole and not moved:
         yield from names.absent()
-    yield from names.surplus()
+        yield from names.surplus()
 
 
 class _Names:
@@ -95,6 +86,10 @@ class _Names:
         if len(twice) * 2 >= len(meant):
             values = {"prefix": prefix.rstrip("."), "other": wanted.rstrip(".") or "no prefix", "tensors": len(twice)}
             yield Fact("second-model", first.tensor.shard, first.tensor.name, values=values)
+        elif step := _doubled(prefix, wanted, meant):
+            if not self.view.anatomy.repeated.search(first.name):  # that is said of all models
+                values = {"segment": step, "tensors": len(meant)}
+                yield Fact("repeated-segment", first.tensor.shard, first.tensor.name, values=values)
         elif not self.view.anatomy.only_layers(self.fit.architecture.type):
             values = {
                 "prefix": prefix.rstrip(".") or "no prefix", "wanted": wanted.rstrip(".") or "no prefix",
@@ -291,6 +286,12 @@ class _Names:
 
 _NUMBERS = re.compile(r"(?<![^._/])\d+(?![^._/])")  # those of patterns
 _OUTER, _TAIL = 4, 3  # components of a prefix; those that a name has behind it at least
+
+
+def _doubled(prefix: str, wanted: str, names: Iterable[str]) -> str:
+    """The part of names that stands there twice, where that alone makes one prefix of the other; else empty."""
+    step = prefix[len(wanted) :] if prefix.startswith(wanted) else ""
+    return step.rstrip(".") if step and all(name[len(prefix) :].startswith(step) for name in names) else ""
 
 
 def _prefix(odd: Iterable[str], known: Mapping[str, object]) -> tuple[str, str] | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ..facts import Fact, FactKind
 from ..schemes.architectures import Case, Size
-from ..schemes.fitted import Fitted, Place
+from ..schemes.bound import Place
+from ..schemes.fitted import Fitted
 from ..schemes.stored import Stored
 from ..schemes.view import View
 from .check import Check

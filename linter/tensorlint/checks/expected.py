@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..schemes.architectures import Size
-from ..schemes.fitted import Place
+from ..schemes.bound import Place
 from ..schemes.keyterms import UNKNOWN, Term
 from ..schemes.stored import Stored
 

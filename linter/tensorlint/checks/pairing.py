@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from ..names import pattern_of
-from ..schemes.fitted import Place
+from ..schemes.bound import Place
 from ..schemes.stored import Stored
 from .expected import fits_shape, shapes_of
 

@@ -93,7 +93,8 @@ def of_whole_range(values: Values, middle: float | None, together: int) -> Sprea
 @cache
 def numbers(bits: int, signed: bool) -> Values:
     """What integers of so many bits stand for, by their pattern."""
-    return code_table(Encoding("", bits, "int", signed=signed)).value
+    patterns = np.arange(1 << bits)
+    return np.asarray(patterns - ((patterns >> (bits - 1)) << bits) if signed else patterns, np.float64)
 
 
 @cache

@@ -1,114 +1,26 @@
 """A checkpoint beside the architecture of its model type: the layout it is written in, what is there, what is not.
 
-Everything is looked up by pattern, and conditions and sizes are worked out once for each value of the indices that they
-speak of: hundreds of thousands of experts cost little more than their names.
+Everything is looked up by pattern.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..names import pattern_of
-from .architectures import Architecture, Case, Layout, Line, numbers_of
+from .architectures import Architecture, Layout, numbers_of
+from .bound import Bound, Find, Place, bounds_of
 from .keyterms import TermError, term
-from .scope import Scope
 from .stored import Stored
 
-Find = Callable[[str], Architecture | None]
-_DEEP = 4  # parts of parts
-_MOST = 4_000_000  # names that a layout may ask for; a hostile configuration counts billions
 _FITS = 0.5  # of the patterns of names: below, they are not those of the architecture
+_TELLING = frozenset({"linear", "norm", "embedding", "conv"})  # roles of what no tool or version does without
 _WHOLE = 0.5  # of what is always there: below, the checkpoint is an extract of the model
-
-
-class Judged(NamedTuple):
-    """What a line is for some indices: whether it has to be there and may be there, and the cases it may be of."""
-
-    must: bool
-    may: bool
-    cases: tuple[Case, ...]
-
-
-class Bound:
-    """A line of a layout under one configuration."""
-
-    def __init__(self, line: Line, scope: Scope, certain: bool) -> None:
-        self.line, self.scope, self.certain = line, scope, certain
-        self._judged: dict[tuple[int, ...], Judged] = {}
-
-    @cached_property
-    def _speaks(self) -> tuple[str, ...]:
-        conditions = (case.condition for case in self.line.cases if case.condition is not None)
-        return tuple(dict.fromkeys(index for condition in conditions for index in condition.indices))
-
-    def judged(self, indices: Mapping[str, int]) -> Judged:
-        """Whether it is there for these indices."""
-        key = tuple(indices[one] for one in self._speaks)
-        found = self._judged.get(key)
-        if found is None:
-            found = self._judged[key] = self._judge(indices)
-        return found
-
-    def _judge(self, indices: Mapping[str, int]) -> Judged:
-        possible: list[Case] = []
-        for case in self.line.cases:
-            holds = True if case.condition is None else case.condition.holds(self.scope, indices)
-            if holds is False:
-                continue
-            possible.append(case)
-            if holds:
-                sure = self.certain and len(possible) == 1
-                return Judged(sure and not case.maybe, True, tuple(possible))
-        return Judged(False, bool(possible) or not self.certain, tuple(possible) or self.line.cases)
-
-    def expected(self) -> Iterator[dict[str, int]] | None:
-        """The indices for which its index counts ask, whatever its conditions say; None where a count is not known."""
-        names = [slot for slot in dict.fromkeys(self.line.slots) if isinstance(slot, str)]
-        if not names:
-            return iter(({},))
-        free = [self.scope.range(name, {}) for name in names]
-        if all(one is not None for one in free):
-            ranges = [range(one.first, one.end) for one in free if one is not None]
-            size = 1
-            for one in ranges:
-                size *= len(one)
-            return (dict(zip(names, row, strict=True)) for row in product(*ranges)) if size <= _MOST else None
-        found: list[dict[str, int]] = [{}]
-        for name in names:
-            rows: list[dict[str, int]] = []
-            for row in found:
-                reach = self.scope.range(name, row)
-                if reach is None or len(rows) + reach.end - reach.first > _MOST // 4:
-                    return None
-                rows.extend({**row, name: n} for n in range(reach.first, reach.end))
-            found = rows
-        return iter(found)
-
-    def inside(self, indices: Mapping[str, int]) -> bool:
-        """Whether these indices are among those that the configuration counts."""
-        for name in self.line.indices:
-            reach = self.scope.range(name, indices)
-            if reach is not None and not reach.first <= indices[name] < reach.end:
-                return False
-        return True
-
-
-class Place(NamedTuple):
-    """One name of a layout: a line for some indices."""
-
-    bound: Bound
-    indices: Mapping[str, int]
-
-    @property
-    def name(self) -> str:
-        """The name of the tensor."""
-        return self.bound.line.named(self.indices)
 
 
 @dataclass(frozen=True)
@@ -139,19 +51,26 @@ class Fitted:
 
     @cached_property
     def spelt(self) -> bool:
-        """Whether the names are those of the layout but for single ones.
+        """Whether the names are those of the layout but for single ones, or for one that is another in every layer.
 
-        What is missing or too many in every layer is another spelling (experts apart that are one tensor here, names of
-        other versions and tools), against which nothing can be held.
+        Where several names are too many in every layer it is another spelling (experts apart that are one tensor here,
+        names of other versions and tools), against which nothing can be held.
         """
         surplus = Counter(pattern_of(one.name) for one in self.surplus)
-        if any(count > 1 for count in surplus.values()):
-            return False
-        if not self.whole:
+        strange = [pattern for pattern, count in surplus.items() if count > 1]
+        if not strange and not self.whole:
             return True
-        lines = {id(place.bound): place.bound.line for place in self.missing}
-        there = {id(place.bound) for _, place in self.found} if lines else set()
-        return all(not line.indices or line.role == "linear" for key, line in lines.items() if key not in there)
+        gone: dict[int, list[Place]] = defaultdict(list)
+        for place in self.missing:
+            gone[id(place.bound)].append(place)
+        there = {id(place.bound) for _, place in self.found} if gone else set()
+        lacking = [rows for key, rows in gone.items() if key not in there and rows[0].bound.line.indices]
+        if not strange:
+            return all(rows[0].bound.line.role in _TELLING for rows in lacking)
+        if len(strange) > 1 or len(lacking) != 1:
+            return False
+        (other,), (rows,) = strange, lacking
+        return surplus[other] == len(rows) and _beside(other) == _beside(rows[0].bound.line.pattern)
 
     @cached_property
     def by_module(self) -> Mapping[str, Place]:
@@ -208,7 +127,7 @@ def fitted(model_type: str, config: Mapping[str, Any], items: Iterable[Stored], 
     classes = frozenset(str(one) for one in named) if isinstance(named, list) else frozenset()
     best: tuple[tuple[int, bool, int, int], Layout, tuple[Bound, ...]] | None = None
     for order, layout in enumerate(architecture.layouts.values()):
-        bounds = tuple(_bounds(architecture, layout, config, find))
+        bounds = tuple(bounds_of(architecture, layout, config, find))
         mine = {bound.line.pattern for bound in bounds}
         lacking = sum(not b.line.indices and b.line.pattern not in patterns and b.judged({}).must for b in bounds)
         rank = (len(mine & patterns.keys()), not classes.isdisjoint(layout.classes), -lacking, -order)
@@ -216,39 +135,6 @@ def fitted(model_type: str, config: Mapping[str, Any], items: Iterable[Stored], 
             best = rank, layout, bounds
     assert best is not None
     return _fit(architecture, best[1], best[2], patterns)
-
-
-def _bounds(
-    file: Architecture,
-    layout: Layout,
-    config: Mapping[str, Any],
-    find: Find,
-    prefix: str = "",
-    path: str = "",
-    deep: int = 0,
-) -> Iterator[Bound]:
-    """The lines of a layout under a configuration, with those of the parts that are other model types."""
-    scope = Scope(file, config, path)
-    doubted = tuple(prefix + start for start, condition in layout.assumes if not _assumed(scope, condition))
-    for line in layout.lines.values():
-        bound = Line(prefix + line.name, line.text, line.file) if prefix else line
-        yield Bound(bound, scope, not (doubted and bound.name.startswith(doubted)))
-    for start, key in layout.parts.items() if deep < _DEEP else ():
-        inner = config.get(key)
-        inner = inner if isinstance(inner, dict) else {}
-        model_type = inner.get("model_type") or scope.key(f"{key}.model_type")
-        other = find(model_type) if isinstance(model_type, str) else None
-        base = next((one for one in other.layouts.values() if one.base), None) if other is not None else None
-        if other is not None and base is not None:
-            below = f"{path}.{key}" if path else key
-            yield from _bounds(other, base, inner, find, prefix + start, below, deep + 1)
-
-
-def _assumed(scope: Scope, condition: str) -> bool:
-    try:
-        return bool(term(condition).holds(scope, {}))
-    except TermError:
-        return False
 
 
 def _by_pattern(bounds: Iterable[Bound]) -> Mapping[str, tuple[Bound, ...]]:
@@ -315,6 +201,12 @@ def _fit(
         architecture, layout, bounds, tuple(done.found), tuple(done.beyond), tuple(done.denied), tuple(done.surplus),
         tuple(missing), fits / len(patterns), lacking <= asked * _WHOLE,
     )  # fmt: skip
+
+
+def _beside(pattern: str) -> tuple[str, str]:
+    """What a tensor shares with those beside it: the module around its own, and the last component of its name."""
+    module, _, last = pattern.rpartition(".")
+    return module.rpartition(".")[0], last
 
 
 def _compiled(text: str) -> re.Pattern[str]:

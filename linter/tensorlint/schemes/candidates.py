@@ -164,20 +164,27 @@ def match(
     if wrong and not scheme.quantized:
         return None
     cost += _DTYPE * len(wrong)
-    domains = {s.name: _domain(s, wanted.get(s.declared or ""), meant) for s in scheme.symbols.values() if s.usual}
-    solution = _solved(scheme, present, domains, fixed or {}, widths)
-    cost += _SHAPE * len(solution.misfits)
     left = [s for s in group if s not in parts and s not in _BIASES]
     hinting = [s for s in left if hints.at(s, group[s])]
     cost += _LEFT_OVER * len(hinting) + _HARMLESS * (len(left) - len(hinting))
     evident = _evident(scheme, present)
-    sound = len(present) - len({*wrong, *solution.misfits})
-    if cost >= _HOPELESS + _OUTWEIGHS * max(sound - _FEW, 0) and not (meant and evident):
+    sure = meant and evident
+    if not sure and _is_hopeless(cost, len(present) - len(wrong)):  # whatever its shapes are
+        return None
+    domains = {s.name: _domain(s, wanted.get(s.declared or ""), meant) for s in scheme.symbols.values() if s.usual}
+    solution = _solved(scheme, present, domains, fixed or {}, widths)
+    cost += _SHAPE * len(solution.misfits)
+    if not sure and _is_hopeless(cost, len(present) - len({*wrong, *solution.misfits})):
         return None
     labels = {p: scheme.parts[p].labels[n] for p, n in solution.chosen.items() if scheme.parts[p].labels[n]}
     problems = problems_of(scheme, present, solution, meant)
     pairs = tuple((parts[s].name, s) for s in group if s in parts)
     return Match(scheme, cost, pairs, solution.env, labels, problems, tuple(left), evident, bool(hinting), meant)
+
+
+def _is_hopeless(cost: float, sound: int) -> bool:
+    """Whether too much is wrong for what is sound."""
+    return cost >= _HOPELESS + _OUTWEIGHS * max(sound - _FEW, 0)
 
 
 def _solved(

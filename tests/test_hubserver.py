@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubserver import Fault, Hub
+from hubserver.record import Log, Record
 
 
 @pytest.fixture
@@ -130,3 +131,12 @@ def test_faults_strike_in_order_and_as_often_as_they_say() -> None:
             hub.faults.take(line) is not None for line in ("GET /a", "GET /a", "PUT /a", "GET /a", "GET /a", "PUT /b")
         ]
         assert struck == [False, True, False, True, False, True]
+
+
+def test_bytes_that_hf_xet_regrouped_are_seen_too() -> None:
+    """Every fourth byte together, as hf_xet sends a chunk that is smaller that way."""
+    content, log = os.urandom(24), Log()
+    body = b"".join((b"head" + content + b"tail")[start::4] for start in range(4))
+    log.add(Record("POST", "/_cas/v1/xorbs/default/1", "", "", {}, body))
+    log.add(Record("POST", "/_cas/v1/xorbs/default/2", "", "", {}, body[:-8]))
+    assert [r.path for r in log.holds(content)] == ["/_cas/v1/xorbs/default/1"]

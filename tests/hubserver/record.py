@@ -77,8 +77,19 @@ class Log:
         return [r for r in self if r.method not in ("GET", "HEAD")]
 
     def holds(self, content: bytes) -> list[Record]:
-        """Requests whose body holds `content`, as it is or inside a base64 field of JSON or NDJSON."""
-        return [r for r in self if content in r.body or any(content in b for b in _decoded(r.body))]
+        """Requests whose body holds `content`: as it is, inside a base64 field of JSON or NDJSON, or as hf_xet sends it.
+
+        hf_xet may put every fourth byte of a chunk together before it compresses it, whichever seems to be smaller
+        (https://github.com/huggingface/xet-core, `CompressionScheme::ByteGrouping4LZ4`).
+        """
+        grouped = [content[start::4] for start in range(4)]
+        return [
+            r
+            for r in self
+            if content in r.body
+            or any(content in b for b in _decoded(r.body))
+            or (r.path.startswith("/_cas/") and all(part in r.body for part in grouped))
+        ]
 
 
 def _decoded(body: bytes) -> Iterator[bytes]:

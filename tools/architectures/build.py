@@ -16,6 +16,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 SAVED, LOADED, MEMORY, APART = "saved", "loaded", "memory", "apart"
+MODELS = "transformers.models."
 SECONDS = 20  # for one class under one configuration
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.)")
 
@@ -39,6 +40,7 @@ class Built:
     inside: dict[str, dict[str, str]] = field(
         default_factory=dict
     )  # by spelling: prefix -> model type of what is there
+    sources: frozenset[str] = frozenset()  # Python modules of the classes of its layers
 
 
 class Slow(Exception):
@@ -79,6 +81,7 @@ def _read(model: nn.Module, config: Any) -> Built:
     words = {name: _words(modules, head, name) for name in state}
     memory = {name: Stored(tuple(tensor.shape), words[name]) for name, tensor in state.items()}
     found = Built(config.to_dict())
+    found.sources = frozenset(m for m in {type(module).__module__ for module in modules.values()} if MODELS in m)
     found.ignored = tuple(sorted(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()))
     sets = _tied(model, state)
     conversions = _conversions(model)

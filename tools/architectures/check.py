@@ -189,6 +189,8 @@ def compare(layout: Spelled, file: dict[str, Any], config: Config, tensors: dict
             left.discard(name)
             result.known += 1
             result.certain += chosen["maybe"] is None
+            if chosen["shape"] == "...":
+                continue
             own, dims = tensors[name], shape_of(chosen["shape"])
             if len(own) != len(dims):
                 result.shapes.append(f"{name}: {list(own)} for {dims}")

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Numbers = tuple[int, ...]
 COUNTS = re.compile(r"layer|depth|blocks")
 LAYERS = re.compile(r"(^|\.)(h|layers?|blocks?|stages?)$")
 MAX_SPLITS = 40
+MAX_SUMS = 6
 MAX_LITERAL = 12  # so many entries of a stack whose size never changed are written out
 # Factors that classes write themselves; a larger one is more likely what two keys happen to be to each other.
 NICE = {Fraction(n, d) for n in (*range(1, 9), 12, 16) for d in (1, 2, 3, 4, 8)} | {
@@ -269,7 +271,7 @@ class Fit:
             out.append(Case(shape, both, maybe))
         for shape, _ in cases:
             result.dims += len(shape)
-            result.open_dims += sum(d == "_" or d.startswith("?") for d in shape)
+            result.open_dims += sum(d in ("_", "...") or d.startswith("?") for d in shape)
         return Line(words, out)
 
     def _all(self, stacks: tuple[str, ...]) -> list[tuple[int, Numbers]]:
@@ -415,30 +417,39 @@ class Fit:
     ) -> list[tuple[tuple[str, ...], str]]:
         """Shapes with the conditions between them; the last has none."""
         ranks = {len(shape) for _, _, shape in there}
+        whole: list[str | None] = []
         if len(ranks) == 1:
             whole = self._shape(stacks, there)
             if all(d is not None for d in whole):
                 return [(tuple(map(str, whole)), "")]
-        split = self._split(stacks, there)
+        split = self._split(stacks, there, whole)
         if split:
             return split
         if len(ranks) > 1:
-            raise Unfit("a tensor has more than one rank")
+            return [(("...",), "")]
         return [(tuple(d if d is not None else self._symbol(there, j) for j, d in enumerate(whole)), "")]
 
     def _shape(
-        self, stacks: tuple[str, ...], there: list[tuple[int, Numbers, tuple[int, ...]]], quick: bool = False
+        self,
+        stacks: tuple[str, ...],
+        there: list[tuple[int, Numbers, tuple[int, ...]]],
+        quick: bool = False,
+        known: Sequence[str | None] = (),
     ) -> list[str | None]:
         names = self._names(stacks)
         return [
-            self._number([(i, at, shape[j]) for i, at, shape in there], stacks, names, quick)
+            (known[j] if known else None)
+            or self._number([(i, at, shape[j]) for i, at, shape in there], stacks, names, quick)
             for j in range(len(there[0][2]))
         ]
 
     def _split(
-        self, stacks: tuple[str, ...], there: list[tuple[int, Numbers, tuple[int, ...]]]
+        self,
+        stacks: tuple[str, ...],
+        there: list[tuple[int, Numbers, tuple[int, ...]]],
+        known: Sequence[str | None] = (),
     ) -> list[tuple[tuple[str, ...], str]] | None:
-        """Two kinds of shape, told apart by a condition."""
+        """Two kinds of shape, told apart by a condition; dimensions that are `known` are the same in both."""
         support = sorted(
             {
                 k
@@ -446,35 +457,40 @@ class Fit:
                 for k in self._support([(i, at, s[j] if j < len(s) else -1) for i, at, s in there])
             }
         )
-        where = [(i, at) for i, at, _ in there]
-        names = self._names(stacks)
-        for atom in self._atoms(stacks, support)[:MAX_SPLITS]:
-            value = compiled(atom)
-            got = [value(self.samples[i].get, dict(zip(names, at, strict=True))) for i, at in where]
-            if any(g is UNKNOWN for g in got):
-                continue
-            one = [t for t, g in zip(there, got, strict=True) if truth(g)]
-            two = [t for t, g in zip(there, got, strict=True) if not truth(g)]
-            if not one or not two:
-                continue
-            if any(len({len(s) for _, _, s in part}) > 1 for part in (one, two)):
-                continue
-            # The same conditions for both, so the second is fitted only where the first is.
-            first = self._shape(stacks, one, True)
-            if any(d is None for d in first):
-                continue
-            second = self._shape(stacks, two, True)
-            if any(d is None for d in second):
-                more = (
-                    self._split(stacks, two)
-                    if ' == "' in atom and len(set(where)) < 100_000 and not getattr(self, "_deep", False)
-                    else None
-                )
-                if more and len(more) == 2:
-                    return [(tuple(map(str, first)), atom), *more]
-                continue
-            return [(tuple(map(str, first)), atom), (tuple(map(str, second)), "")]
+        atoms = self._atoms(stacks, support)[:MAX_SPLITS]
+        # Sums of products cost much: they are looked for only where nothing simpler is found.
+        tries = [(atom, True) for atom in atoms] + [(atom, False) for atom in atoms[:MAX_SUMS]]
+        for atom, quick in tries:
+            found = self._split_at(atom, stacks, there, known, quick)
+            if found:
+                return found
         return None
+
+    def _split_at(
+        self,
+        atom: str,
+        stacks: tuple[str, ...],
+        there: list[tuple[int, Numbers, tuple[int, ...]]],
+        known: Sequence[str | None],
+        quick: bool,
+    ) -> list[tuple[tuple[str, ...], str]] | None:
+        names, value = self._names(stacks), compiled(atom)
+        got = [value(self.samples[i].get, dict(zip(names, at, strict=True))) for i, at, _ in there]
+        if any(g is UNKNOWN for g in got):
+            return None
+        one = [t for t, g in zip(there, got, strict=True) if truth(g)]
+        two = [t for t, g in zip(there, got, strict=True) if not truth(g)]
+        if not one or not two or any(len({len(s) for _, _, s in part}) > 1 for part in (one, two)):
+            return None
+        # The same conditions for both, so the second is fitted only where the first is.
+        first = self._shape(stacks, one, quick, known)
+        if any(d is None for d in first):
+            return None
+        second = self._shape(stacks, two, quick, known)
+        if all(d is not None for d in second):
+            return [(tuple(map(str, first)), atom), (tuple(map(str, second)), "")]
+        more = self._split(stacks, two, known) if ' == "' in atom and quick else None
+        return [(tuple(map(str, first)), atom), *more] if more and len(more) == 2 else None
 
     def _symbol(self, there: list[tuple[int, Numbers, tuple[int, ...]]], j: int) -> str:
         """A name for a size that was not explained, shared by all that agree with it in every sample."""
@@ -533,12 +549,16 @@ class Fit:
         for i, _, value in rows:
             per[i].add(value)
         indexed = any(len(v) > 1 for v in per.values())
-        terms = self._terms(support, names if indexed else (), [(i, at) for i, at, _ in rows])
         if not indexed:  # one row for each sample is enough
-            keep = list({i: n for n, (i, _, _) in reversed(list(enumerate(rows)))}.values())
-            rows = [rows[n] for n in keep]
-            terms = {t: [v[n] for n in keep] for t, v in terms.items()}
-        found = _expression(terms, [v for _, _, v in rows], quick)
+            rows = list({row[0]: row for row in reversed(rows)}.values())[::-1]
+        wanted, where = [v for _, _, v in rows], [(i, at) for i, at, _ in rows]
+        own = names if indexed else ()
+        found = _expression(self._terms(support, own, where), wanted, quick)
+        if found is None and len(values) > 2:
+            # Keys that could not be changed alone are in it as far as samples of other sizes tell.
+            more = [k for k in self.known.stuck if len({self.samples[i].env.get(k) for i, _, _ in rows}) > 1]
+            if more:
+                found = _expression(self._terms([*support[:7], *more[:4]], own, where, 12), wanted, True)
         if found is None and len(values) > 1 and not indexed:
             # What a key is in every sample needs no other proof where there are three values, or it was what changed.
             envs = [(self.samples[i].env, value) for i, _, value in rows]
@@ -564,12 +584,12 @@ class Fit:
         )
 
     def _terms(
-        self, support: list[str], names: tuple[str, ...], where: list[tuple[int, Numbers]]
+        self, support: list[str], names: tuple[str, ...], where: list[tuple[int, Numbers]], most: int = 8
     ) -> dict[str, list[Fraction]]:
         """Values of what an expression may be made of, in every row."""
         texts: list[str] = []
         used = sorted({i for i, _ in where})
-        for key in support[:8]:
+        for key in support[:most]:
             values = [self.samples[i].env[key] for i in used if key in self.samples[i].env]
             if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
                 texts.append(key)
@@ -590,7 +610,7 @@ class Fit:
         for text in texts:
             value = compiled(text)
             got = [value(self.samples[i].get, dict(zip(names, at, strict=False)) if names else {}) for i, at in where]
-            if all(isinstance(v, (int, float, Fraction)) and not isinstance(v, bool) for v in got):
+            if all(isinstance(v, (int, float, Fraction)) and not isinstance(v, bool) and isfinite(v) for v in got):
                 found[text] = [Fraction(v).limit_denominator(10**6) for v in got]
         return found
 
@@ -666,10 +686,6 @@ def _differing(env: dict[str, Any], base: dict[str, Any]) -> frozenset[str]:
     )
 
 
-class Unfit(Exception):
-    """A class is built in ways that the format does not express."""
-
-
 def _singular(word: str) -> str:
     special = {
         "h": "layer",
@@ -727,6 +743,9 @@ def _expression(terms: dict[str, list[Fraction]], values: list[int], quick: bool
             return f"{a} // {b}"
         if all(q and -(-p // q) == w for p, q, w in pairs):
             return f"ceil({a}, {b})"
+        for c, z in terms.items():  # so many heads of a size that is rounded down
+            if c != a and all(q and p // q * r == w for (p, q, w), r in zip(pairs, z, strict=True)):
+                return f"{a} // {b} * {c}"
         if a < b and all(max(p, q) == w for p, q, w in pairs):
             return f"max({a}, {b})"
         if a < b and all(min(p, q) == w for p, q, w in pairs):

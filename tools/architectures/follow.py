@@ -130,7 +130,9 @@ def _line(rows: list[tuple[dict[str, Any], Stored | None]]) -> Line:
             for k in there[0][0]
             if all(type(e.get(k)) is int and e[k] == s for (e, _), s in zip(there, sizes, strict=True))
         ]
-        if len(set(sizes)) > 1 and all(len(e.get("id2label", ())) == s for (e, _), s in zip(there, sizes, strict=True)):
+        if len(set(sizes)) > 1 and all(
+            len(e.get("id2label") or ()) == s for (e, _), s in zip(there, sizes, strict=True)
+        ):
             dims.append("len(id2label)")
         elif keys and (len(set(sizes)) > 1 or sizes[0] > 8):
             wide = [k for k in keys if len(set(sizes)) > 1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .build import APART, LOADED, MEMORY, SAVED, Built, Stored, opened
-from .fit import Fit, Known, Line, Observed, Unfit
+from .fit import Fit, Known, Line, Observed
 from .follow import Main, followed
 from .lang import TOKENS
 from .samples import HEAD_DIM, Sample, Sampler, leaves, made, replaced, same
@@ -105,7 +105,10 @@ def architecture(config_class: Any, classes: list[type]) -> Architecture:
                 errors += sampler.errors[:1]
                 continue
             singles = list(sampler.singles(base))
-            given = [base, *singles, *sampler.richer(base, singles), *sampler.others(base)]
+            given = [base, *singles, *sampler.richer(base, singles)]
+            whats = {s.what for s in given}
+            given += [s for s in sampler.reshaped(base, singles) if s.what not in whats]
+            given += sampler.others(base)
             quiet = sampler.quiet
             known.quiet, known.stuck = set(quiet), sampler.stuck
             new = list(_layouts(klass, config_class, given, found, known, mains))
@@ -248,13 +251,7 @@ def _layouts(
             continue
         own = observed(samples, spelling)
         fit = Fit(own, found.indices, known)
-        try:
-            fitted = fit.run()
-        except Unfit:
-            counts["unfit"] = counts.get("unfit", 0) + 1
-            if spelling == SAVED:
-                return
-            continue
+        fitted = fit.run()
         sums = {
             "dims": fitted.dims,
             "open dims": fitted.open_dims,
@@ -281,7 +278,7 @@ def expressions(found: Architecture) -> Iterator[str]:
     for layout in found.layouts:
         for line in layout.lines.values():
             for case in line.cases:
-                yield from (d for d in case.shape if d != "_" and not d.startswith("?"))
+                yield from (d for d in case.shape if d not in ("_", "...") and not d.startswith("?"))
                 yield from [case.condition] if case.condition else []
         yield from (text.partition(": ")[2] for text in layout.assumes)
         yield from (tie.partition(" if ")[2] for tie in layout.ties if " if " in tie)

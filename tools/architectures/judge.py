@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .build import SAVED, Stored, opened
-from .samples import Sampler
+from .samples import Sampler, default_of, made
 from .shrink import shrunk
 from .types import classes_of, config_classes, quiet
 
@@ -38,13 +38,11 @@ def checkpoint(config_class: Any) -> tuple[Any, type, dict[str, Stored]] | None:
         sampler = Sampler(config_class, klass)
         for way in WAYS:
             try:
-                given = shrunk(config_class().to_dict(), way)
+                given = shrunk(default_of(config_class), way)
             except Exception:  # no default configuration
                 continue
             sample = sampler.build(way, (), given)
             if sample is not None:
-                from .samples import made
-
                 tied = {n for names in sample.built.ties[SAVED] for n in names[1:]}
                 stored = {n: s for n, s in sample.built.spellings[SAVED].items() if n not in tied}
                 return made(config_class, given), klass, stored

@@ -5,13 +5,19 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from .build import Built, Slow, built, limited, opened
+import yaml
+
+from .build import SAVED, Built, Slow, Stored, built, limited, opened
 from .shrink import TOKEN, WAYS, shrunk
 
+NEEDS = Path(__file__).with_name("needs.yaml")
 SKIPPED = re.compile(
     r"^(_|transformers_version|architectures|dtype|torch_dtype|id2label|label2id|model_type|problem_type|use_cache"
     r"|output_attentions|output_hidden_states|return_dict|chunk_size_feed_forward|is_decoder|initializer_range)|"
@@ -37,6 +43,24 @@ class Sample:
     given: dict[str, Any] = field(repr=False)
     built: Built = field(repr=False)
     beside: str = ""  # what the sample was that it differs from in `changed`
+
+
+@lru_cache(maxsize=1)
+def _needs() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(NEEDS.read_text())
+    return found
+
+
+def default_of(config_class: Any) -> dict[str, Any]:
+    """The configuration that a class makes without any keys, with those that its models do not build without."""
+    return _merged(config_class().to_dict(), _needs().get(config_class.model_type, {}))
+
+
+def _merged(config: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        k: _merged(config[k], v) for k, v in more.items() if isinstance(v, dict) and isinstance(config.get(k), dict)
+    }
+    return {**config, **more, **both}
 
 
 def made(config_class: type, given: dict[str, Any]) -> Any:
@@ -99,38 +123,37 @@ def replaced(config: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-def compared_texts(klass: type) -> dict[str, set[str]]:
-    """Texts that the source of a class's module compares a key with: what that key may be, by its last word."""
+@lru_cache(maxsize=500)
+def _source(module: str) -> str:
     try:
-        source = inspect.getsource(inspect.getmodule(klass))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return {}
+        return inspect.getsource(sys.modules[module])
+    except (OSError, TypeError, KeyError):
+        return ""
+
+
+def compared_texts(modules: Iterable[str]) -> dict[str, set[str]]:
+    """Texts that the sources of modules compare a key with: what that key may be, by its last word."""
     found: dict[str, set[str]] = {}
-    for key, text in re.findall(r"\.(\w+)(?:\[\w+\])? *[!=]= *[\"'](\w+)[\"']", source):
-        found.setdefault(key, set()).add(text)
-    for key, texts in re.findall(r"\.(\w+)(?:\[\w+\])? +(?:not )?in +[\[({]((?: *[\"']\w+[\"'],?)+)", source):
-        found.setdefault(key, set()).update(re.findall(r"\w+", texts))
+    for source in map(_source, modules):
+        for key, text in re.findall(r"\.(\w+)(?:\[\w+\])? *[!=]= *[\"'](\w+)[\"']", source):
+            found.setdefault(key, set()).add(text)
+        for key, texts in re.findall(r"\.(\w+)(?:\[\w+\])? +(?:not )?in +[\[({]((?: *[\"']\w+[\"'],?)+)", source):
+            found.setdefault(key, set()).update(re.findall(r"\w+", texts))
     return found
 
 
-def can_be_none(klass: type) -> set[str]:
-    """Keys, by their last word, that the source asks whether they are None or set."""
-    try:
-        source = inspect.getsource(inspect.getmodule(klass))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return set()
-    return set(re.findall(r"\.(\w+) is (?:not )?None", source)) | set(
-        re.findall(r"if (?:not )?(?:self\.)?config\.(\w+)(?: *[:)]| >| and| or| else)", source)
-    )
+def can_be_none(modules: Iterable[str]) -> set[str]:
+    """Keys, by their last word, that the sources ask whether they are None or set."""
+    found: set[str] = set()
+    for source in map(_source, modules):
+        found.update(re.findall(r"\.(\w+) is (?:not )?None", source))
+        found.update(re.findall(r"if (?:not )?(?:self\.)?config\.(\w+)(?: *[:)]| >| and| or| else)", source))
+    return found
 
 
-def asks_head_dim(klass: type) -> bool:
-    """Whether the source reads `head_dim` where there may be none."""
-    try:
-        source = inspect.getsource(inspect.getmodule(klass))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return False
-    return bool(re.search(r"getattr\((?:self\.)?config, \"head_dim\"", source))
+def asks_head_dim(modules: Iterable[str]) -> bool:
+    """Whether a source reads `head_dim` where there may be none."""
+    return any(re.search(r"getattr\((?:self\.)?config, \"head_dim\"", source) for source in map(_source, modules))
 
 
 class Sampler:
@@ -139,11 +162,15 @@ class Sampler:
     def __init__(self, config_class: type, klass: type) -> None:
         self.config_class, self.klass = config_class, klass
         self.errors: list[str] = []
-        self.texts = compared_texts(klass)
-        self.optional = can_be_none(klass)
-        self.asks_head_dim = asks_head_dim(klass)
+        self._read_sources({klass.__module__})
         self.stuck: dict[str, int] = {}  # keys that could not be changed
         self.quiet: dict[str, Any] = {}  # keys without effect, each with another value
+
+    def _read_sources(self, modules: Iterable[str]) -> None:
+        modules = sorted(modules)
+        self.texts = compared_texts(modules)
+        self.optional = can_be_none(modules)
+        self.asks_head_dim = asks_head_dim(modules)
 
     def build(self, what: str, changed: tuple[str, ...], given: dict[str, Any], beside: str = "") -> Sample | None:
         """A sample, or None where the class does not build."""
@@ -158,7 +185,7 @@ class Sampler:
     def base(self) -> Sample | None:
         """The first configuration that builds; every key is given in it."""
         try:
-            default = self.config_class().to_dict()  # type: ignore[attr-defined]
+            default = default_of(self.config_class)
         except Exception as error:
             self.errors.append(f"default: {type(error).__name__}: {str(error)[:120]}")
             return None
@@ -170,6 +197,7 @@ class Sampler:
                 continue
             sample = self.build(way, (), given)
             if sample is not None:
+                self._read_sources({self.klass.__module__, *sample.built.sources})
                 full = {**sample.built.config}
                 for key in (
                     "transformers_version",
@@ -202,7 +230,7 @@ class Sampler:
     def others(self, base: Sample) -> Iterator[Sample]:
         """The same type in two other sizes: what was learnt has to hold there too."""
         found = 0
-        default = self.config_class().to_dict()  # type: ignore[attr-defined]
+        default = default_of(self.config_class)
         for way in WAYS:
             if way == base.what:
                 continue
@@ -233,6 +261,8 @@ class Sampler:
                 enough = tried > 1 or (tried and not effect)
                 if enough and type(value) is int and type(change) is int and change > value > 0:
                     continue
+                if change is True and value is None and effect:
+                    continue  # it is a number
                 sample = self.build(f"{key}={change}", (key,), replaced(base.given, {key: change}), base.what)
                 if sample is None:
                     continue
@@ -263,19 +293,26 @@ class Sampler:
             near = [k for k in keys if k != key and k.rpartition(".")[0] == parent]
             near.sort(key=lambda k: (k not in failed, not EFFECTIVE.search(k)))
             for other in near[:14]:
-                found = False
-                for factor in (2, 3):
-                    change = {key: keys[key] * factor, other: keys[other] * factor}
-                    given = replaced(base.given, change)
-                    sample = self.build(f"{key}+{other} x{factor}", (key, other), given, base.what)
-                    if sample is not None and not same(sample.built, base.built):
-                        found = True
-                        yield sample
-                    elif factor == 2:
-                        break
+                found = [s for s in self._together(base, keys, key, other) if not same(s.built, base.built)]
+                yield from found
                 if found:
                     failed.pop(key, None)
                     break
+
+    def _together(self, base: Sample, keys: dict[str, int], key: str, other: str) -> Iterator[Sample]:
+        """Both keys larger; where that does not build, one larger and the other smaller."""
+        for factor in (2, 3):
+            change = {key: keys[key] * factor, other: keys[other] * factor}
+            sample = self.build(f"{key}+{other} x{factor}", (key, other), replaced(base.given, change), base.what)
+            if sample is None:
+                break
+            yield sample
+        else:
+            return
+        for change in ({key: keys[key] * 2, other: keys[other] // 2}, {key: keys[key] // 2, other: keys[other] * 2}):
+            sample = self.build(f"{change}", (key, other), replaced(base.given, change), base.what)
+            if sample is not None:
+                yield sample
 
     def _quiet(self, base: Sample, keys: dict[str, Any]) -> dict[str, Any]:
         """Keys that have no effect, found many at a time; the other value of each."""
@@ -378,6 +415,26 @@ class Sampler:
                         break
                     yield sample
 
+    def reshaped(self, base: Sample, singles: list[Sample]) -> Iterator[Sample]:
+        """What has another shape when a flag is set: that flag set, and then each number changed that is in it."""
+        first = dict(leaves(base.given))
+        theirs = base.built.spellings[SAVED]
+        flags = []
+        for sample in singles:
+            key = sample.changed[0] if len(sample.changed) == 1 else ""
+            if key and isinstance(first.get(key), (bool, str)) and (names := _resized(theirs, sample)):
+                flags.append((sample, names))
+        numbers = {s.changed: _resized(theirs, s) for s in singles if type(first.get(s.changed[0])) is int}
+        for flag, names in flags[:4]:
+            now = dict(leaves(flag.given))
+            for keys, changed in numbers.items():
+                for factor in (2, 3) if changed & names else ():
+                    values = {k: now[k] * factor for k in keys if type(now.get(k)) is int}
+                    what = f"{flag.what}, {'+'.join(keys)} x{factor}"
+                    sample = self.build(what, keys, replaced(flag.given, values), flag.what)
+                    if sample is not None and not same(sample.built, flag.built):
+                        yield sample
+
     def _changes(self, key: str, value: Any) -> Iterator[Any]:
         last = key.rpartition(".")[2]
         if isinstance(value, bool):
@@ -427,6 +484,12 @@ class Sampler:
 
 def _patterns(sample: Sample) -> set[str]:
     return {opened(name)[0] for tensors in sample.built.spellings.values() for name in tensors}
+
+
+def _resized(base: dict[str, Stored], sample: Sample) -> frozenset[str]:
+    """Tensors of another shape than in the first sample."""
+    own = sample.built.spellings[SAVED]
+    return frozenset(n for n, stored in base.items() if n in own and own[n].shape != stored.shape)
 
 
 def same(one: Built, other: Built) -> bool:

@@ -14,8 +14,11 @@ Wanted = tuple[int | None, ...]
 
 
 def shapes_of(place: Place) -> tuple[Wanted, ...]:
-    """The shapes that it may have; None for a dimension that is not known."""
-    return tuple(tuple(_size(size, place) for size in case.shape) for case in place.bound.judged(place.indices).cases)
+    """The shapes that it may have, None for a dimension that is not known; without any where it may have every one."""
+    cases = place.bound.judged(place.indices).cases
+    if any(case.open for case in cases):
+        return ()
+    return tuple(tuple(_size(size, place) for size in case.shape) for case in cases)
 
 
 def shape_of(place: Place) -> list[int] | None:
@@ -34,7 +37,8 @@ def fits_shape(one: Stored, place: Place) -> bool:
     """Whether a tensor has the shape of a place, as far as both are known."""
     if one.shape is None:
         return True
-    return any(matches(one.shape, wanted) for wanted in shapes_of(place))
+    wants = shapes_of(place)
+    return not wants or any(matches(one.shape, wanted) for wanted in wants)
 
 
 def matches(shape: tuple[int, ...], wanted: Wanted) -> bool:

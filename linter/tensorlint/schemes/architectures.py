@@ -27,6 +27,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"(?<![^._/])\d+(?![^._/])")  # the numbers of names.pattern_of
 _CASE = re.compile(r"\s*(?:if\s+(?P<if>.+?))?\s*(?P<maybe>\bmaybe\b\s*(?P<group>\w+)?)?\s*", re.DOTALL)
 _WORD = re.compile(r"\w+")
+_ANY = "..."  # between the brackets of a shape that may be any
 
 ROLES = (
     "linear", "head", "embedding", "norm", "router", "conv", "position", "state", "experts", "bias", "buffer", "other",
@@ -47,12 +48,13 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What a tensor is where `condition` holds: its shape; `maybe`: it may also not be there."""
+    """What a tensor is where `condition` holds: its shape; `maybe`: it may also not be there; `open`: of any shape."""
 
     shape: tuple[Size, ...]
     condition: Term | None
     maybe: bool = False
     group: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,15 @@ class Line:
         return frozenset(slot for slot in self.slots if isinstance(slot, str))
 
     @cached_property
+    def stack(self) -> str:
+        """Its name up to the last index: what the modules of one stack have in common."""
+        return self.name[: self.name.rfind("}") + 1]
+
+    def indexed(self, row: tuple[int, ...]) -> dict[str, int]:
+        """Its indices, in order, with these numbers."""
+        return dict(zip((slot for slot in dict.fromkeys(self.slots) if isinstance(slot, str)), row, strict=True))
+
+    @cached_property
     def cases(self) -> tuple[Case, ...]:
         """What it is, by condition; the first whose condition holds decides. Raises ArchitectureError."""
         try:
@@ -142,9 +153,11 @@ def _case(text: str, indices: frozenset[str]) -> Case:
     tail = _CASE.fullmatch(text[end + 1 :])
     if not text.startswith("[") or tail is None:
         raise TermError(f"`{text[:60]}` is no shape")
-    shape = tuple(_size(one.strip(), indices) for one in _split(text[1:end], ",") if one.strip())
+    within = text[1:end].strip()
+    sizes = [] if within == _ANY else [one.strip() for one in _split(within, ",") if one.strip()]
     condition = term(tail["if"], indices) if tail["if"] else None
-    return Case(shape, condition, bool(tail["maybe"]), tail["group"] or "")
+    shape = tuple(_size(one, indices) for one in sizes)
+    return Case(shape, condition, bool(tail["maybe"]), tail["group"] or "", within == _ANY)
 
 
 def _size(text: str, indices: frozenset[str]) -> Size:

@@ -67,10 +67,11 @@ class Fitted:
         lacking = [rows for key, rows in gone.items() if key not in there and rows[0].bound.line.indices]
         if not strange:
             return all(rows[0].bound.line.role in _TELLING for rows in lacking)
-        if len(strange) > 1 or len(lacking) != 1:
+        patterns = Counter(rows[0].bound.line.pattern for rows in lacking for _ in rows)
+        if len(strange) > 1 or len(patterns) != 1:
             return False
-        (other,), (rows,) = strange, lacking
-        return surplus[other] == len(rows) and _beside(other) == _beside(rows[0].bound.line.pattern)
+        (other,), ((pattern, count),) = strange, patterns.items()
+        return surplus[other] == count and _beside(other) == _beside(pattern)
 
     @cached_property
     def by_module(self) -> Mapping[str, Place]:
@@ -223,14 +224,18 @@ def _missing(
     missing: list[Place] = []
     asked = lacking = 0
     groups: dict[tuple[int, str], list[Bound]] = defaultdict(list)
+    seen: dict[tuple[int, str], dict[tuple[int, ...], Mapping[str, int]]] = defaultdict(dict)
+    for bound in bounds:
+        for row in places.get(id(bound), ()):
+            seen[id(bound.scope), bound.line.stack].setdefault(row, bound.line.indexed(row))
     for bound in bounds:
         there = places.get(id(bound), set())
         for case in bound.line.cases:
             if case.group:
                 groups[id(bound.scope), case.group].append(bound)
         rows = bound.expected()
-        if rows is None:
-            continue
+        if rows is None:  # nobody counts them: as many as others of the same stack are there
+            rows = iter([row for _, row in sorted(seen[id(bound.scope), bound.line.stack].items())])
         here = [Place(bound, row) for row in rows if tuple(row.values()) not in there and bound.judged(row).must]
         must = bool(here) or bool(there)
         asked += must

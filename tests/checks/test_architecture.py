@@ -136,7 +136,7 @@ def test_what_is_said_of_a_size_names_keys_and_values() -> None:
     report = check(source(resized("down_proj", "BF16[12, 8]"), CONFIG), BOOK, RULES)
     (message,) = [f.message for f in report.findings if f.rule == "model/wrong-size"]
     assert message == (
-        "model.layers.0.mlp.down_proj.weight is [12, 8] (it is transposed); a llama model has [8, 12]: "
+        "model.layers.0.mlp.down_proj.weight is [12, 8] (it is transposed); in llama models it is [8, 12]: "
         "[hidden_size, intermediate_size], hidden_size is 8, intermediate_size is 12"
     )
 

@@ -224,18 +224,15 @@ def _missing(
     missing: list[Place] = []
     asked = lacking = 0
     groups: dict[tuple[int, str], list[Bound]] = defaultdict(list)
-    seen: dict[tuple[int, str], dict[tuple[int, ...], Mapping[str, int]]] = defaultdict(dict)
-    for bound in bounds:
-        for row in places.get(id(bound), ()):
-            seen[id(bound.scope), bound.line.stack].setdefault(row, bound.line.indexed(row))
-    for bound in bounds:
+    asks = [(bound, bound.expected()) for bound in bounds]
+    seen = _seen(bounds, places, {(id(bound.scope), bound.line.stack) for bound, rows in asks if rows is None})
+    for bound, rows in asks:
         there = places.get(id(bound), set())
         for case in bound.line.cases:
             if case.group:
                 groups[id(bound.scope), case.group].append(bound)
-        rows = bound.expected()
-        if rows is None:  # nobody counts them: as many as others of the same stack are there
-            rows = iter([row for _, row in sorted(seen[id(bound.scope), bound.line.stack].items())])
+        if rows is None:
+            rows = (bound.line.indexed(row) for row in sorted(seen[id(bound.scope), bound.line.stack]))
         here = [Place(bound, row) for row in rows if tuple(row.values()) not in there and bound.judged(row).must]
         must = bool(here) or bool(there)
         asked += must
@@ -246,6 +243,17 @@ def _missing(
     if missing:
         missing = list(_untied(layout, bounds, places, missing))
     return missing, asked, lacking
+
+
+def _seen(
+    bounds: tuple[Bound, ...], places: Mapping[int, set[tuple[int, ...]]], stacks: set[tuple[int, str]]
+) -> Mapping[tuple[int, str], set[tuple[int, ...]]]:
+    """The indices of these stacks that are there: what is asked of a stack that nobody counts."""
+    seen: dict[tuple[int, str], set[tuple[int, ...]]] = {stack: set() for stack in stacks}
+    for bound in bounds if stacks else ():
+        if (id(bound.scope), bound.line.stack) in stacks:
+            seen[id(bound.scope), bound.line.stack] |= places.get(id(bound), set())
+    return seen
 
 
 def _halves(members: list[Bound], places: Mapping[int, set[tuple[int, ...]]]) -> Iterator[Place]:

@@ -349,6 +349,7 @@ class Sampler:
                 k
                 for k, v in keys.items()
                 if type(v) is int and v == length and k.rpartition(".")[0] == parent and COUNTING.search(k)
+                if not TOKEN.search(k)
             ]
             for chosen in dict.fromkeys([(*lists, *counts), *((one, *counts) for one in lists)]):
                 found = False

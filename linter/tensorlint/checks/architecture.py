@@ -232,7 +232,7 @@ class _Names:
     def _tolerated(self, place: Place) -> bool:
         """Whether it is of a whole tower, block of experts or draft model that this checkpoint does without."""
         line = place.bound.line
-        if line.role == "bias" and not line.indices:  # earlier versions wrote one of two names of a bias
+        if line.role == "bias" and "*" not in line.pattern:  # earlier versions wrote one of two names of a bias
             return True
         pattern = line.pattern
         root = self._root(pattern)

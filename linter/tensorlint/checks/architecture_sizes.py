@@ -213,6 +213,8 @@ def _apart(row: _Odd, keys: Mapping[Key, object], sure: Collection[Key]) -> bool
 def _how(row: _Odd) -> str:
     """What happened to the tensor, where the sizes tell: ` (it is transposed)`; else versions of a class may differ."""
     shape, wanted = row.shape, row.wanted
+    if len(shape) == _MATRIX == len(wanted) and wanted.count(None) == 1:
+        return " (it is transposed)" if matches(shape[::-1], wanted) else ""
     if None in wanted:
         return ""
     sizes = [size for size in wanted if size is not None]

@@ -48,8 +48,9 @@ def matches(shape: tuple[int, ...], wanted: Wanted) -> bool:
 
 def condition(place: Place) -> str:
     """When it is there, in the words of config.json; `always` where nothing is asked."""
-    found = [case.condition for case in place.bound.line.cases if case.condition is not None]
-    if not found:
+    cases = place.bound.line.cases
+    found = [case.condition for case in cases if case.condition is not None]
+    if len(found) < len(cases):
         return "always"
     return " or ".join(f"if {one.text} ({keys_of(one, place)})" if one.keys else f"if {one.text}" for one in found[:2])
 

@@ -63,15 +63,28 @@ class Fitted:
         gone: dict[int, list[Place]] = defaultdict(list)
         for place in self.missing:
             gone[id(place.bound)].append(place)
-        there = {id(place.bound) for _, place in self.found} if gone else set()
-        lacking = [rows for key, rows in gone.items() if key not in there and rows[0].bound.line.indices]
+        lacking = [rows for rows in gone.values() if not self._has(rows[0].bound)]
         if not strange:
             return all(rows[0].bound.line.role in _TELLING for rows in lacking)
         patterns = Counter(rows[0].bound.line.pattern for rows in lacking for _ in rows)
         if len(strange) > 1 or len(patterns) != 1:
             return False
         (other,), ((pattern, count),) = strange, patterns.items()
-        return surplus[other] == count and _beside(other) == _beside(pattern)
+        return surplus[other] == count and _beside(other, pattern)
+
+    def _has(self, bound: Bound) -> bool:
+        """Whether any tensor of a numbered line is there; where it writes its numbers out, any with other numbers."""
+        if bound.line.indices:
+            return id(bound) in self._lines
+        return "*" not in bound.line.pattern or bound.line.pattern in self._patterns
+
+    @cached_property
+    def _lines(self) -> frozenset[int]:
+        return frozenset(id(place.bound) for _, place in self.found)
+
+    @cached_property
+    def _patterns(self) -> frozenset[str]:
+        return frozenset(place.bound.line.pattern for _, place in self.found)
 
     @cached_property
     def by_module(self) -> Mapping[str, Place]:
@@ -204,10 +217,10 @@ def _fit(
     )  # fmt: skip
 
 
-def _beside(pattern: str) -> tuple[str, str]:
-    """What a tensor shares with those beside it: the module around its own, and the last component of its name."""
-    module, _, last = pattern.rpartition(".")
-    return module.rpartition(".")[0], last
+def _beside(one: str, other: str) -> bool:
+    """Whether two patterns differ in one component: the name of the parameter, or that of its module."""
+    (module, _, last), (theirs, _, end) = one.rpartition("."), other.rpartition(".")
+    return module == theirs or (last == end and module.rpartition(".")[0] == theirs.rpartition(".")[0])
 
 
 def _compiled(text: str) -> re.Pattern[str]:

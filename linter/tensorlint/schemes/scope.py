@@ -44,7 +44,8 @@ class Scope:
             if value is not None:
                 return value
         if name in self.file.defaults:
-            return UNKNOWN if self._is_null(name) else self.file.defaults[name]
+            default = self.file.defaults[name]
+            return UNKNOWN if default is not None and self._is_null(name) else default
         derived = self.file.derived.get(name)
         return UNKNOWN if derived is None else term(derived).run(self, {})
 

@@ -42,7 +42,8 @@ def stored(recognised: Recognised, tensors: Mapping[str, TensorInfo], settled: I
     taken: set[str] = set()
     for module in recognised.modules:
         if not module.scheme.quantized or module.scheme.companion:
-            if module.scheme.companion:
+            # A zero point without a scale is a tensor of the model that is called like one: `v_bias`.
+            if module.scheme.companion and any(module.scheme.parts[part].kind != "zero_point" for part in module.parts):
                 taken.update(t.name for t in module.parts.values())
             continue
         taken.update(t.name for part, t in module.parts.items() if part != "bias")

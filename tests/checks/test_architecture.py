@@ -141,6 +141,13 @@ def test_what_is_said_of_a_size_names_keys_and_values() -> None:
     )
 
 
+def test_a_matrix_is_seen_to_be_transposed_by_one_of_its_sizes() -> None:
+    report = check(source(resized("q_proj", "BF16[8, 16]"), {**CONFIG, "num_attention_heads": None}), BOOK, RULES)
+    (message,) = [f.message for f in report.findings if f.rule == "model/wrong-size"]
+    assert "q_proj.weight is [8, 16] (it is transposed); in llama models it is [16, 8]: " in message
+    assert not found(resized("q_proj", "BF16[16, 8]"), num_attention_heads=None)
+
+
 def test_a_tensor_that_the_configuration_leaves_out_is_worth_a_note() -> None:
     tensors = llama() | {"model.layers.0.self_attn.q_proj.bias": "BF16[8]"}
     report = check(source(tensors, CONFIG), BOOK, RULES)

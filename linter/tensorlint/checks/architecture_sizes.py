@@ -62,7 +62,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             continue
         values = {
             "found": list(row.shape),
-            "wanted": [0 if size is None else size for size in row.wanted],
+            "wanted": _filled(row),
             "how": how,
             "why": formula(row.case.shape, row.place),
             "type": fit.architecture.type,
@@ -208,6 +208,12 @@ def _apart(row: _Odd, keys: Mapping[Key, object], sure: Collection[Key]) -> bool
             if at in keys or not (at in sure or scope.states(key) or (scope.derives(key) and not keys)):
                 return False
     return True
+
+
+def _filled(row: _Odd) -> list[int]:
+    """The shape that is wanted; a size that nobody knows is the one that is there, turned round."""
+    turned = zip(row.wanted, row.shape[::-1], strict=False)
+    return [there if size is None else size for size, there in turned]
 
 
 def _how(row: _Odd) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .build import Stored
 from .fit import Case, Fit, Line
+from .lang import UNKNOWN, compiled, truth
 
 MAX_OWN = 40  # a class with more tensors of its own is fitted by itself
 
@@ -59,7 +60,7 @@ def followed(
         return None
     for name in names:
         lines[name] = _line([(env[what], left[what].get(name)) for what in own])
-    return lines, list(_ties(ties, main, rename, pattern_of))
+    return lines, list(_ties(ties, main, rename, pattern_of, env))
 
 
 def _instances(main: Main, what: str) -> dict[str, list[str]]:
@@ -143,22 +144,32 @@ def _line(rows: list[tuple[dict[str, Any], Stored | None]]) -> Line:
 
 
 def _ties(
-    ties: dict[str, list[tuple[str, ...]]], main: Main, rename: dict[str, str], pattern_of: dict[str, str]
+    ties: dict[str, list[tuple[str, ...]]],
+    main: Main,
+    rename: dict[str, str],
+    pattern_of: dict[str, str],
+    env: dict[str, dict[str, Any]],
 ) -> Iterator[str]:
-    known = {}
+    """Ties of the class, with the condition of the main class where that tells in which samples they are."""
+    known: dict[str, str] = {}
     for tie in main.ties:
         names, _, condition = tie.partition(" if ")
-        new = " = ".join(_renamed(n, rename) for n in names.split(" = "))
-        known[new] = f"{new} if {condition}" if condition else new
-    done = set()
-    for sets in ties.values():
+        known.setdefault(" = ".join(_renamed(n, rename) for n in names.split(" = ")), condition)
+    seen: dict[str, set[str]] = {}
+    for what, sets in ties.items():
         for names in sets:
             patterns = list(dict.fromkeys(pattern_of.get(n, n) for n in names))
-            text = " = ".join(patterns)
-            if len(patterns) > 1 and text not in done:
-                done.add(text)
-                yield known.get(text, text)
-    for text, tie in known.items():
-        if text not in done and all(n in pattern_of.values() for n in text.split(" = ")):
-            done.add(text)
-            yield tie
+            if len(patterns) > 1:
+                seen.setdefault(" = ".join(patterns), set()).add(what)
+    for text, tied in seen.items():
+        condition = known.get(text, "")
+        yield f"{text} if {condition}" if condition and _tells(condition, tied, env) else text
+    for text, condition in known.items():
+        if text not in seen and all(n in pattern_of.values() for n in text.split(" = ")):
+            yield f"{text} if {condition}" if condition else text
+
+
+def _tells(condition: str, tied: set[str], env: dict[str, dict[str, Any]]) -> bool:
+    """Whether a condition holds in these samples and in no others."""
+    value = compiled(condition)
+    return all(truth(value(lambda key, e=e: e.get(key, UNKNOWN), {})) == (what in tied) for what, e in env.items())

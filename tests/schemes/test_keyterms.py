@@ -194,6 +194,8 @@ def test_how_long_and_how_deep_an_expression_may_be() -> None:
     assert term("(" * deepest + "n" + ")" * deepest).size(Keys(), {}) == 6
     with pytest.raises(TermError, match="nested too deep"):
         term("(" * MAX_DEPTH + "n" + ")" * MAX_DEPTH)
+    with pytest.raises(TermError, match="nested too deep"):  # whatever stands before it
+        term("(n) + " * 100 + "(" * MAX_DEPTH + "n" + ")" * MAX_DEPTH)
     assert term(" + ".join(["(n)"] * 100)).size(Keys(), {}) == 600  # one beside the other is not deep
 
 

@@ -259,8 +259,8 @@ class View:
     @property
     def base(self) -> str:
         """What the layers stand in: `model.` for `model.layers`; empty where nothing is around them."""
-        around, dot, _ = self.layers[0].prefix.rpartition(".") if self.layers else ("", "", "")
-        return around + dot
+        prefix = self.layers[0].prefix if self.layers else ""
+        return prefix[: prefix.rfind(".") + 1]
 
     def end(self, role: str) -> Module | None:
         """The embedding before the layers, or the norm or head behind them, where it has one of its usual names."""

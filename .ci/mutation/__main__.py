@@ -38,6 +38,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 PROCESSES = 2
 # Tests of the whole product that reach a room, beside those that mirror it; quick ones only.
 WHOLE = ("tests/run/test_one_run.py", "tests/run/test_accept.py", "tests/test_traps.py", "tests/attacks")
+# Tests of one room that live with what uses it: mistakes in files of the library, architectures beside checkpoints.
+ELSEWHERE = {"schemes": ("tests/rulebook/test_mistakes.py", "tests/checks/test_architecture.py")}
 OUT = {"measures": ("measures/device/",)}  # needs devices to be worth it: what torch's own CPU shows is not all
 
 
@@ -101,7 +103,11 @@ def main() -> None:
         digest = arena.copy_checkout(CHECKOUT, copies[0])
         folder = Path(tempfile.gettempdir()) / "tensorlint-mutation"
         folder.mkdir(exist_ok=True)
-        paths = [p for p in (f"tests/{asked.room}", *WHOLE, *asked.also) if (CHECKOUT / p).exists()]
+        paths = [
+            p
+            for p in (f"tests/{asked.room}", *ELSEWHERE.get(asked.room, ()), *WHOLE, *asked.also)
+            if (CHECKOUT / p).exists()
+        ]
         left = [f"--ignore={p}" for p in ("tests/measures/device",)]
         baseline = arena.take_baseline(
             copies[0], asked.room, [*dict.fromkeys(paths), *left], folder / f"{asked.room}-{digest}.json"

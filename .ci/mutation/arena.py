@@ -42,7 +42,7 @@ def copy_checkout(checkout: Path, to: Path) -> str:
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-            if name.startswith(("linter/", "rules/", "tests/")):
+            if name.startswith(("linter/", "rules/", "tests/", ".ci/mutation/arena.py")):
                 digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -53,6 +53,7 @@ class Baseline:
 
     seconds: dict[str, float]
     lines: dict[str, dict[int, list[str]]]  # module -> line -> tests
+    loaded: dict[str, frozenset[int]]  # module -> lines that run while tests are loaded, and so before any of them
     failed: list[str]
 
     @property
@@ -64,7 +65,8 @@ class Baseline:
         """Tests for a change of these lines: whoever executes them first, the mirrored before others, quick ones first.
 
         No more than take `budget` seconds together. Tests of the room itself may use a module without executing it
-        (its constants, what it keeps from an earlier test): they come last.
+        (its constants, what it keeps from an earlier test): they come last. What runs while tests are loaded, such as
+        the reading of a library that all of them share, is held by every test: those of the room, then others.
         """
         by_line = self.lines.get(module, {})
         hit = {test for line in range(lines[0], lines[1] + 1) for test in by_line.get(line, ())}
@@ -77,7 +79,10 @@ class Baseline:
             return 0 if test in hit else 1, not mirrored, test not in near, self.seconds[test]
 
         chosen, spent = [], 0.0
-        for test in sorted(hit | touched | {t for t in near if name in t.partition("::")[0]}, key=rank):
+        candidates = hit | touched | {t for t in near if name in t.partition("::")[0]}
+        if not self.loaded.get(module, frozenset()).isdisjoint(range(lines[0], lines[1] + 1)):
+            candidates |= self.seconds.keys()
+        for test in sorted(candidates, key=rank):
             if spent + self.seconds[test] <= budget:
                 spent += self.seconds[test]
                 chosen.append(test)
@@ -95,7 +100,8 @@ def take_baseline(copy: Path, room: str, paths: Sequence[str], into: Path) -> Ba
         module: {int(line): [names[i] for i in tests] for line, tests in rows.items()}
         for module, rows in found["lines"].items()
     }
-    return Baseline(found["seconds"], lines, found["failed"])
+    loaded = {module: frozenset(rows) for module, rows in found["loaded"].items()}
+    return Baseline(found["seconds"], lines, loaded, found["failed"])
 
 
 def _environment(copy: Path) -> dict[str, str]:
@@ -166,15 +172,18 @@ def _record(copy: Path, room: str, into: Path, paths: Sequence[str]) -> None:
     number = {name: i for i, name in enumerate(names)}
     data = coverage.get_data()
     lines: dict[str, dict[int, list[int]]] = {}
+    loaded: dict[str, list[int]] = {}
     for file in data.measured_files():
         rows = data.contexts_by_lineno(file)
         module = Path(file).relative_to(copy / PACKAGE).as_posix()
         lines[module] = {n: sorted(number[c] for c in set(cs) if c in number) for n, cs in rows.items()}
+        loaded[module] = sorted(n for n, cs in rows.items() if "" in cs)
     found = {
         "tests": names,
         "seconds": {name: recorder.seconds[name] for name in names},
         "failed": sorted(recorder.failed),
         "lines": lines,
+        "loaded": loaded,
     }
     into.write_text(json.dumps(found))
 

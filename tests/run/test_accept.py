@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tensorlint
 from linted import check, rules_of
-from tensorlint.errors import UsageError
+from tensorlint.errors import UnfinishedError, UsageError
 from tensorlint.report.findings import MAX_LOCATIONS, Report, fingerprint
 from tensorlint.report.json import as_dict
 from tensorlint.rulebook.examples import write_shard
@@ -182,6 +182,19 @@ def test_every_ignore_of_nothing_is_a_finding_of_its_own():
 def test_an_unreadable_shard_leaves_it_open_whether_an_ignore_is_used():
     source = MemorySource({**files([]), "other.safetensors": b"broken"})
     assert [f.rule for f in run(source, entry()).findings if f.rule.startswith("meta/")] == []
+
+
+def test_a_run_that_stopped_early_leaves_it_open_whether_an_ignore_is_used():
+    def vanished(*_, **__):
+        raise UnfinishedError("the file is gone")
+
+    book = load_book()
+    ignores = settings_for("/", configuration_from(parse_toml(entry().encode(), "t.toml"), "/")).ignores
+    rules = rules_of(book, ["scales", "meta"])
+    made = Run.of(model([]), Ruleset(book, rules, Settings(ignores=ignores, depth="full")))
+    for scanner, said in ((None, ["meta/unused-ignore"]), (vanished, [])):
+        report = made.report(ledger=Ledger(TODAY), final=ignores, scanner=scanner)
+        assert ([f.rule for f in report.findings], bool(report.stopped)) == (said, scanner is not None)
 
 
 def test_remarks_can_be_ignored_too():

@@ -267,6 +267,17 @@ def test_depth_and_rules_are_those_of_check() -> None:
     assert not tensorlint.check_state_dict(example(), EXAMPLE, ignore=["scales/nan"]).findings
 
 
+def test_own_rules_are_read(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/no-a.yaml").write_text(
+        "summary: S.\nseverity: error\nmessage: m\nfor: {tensor: [a]}\nrequire: {that: count < 0}\n"
+        'bad: [{model.safetensors: {a: "F32[4]"}, says: m}]\ngood: [{model.safetensors: {b: "F32[4]"}}]\n'
+    )
+    state = {"a": torch.ones(4)}
+    assert [f.rule for f in tensorlint.check_state_dict(state, rules=[tmp_path]).findings] == ["own/no-a"]
+    assert tensorlint.check_state_dict(state).findings == ()
+
+
 def test_a_parameter_that_wants_gradients_is_left_as_it_is() -> None:
     layer = nn.Linear(4, 4)
     report = tensorlint.check_state_dict({"a.weight": layer.weight})

@@ -133,6 +133,14 @@ def test_a_place_in_a_report_is_where_the_bytes_are_in_the_file() -> None:
     assert struct.unpack("<f", raw[place.byte_offset : place.byte_offset + 4])[0] != 1.0
 
 
+def test_the_place_of_a_whole_tensor_is_its_first_byte_and_its_length() -> None:
+    tensor = TensorInfo("t", "F32", (2,), "s", 40, 48)
+    for measures in (None, CpuKernel().measure(np.zeros(8, np.uint8), encoding_of("F32"), frozenset({"nan"}), 0, 0)):
+        unit = TensorUnit(tensor, None, None, encoding_of("F32"), frozenset())
+        place = TensorSubject(unit, measures).location("nan")
+        assert (place.index, place.byte_offset, place.byte_length) == (None, 40, 8)
+
+
 def test_a_packed_tensor_has_no_index_and_a_place_by_bytes() -> None:
     raw = write_shard({"a.weight": ("F4", (2, 8), bytes(8))})
     report = check(MemorySource({"model.safetensors": raw}), BOOK, (rule("for: {dtype: F4}\nrequire: {zero: 0}"),))

@@ -83,6 +83,12 @@ def test_words_of_a_module(word: str, said: str) -> None:
     assert messages(f"<{{{word}}}>", body) == [f"<{said}>"]
 
 
+def test_symbols_of_shapes_have_words_of_their_own() -> None:
+    packed = {"l.q.weight": "U32[8, 16] = 1", "l.q.scales": "BF16[8, 2] = 1", "l.q.biases": "BF16[8, 2] = 1"}
+    body = "each: module\nfor: {module: [l.q]}\nrequire: {that: N < 0}"
+    assert messages("<{bits} {group} {N} {K}>", body, packed, quantization_config={}) == ["<4 64 8 128>"]
+
+
 def test_what_is_declared_of_a_module_is_what_its_own_group_says() -> None:
     weights = {"num_bits": 8, "type": "float", "strategy": "channel"}
     groups = {

@@ -104,6 +104,21 @@ def test_linear_modules(module: str, linear: bool) -> None:
     assert GENERAL.is_linear(module) is linear
 
 
+@pytest.mark.parametrize(
+    ("module", "role"),
+    [
+        ("norm", True),
+        ("model.norm", True),  # by its name without the outer module
+        ("model.language_model.norm", True),
+        ("vision.norm", False),
+        ("model.layers.0.norm", False),
+        ("backbone.norm_f", True),  # by its whole name
+    ],
+)
+def test_a_module_plays_the_roles_of_its_name_and_of_that_without_outer_modules(module: str, role: bool) -> None:
+    assert ("final_norm" in GENERAL.roles(module)) is role
+
+
 LAYERS = {"num_hidden_layers": 2}
 
 

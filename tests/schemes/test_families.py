@@ -1,4 +1,4 @@
-"""The roles of a module are those of its name, whatever names were asked about before."""
+"""A family file read whole; and the roles of a module are those of its name, whatever names were asked about before."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from tensorlint.errors import RuleFileError
 from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.anatomy import Anatomy
-from tensorlint.schemes.families import Family
+from tensorlint.schemes.families import KEYS, Family, load_family
+from tensorlint.schemes.shapes import dim
+from tensorlint.text.yamlread import read
 
 _MODULES = (
     "model.layers.0.mlp",
@@ -73,3 +76,84 @@ LANGUAGE: dict[str, tuple[dict[str, Any], str]] = {
 def test_the_language_model_of_a_configuration(name: str) -> None:
     config, wanted = LANGUAGE[name]
     assert load_book().general.language(config)["id"] == wanted
+
+
+FULL = """\
+summary: All there is.
+see: somebody/repository file.py
+model_types: [acme*, other]
+layers: [net.stages, h]
+only_layers: net.stages
+row_parallel: [out, down]
+optional: "*.bias"
+roles: {reads: ["*.query", q], writes: "*.out"}
+linear: {roles: [attention, mlp], but: norm}
+ends: {embedding: words, final_norm: last, head: [back, words]}
+experts: {named: specialists, stacked: pile, router: chooser}
+kv_cache: {keys: att.key, pair: [key, value]}
+names: {outer: net, once: [net, h], quantized: scale, left_over: zeros}
+config: {inside: text, tied: tie, types: "*_types", generates: "*LM"}
+counts: {layers: depth, hidden: [width, size]}
+fused: [[query, key], [up, gate]]
+equal: [{up: rows, gate: rows, out.dense: columns}]
+in_ratio: [{query: rows, out: columns}]
+rows: {"*.query": heads*head_size}
+wrappers: {inner: Somebody's wrapper}
+"""
+
+
+def test_every_key_of_a_family_ends_up_where_it_belongs() -> None:
+    assert {line.partition(":")[0] for line in FULL.splitlines()} == KEYS
+    found = load_family(read(FULL, "own.yaml"), "own")
+    assert found == Family(
+        "own",
+        {
+            "model_types": ("acme*", "other"), "layers": ("net.stages", "h"), "only_layers": ("net.stages",),
+            "row_parallel": ("out", "down"), "optional": ("*.bias",),
+        },
+        {
+            "roles": {"reads": ("*.query", "q"), "writes": ("*.out",)},
+            "linear": {"roles": ("attention", "mlp"), "but": ("norm",)},
+            "ends": {"embedding": ("words",), "final_norm": ("last",), "head": ("back", "words")},
+            "experts": {"named": ("specialists",), "stacked": ("pile",), "router": ("chooser",)},
+            "kv_cache": {"keys": ("att.key",), "pair": ("key", "value")},
+            "names": {"outer": ("net",), "once": ("net", "h"), "quantized": ("scale",), "left_over": ("zeros",)},
+            "config": {"inside": ("text",), "tied": ("tie",), "types": ("*_types",), "generates": ("*LM",)},
+            "counts": {"layers": ("depth",), "hidden": ("width", "size")},
+        },
+        (("query", "key"), ("up", "gate")),
+        {
+            "equal": ({"up": "rows", "gate": "rows", "out.dense": "columns"},),
+            "in_ratio": ({"query": "rows", "out": "columns"},),
+        },
+        {"*.query": dim("heads*head_size")},
+        {"inner": "Somebody's wrapper"},
+    )  # fmt: skip
+    assert found.model_types == ("acme*", "other")
+
+
+def test_a_family_need_not_say_anything() -> None:
+    found = load_family(read("summary: S.", "own.yaml"), "own")
+    assert found == Family("own")
+    assert found.model_types == ()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("experts: {named: specialists", "experts: {named: 'mlp.*'", "is not the last component"),
+        ("[[query, key]", "[[query, query]", "at least two different modules"),
+        ("pair: [key, value]", "pair: [key, value, other]", "a pair has two different modules"),
+        ("in_ratio: [{query: rows, ", "in_ratio: [{", "there are two sides"),
+        ("equal: [{up: rows, gate: rows, out.dense: columns}]", "equal: [{up: rows}]", "there are at least two sides"),
+        ("out.dense: columns}", "'*.dense': columns}", "is not the end of a module's name"),
+        ("heads*head_size", "heads*width", "nothing counts `width`"),
+        ("but: norm", "but: norms", "did you mean `norm`"),
+    ],
+)
+def test_a_mistake_in_a_family_is_an_error_at_its_place(was: str, becomes: str, said: str) -> None:
+    assert FULL.count(was) == 1
+    with pytest.raises(RuleFileError) as caught:
+        load_family(read(FULL.replace(was, becomes), "own.yaml"), "own")
+    assert said in str(caught.value)
+    assert "own.yaml:" in str(caught.value)

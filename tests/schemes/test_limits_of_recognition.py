@@ -16,7 +16,7 @@ from tensorlint.rulebook.library import load_book
 from tensorlint.schemes.candidates import Match, match
 from tensorlint.schemes.declared import Declaration, read_declared
 from tensorlint.schemes.grouping import Grouping, Hints
-from tensorlint.schemes.model import Scheme
+from tensorlint.schemes.model import Part, Scheme
 from tensorlint.schemes.module import Problem
 from tensorlint.schemes.shapes import ShapeError, dim
 from tensorlint.schemes.voting import Chosen, choose
@@ -165,6 +165,14 @@ def test_another_scheme_that_fits_is_believed_where_the_declared_one_would_need_
     meant = a_match(B, 2.0, *problems, left_over=left_over)
     found = choose({f"l.{n}.q": (a_match(A), meant) for n in range(3)}, declared("gptq"))
     assert {name_of(found, f"l.{n}.q") for n in range(3)} == {winner}
+
+
+def test_how_scales_are_grouped_speaks_against_damage_only_where_that_is_declared() -> None:
+    scales = {"weight_scale": Part("weight_scale", "scale", ".scales", ("F16",), scales="weight")}
+    of = replace(B, parts=scales)
+    meant = replace(a_match(of, 2.0, Problem("dtype", "input_scale")), labels={"weight_scale": "channel"})
+    found = choose({f"l.{n}.q": (a_match(A), meant) for n in range(3)}, declared("gptq"))  # no word of a strategy
+    assert {name_of(found, f"l.{n}.q") for n in range(3)} == {"gptq"}
 
 
 @pytest.mark.parametrize(("everywhere", "winner"), [(True, "awq"), (False, "gptq")])

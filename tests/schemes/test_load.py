@@ -47,7 +47,7 @@ decode:
   first way: weight * weight_scale
   second way: weight; with a note
 symbols:
-  g: {usual: [128, 64], declared: group_size, uniform: true}
+  g: {usual: [128, 64], declared: group_size, uniform: true, strict: true}
   b: {usual: [4]}
 declared:
   - {method: [one, two], bits: 4}
@@ -120,7 +120,10 @@ def test_every_key_of_a_scheme_ends_up_where_it_belongs() -> None:
         Decoding("first way", "weight * weight_scale"),
         Decoding("second way", "weight", "with a note"),
     )
-    assert scheme.symbols == {"g": Symbol("g", (128, 64), "group_size", True), "b": Symbol("b", (4,), None, False)}
+    assert scheme.symbols == {
+        "g": Symbol("g", (128, 64), "group_size", True, True),
+        "b": Symbol("b", (4,), None, False),
+    }
     assert scheme.declared == ({"method": ("one", "two"), "bits": (4,)}, {"method": ("three",)})
     assert (len(scheme.good), len(scheme.bad)) == (1, 1)
     assert scheme.weight is scheme.parts["weight"]

@@ -52,22 +52,18 @@ class Case:
 
     shape: tuple[Size, ...]
     condition: Term | None
-    maybe: bool = False
-    group: str = ""
-    open: bool = False
+    maybe: bool
+    group: str
+    open: bool
 
 
 @dataclass(frozen=True)
 class Line:
-    """One tensor of a layout; `slots` are the numbers in its name, each one an index or a number that stands there.
-
-    `part` is where the keys of its expressions are in config.json: () for the top.
-    """
+    """One tensor of a layout; `slots` are the numbers in its name, each one an index or a number that stands there."""
 
     name: str
     text: str
     file: Architecture
-    part: tuple[str, ...] = ()
 
     @cached_property
     def slots(self) -> tuple[str | int, ...]:
@@ -198,8 +194,6 @@ class Tie(NamedTuple):
 
     names: tuple[str, ...]
     condition: str
-    part: tuple[str, ...]
-    file: Architecture
 
 
 @dataclass(frozen=True)
@@ -310,7 +304,7 @@ def _layout(name: str, keys: Mapping[str, Any], file: Architecture, depth: dict[
     if len(lines) > MAX_LINES:
         raise ArchitectureError(f"{file.type}: {name} has more than {MAX_LINES:,} tensors")
     if "ties" in keys:
-        ties = tuple(_tie(str(text), file) for text in keys["ties"] or ())
+        ties = tuple(_tie(str(text)) for text in keys["ties"] or ())
     if "ignored" in keys:
         ignored = _texts(keys["ignored"])
     parts |= {prefix: str(key) for prefix, key in _map(keys.get("parts") or {}, "parts").items()}
@@ -328,6 +322,6 @@ def _assumed(value: Any) -> Iterator[tuple[str, str]]:
             yield "", str(one)
 
 
-def _tie(text: str, file: Architecture) -> Tie:
+def _tie(text: str) -> Tie:
     names, _, condition = text.partition(" if ")
-    return Tie(tuple(one.strip() for one in names.split(" = ")), condition.strip(), (), file)
+    return Tie(tuple(one.strip() for one in names.split(" = ")), condition.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from ..container.checkpoint import Checkpoint
 from ..container.header import TensorInfo
 from ..dtypes import Encoding, encoding_of
-from ..names import pattern_of
 from ..sources.interface import about
 from ..text.wording import plural
 from .anatomy import Anatomy, anatomy
@@ -260,8 +259,8 @@ class View:
     @property
     def base(self) -> str:
         """What the layers stand in: `model.` for `model.layers`; empty where nothing is around them."""
-        around, dot, _ = self.layers[0].prefix.rpartition(".") if self.layers else ("", "", "")
-        return around + dot
+        prefix = self.layers[0].prefix if self.layers else ""
+        return prefix[: prefix.rfind(".") + 1]
 
     def end(self, role: str) -> Module | None:
         """The embedding before the layers, or the norm or head behind them, where it has one of its usual names."""
@@ -308,11 +307,3 @@ class View:
     def declarations_with(self, field: str) -> Iterator[Declaration]:
         """Declarations that state a field."""
         return (d for d in self.declared.all if d.get(field) is not None)
-
-
-def by_pattern(modules: Iterable[Module]) -> Mapping[str, tuple[Module, ...]]:
-    """Modules grouped by name pattern."""
-    found: dict[str, list[Module]] = defaultdict(list)
-    for module in modules:
-        found[pattern_of(module.name)].append(module)
-    return {p: tuple(ms) for p, ms in found.items()}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ..facts import Fact, FactKind
+from ..schemes.adapter import Adapter
 from ..schemes.view import View
 from .check import Check
 from .templates import counted_layers
@@ -30,6 +31,9 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     checkpoint = view.checkpoint
     config = checkpoint.config("config.json")
     if not checkpoint.primary:
+        return
+    if view.adapter is not None:
+        yield from _adapter(view, view.adapter)
         return
     adapter = "adapter_config.json" in checkpoint.configs
     generates = view.anatomy.generates(config)
@@ -85,6 +89,32 @@ def _renamed(view: View) -> Iterator[Fact]:
                 first = next(iter(view.modules[module].parts.values()))
                 meant = view.anatomy.canonical(module).rpartition(".")[0]
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})
+
+
+def _adapter(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """The same of an adapter: a doubled prefix, and what its library takes out of names before it saves them.
+
+    An adapter's name stays behind its parameters (`lora_A.default.weight`) where a state dict is saved as it is.
+    """
+    yield from _wrapped(view, all_of_them=False)
+    prefix, wrappers = adapter.form.prefix, adapter.form.wrappers
+    twice = [name for name in adapter.names if name.startswith(f"{prefix}.{prefix.partition('.')[0]}.")]
+    for name in twice:
+        values = {"segment": prefix, "tensors": len(twice)}
+        yield Fact("repeated-segment", view.checkpoint.tensors[name].shard, name, values=values)
+    found: dict[str, list[str]] = {}  # by part of a name
+    for name in adapter.names:
+        steps = name.split(".")
+        mark = adapter.mark(steps)
+        around = steps[: min(mark, prefix.count(".") + 2)] if mark > 0 else []
+        left = next((step for step in (*around, *steps[mark + 1 : mark + 2]) if mark >= 0 and step in wrappers), "")
+        if left:
+            found.setdefault(left, []).append(name)
+    for segment, names in found.items():
+        for name in names:
+            meant = ".".join(s for s in name.split(".") if s != segment)
+            values = {"wrapper": wrappers[segment], "segments": [segment], "tensors": len(names), "meant": meant}
+            yield Fact("wrapper-left", view.checkpoint.tensors[name].shard, name, values=values)
 
 
 def _wrapped(view: View, all_of_them: bool) -> Iterator[Fact]:

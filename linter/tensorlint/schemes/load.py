@@ -117,7 +117,7 @@ def _description(item: Item) -> Description:
 
 
 def _forms(item: Item, parts: Mapping[str, Part]) -> Iterator[Form]:
-    """`LABEL: [PART, PART]` for parts under their own names, or `LABEL: {PART: NAME, PART: {name: NAME, shape: SHAPE}}`."""
+    """`LABEL: [PART, PART]` for parts under their own names, or `LABEL: {PART: NAME, PART: {name: NAME, shape: S}}`."""
     for label, value in item.mapping("`forms`").items():
         if value.is_list:
             names = [one.word("a part of this scheme", parts) for one in value.sequence("parts")]

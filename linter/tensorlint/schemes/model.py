@@ -211,10 +211,10 @@ class Scheme:
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
     names exporters; `untold` says what nobody can tell from the bytes; `beside` names a companion scheme without which
-    readers do not know this one. `forms` are spellings, each with the parts that it has; without any there is the one of
-    `parts`. `effect` and `mend` are what a part that is missing or misfits leads to and what to do, where that is other
-    than for a quantized weight. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads
-    them.
+    readers do not know this one. `forms` are spellings, each with the parts that it has; without any there is the one
+    of `parts`. `effect` and `mend` are what a part that is missing or misfits leads to and what to do, where that is
+    other than for a quantized weight. `bad` and `good` are examples as they stand in the file; `rulebook.variants`
+    reads them.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..dtypes import Encoding, encoding_of
 from ..names import pattern_of
 from ..sources.interface import about
 from ..text.wording import plural
+from .adapter import Adapter, read_adapter
 from .anatomy import Anatomy, anatomy
 from .architectures import ArchitectureError
 from .declared import Declaration, Declared, read_declared
@@ -94,6 +95,10 @@ class View:
     """One checkpoint, recognised."""
 
     def __init__(self, checkpoint: Checkpoint, knowledge: Knowledge) -> None:
+        self.adapter: Adapter | None = read_adapter(checkpoint, knowledge.dialects.values())
+        if self.adapter is not None:  # a config.json beside it is about the base model
+            file = self.adapter.file[len(checkpoint.folder) :]
+            checkpoint = replace(checkpoint, configs={file: checkpoint.config(file)})
         self.checkpoint = checkpoint
         self.knowledge = knowledge
         general = knowledge.general

@@ -1,0 +1,254 @@
+"""Adapters against their own configuration: names, ranks, targets, and modules that are saved whole.
+
+Facts about the format: huggingface/peft src/peft/utils/save_and_load.py (names are those of the wrapped model without
+the adapter's own name; loading takes what matches and warns about the rest), src/peft/tuners/tuners_utils.py (targets),
+src/peft/utils/other.py (patterns, modules that are saved).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from ..facts import Fact, FactKind
+from ..schemes.adapter import Adapted, Adapter
+from ..schemes.architectures import Architecture, ArchitectureError
+from ..schemes.view import View
+from .check import Check
+
+STATES: Mapping[str, FactKind] = {
+    "adapter-prefix": FactKind(
+        "Parameters of an adapter do not begin with the prefix of the wrapped model.",
+        ("prefix", "tensors", "of", "meant"),
+    ),
+    "adapter-headless": FactKind(
+        "An adapter names the layers of a bare model, but was made for one with a head.",
+        ("layers", "where", "purpose", "tensors"),
+    ),
+    "adapter-rank": FactKind(
+        "A module of an adapter has another rank than declared.", ("module", "rank", "declared", "where")
+    ),
+    "target-lost": FactKind(
+        "A target that the base model is known to have has no tensors.", ("target", "where", "model_type", "found")
+    ),
+    "target-unused": FactKind("A target has no tensors.", ("target", "where", "found")),
+    "undeclared-target": FactKind("A module has an adapter, but is no target.", ("module", "where", "tensors")),
+    "saved-module-missing": FactKind(
+        "A module is declared to be saved whole, but has no tensors.", ("module", "where", "certain")
+    ),
+    "dead-setting": FactKind("A pattern for single modules covers none.", ("pattern", "where")),
+    "base-weight": FactKind("A weight of the base model lies in the file of an adapter.", ("tensors", "bytes", "of")),
+}
+_NUMBERED = re.compile(r"([^.]+)\.\d+\.")
+_ENDS = frozenset({"embedding", "head"})
+
+
+def run(view: View, _measured: object = None) -> Iterator[Fact]:
+    """Facts about an adapter; none about other checkpoints, and few about a kind that is not known."""
+    adapter = view.adapter
+    if adapter is None or not adapter.judged or not view.checkpoint.whole or not adapter.names:
+        return
+    yield from _prefix(view, adapter)
+    yield from _headless(view, adapter)
+    yield from _ranks(view, adapter)
+    if adapter.modules:
+        yield from _targets(view, adapter)
+        yield from _undeclared(view, adapter)
+        yield from _settings(adapter)
+    yield from _saved(view, adapter)
+    yield from _base_weights(view, adapter)
+
+
+def _prefix(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """The library looks for names of the wrapped model; what has none of them is not loaded, and nothing stops."""
+    owned = [name for module in adapter.modules for name in module.tensors]
+    odd = [name for name in owned if not name.startswith(adapter.prefix)]
+    for name in odd:
+        rest = name.removeprefix(adapter.prefix.partition(".")[0] + ".")  # one half of the prefix may be there
+        values = {
+            "prefix": adapter.prefix, "tensors": len(odd), "of": len(owned), "meant": adapter.prefix + rest,
+        }  # fmt: skip
+        yield Fact("adapter-prefix", view.checkpoint.tensors[name].shard, name, values=values)
+
+
+def _headless(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Layers right behind the prefix, where the purpose says that the base model has a head beside them.
+
+    In every such class of transformers the layers stand in an inner model, which has a name. Judged are modules of a
+    decoder's usual layers alone, as other classes may name theirs as they like.
+    """
+    purpose = adapter.get("purpose")
+    if purpose not in adapter.form.headed:
+        return
+    bare = []
+    for module in adapter.modules:
+        found = _NUMBERED.search(module.name)
+        if found is None:
+            continue
+        usual = found.start() == 0 and found[1] in view.anatomy.layers
+        if not usual or not view.anatomy.is_linear(module.name) or module.name.count(".") < _INSIDE:
+            return
+        bare.append((module, found[1]))
+    for module, layers in bare:
+        name = module.tensors[0]
+        values = {
+            "layers": adapter.prefix + layers, "where": adapter.key("purpose"), "purpose": str(purpose),
+            "tensors": len(adapter.names),
+        }  # fmt: skip
+        yield Fact("adapter-headless", view.checkpoint.tensors[name].shard, name, values=values)
+
+
+_INSIDE = 3  # dots of `layers.0.block.module`
+
+
+def _ranks(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Ranks against what is declared; of a parameter that is no module the rank counts for each expert."""
+    declared = adapter.get("rank")
+    if not adapter.ranked or type(declared) is not int or declared < 1:
+        return
+    for module in view.modules.values():
+        rank = module.env.get("r")
+        if rank is None or module.scheme.quantized or any(p.kind == "shape" for p in module.problems):
+            continue
+        first = next(iter(module.parts.values()))
+        owner = adapter.owner(first.name)
+        if not owner:
+            continue
+        entry = adapter.setting("ranks", owner)
+        wanted = entry[1] if entry is not None else declared
+        if type(wanted) is not int or wanted < 1 or rank == wanted:
+            continue
+        if adapter.get("parameters") and rank % wanted == 0:
+            continue
+        where = f"{adapter.key('ranks')}.{entry[0]}" if entry is not None else adapter.key("rank")
+        values = {"module": owner, "rank": rank, "declared": wanted, "where": where}
+        yield Fact("adapter-rank", first.shard, first.name, values=values)
+
+
+def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Entries of the list of targets without a tensor; lists often name what only other models have."""
+    lost = []
+    for target in adapter.targets:
+        if not any(_covers(target, module) for module in adapter.modules) and not _at_inner(adapter, target):
+            lost.append(target)
+    if not lost:
+        return
+    known = _base(view, adapter)
+    names = _linear(known) if known is not None else frozenset()
+    sure = known is not None and all(_in(module.name, names) for module in adapter.modules)
+    found = sorted({module.name.rpartition(".")[2] for module in adapter.modules})[:_SHOWN]
+    for target in lost:
+        values = {"target": target, "where": adapter.key("targets"), "found": ", ".join(found)}
+        if sure and known is not None and _in(target, names) and not adapter.get("left_out"):
+            yield Fact("target-lost", adapter.file, values={**values, "model_type": known.type})
+        else:
+            yield Fact("target-unused", adapter.file, values=values)
+
+
+_SHOWN = 12  # names in a message
+
+
+def _covers(target: str, module: Adapted) -> bool:
+    return module.name == target or module.name.endswith("." + target)
+
+
+def _at_inner(adapter: Adapter, target: str) -> bool:
+    """Whether a target is a module that the file holds whole, as it may be both."""
+    return any(adapter.saves(target, name) for name in adapter.names)
+
+
+def _base(view: View, adapter: Adapter) -> Architecture | None:
+    """The architecture of the base model, by its type or its name; None where neither tells.
+
+    The name of a repository begins with that of its architecture (Qwen/Qwen3-4B); the longest that is known counts.
+    Where the name says that there are experts, it is not certain which of them are modules.
+    """
+    types: list[str] = [adapter.model_type] if adapter.model_type else []
+    name = str(adapter.get("base") or "").replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
+    if not types and not any(fnmatchcase(name, glob) for glob in adapter.form.routed):
+        words = [w for w in re.split(r"[^a-z0-9]+", name[:_LONGEST]) if w][:_WORDS]
+        for start in range(min(len(words), 2)):
+            for end in range(len(words), start, -1):
+                types += dict.fromkeys(joint.join(words[start:end]) for joint in ("_", "-", ""))
+    for model_type in types:
+        try:
+            found = view.knowledge.architecture(model_type)
+        except ArchitectureError:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+_LONGEST, _WORDS = 100, 5  # characters and words of a name that are looked at
+
+
+def _linear(architecture: Architecture) -> frozenset[str]:
+    """The linear modules of every class of a model type, numbers as `*`."""
+    lines = (line for layout in architecture.layouts.values() for line in layout.lines.values())
+    return frozenset(line.pattern.removesuffix(".weight") for line in lines if line.linear)
+
+
+def _in(name: str, patterns: frozenset[str]) -> bool:
+    """Whether a name ends as one of these modules does, numbers left out."""
+    plain = re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
+    return any(p == plain or p.endswith("." + plain) or plain.endswith("." + p) for p in patterns)
+
+
+def _undeclared(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Modules that no target covers: the library makes no place for them, and drops what it loads."""
+    if adapter.get("parameters"):
+        return
+    odd = [module for module in adapter.modules if adapter.target_of(module.name) is None]
+    for module in odd:
+        name = module.tensors[0]
+        values = {"module": module.name, "where": adapter.key("targets"), "tensors": len(module.tensors)}
+        yield Fact("undeclared-target", view.checkpoint.tensors[name].shard, name, values=values)
+
+
+def _settings(adapter: Adapter) -> Iterator[Fact]:
+    """Patterns for single modules that cover none of those that are there."""
+    for word in ("ranks", "strengths"):
+        rows = adapter.get(word)
+        for pattern in rows if isinstance(rows, dict) else ():
+            one = {pattern: 1}
+            if not any(adapter.matching(one, module.name) for module in adapter.modules):
+                yield Fact("dead-setting", adapter.file, values={"pattern": pattern, "where": adapter.key(word)})
+
+
+def _saved(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Modules that are declared to be saved, and are not.
+
+    The library refuses to make an adapter when it finds none of them in the base model, so that one at least was there;
+    ends of the model are in nearly all. On loading it asks for the tensors of every one that is in the model.
+    """
+
+    def there(entry: str) -> bool:
+        return any(adapter.saves(entry, name) for name in adapter.names)
+
+    lost = [entry for entry in adapter.saved if not there(entry)]
+    none = len(lost) == len(adapter.saved)
+    for entry in lost:
+        certain = none or not _ENDS.isdisjoint(view.anatomy.roles(entry))
+        yield Fact("saved-module-missing", adapter.file, values=_missing(adapter, entry, certain))
+    if adapter.heads and not adapter.saved and not any(map(there, adapter.heads)):
+        entry = " or ".join(adapter.heads)
+        yield Fact("saved-module-missing", adapter.file, values=_missing(adapter, entry, True))
+
+
+def _missing(adapter: Adapter, entry: str, certain: bool) -> dict[str, object]:
+    return {"module": entry, "where": adapter.key("saved"), "certain": int(certain)}
+
+
+def _base_weights(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Tensors that no adapter of its kind has, of modules of the base model."""
+    tensors = view.checkpoint.tensors
+    odd = [name for name in adapter.names if not adapter.expected(name)]
+    total = sum(tensors[name].nbytes for name in odd)
+    for name in odd if adapter.modules else ():
+        values = {"tensors": len(odd), "bytes": total, "of": len(adapter.names)}
+        yield Fact("base-weight", tensors[name].shard, name, values=values)
+
+
+CHECKS = (Check(STATES, run),)

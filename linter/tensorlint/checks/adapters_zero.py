@@ -1,0 +1,185 @@
+"""Low-rank products that are zero: adapters that were never trained, that lost what they learnt, and single modules.
+
+A product begins as zero, as one of its factors does: of an adapter that nobody trained this factor is zero in every
+module, and the others are as they were initialized. In training every factor moves, unless nothing reaches it: experts
+that no token was sent to, towers that saw no input, queries and keys over a single token, and what of the last layer
+nothing reads. So a module counts as lost only where its counterpart in a later layer has values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ..container.header import TensorInfo
+from ..facts import Fact, FactKind
+from ..measures.plan import Need
+from ..schemes.module import Module
+from ..schemes.view import View
+from .check import Check, Measured
+
+STATES: Mapping[str, FactKind] = {
+    "untrained-adapter": FactKind(
+        "The product of every module is zero, as before training.", ("part", "modules", "started")
+    ),
+    "lost-adapter": FactKind(
+        "The product of every module is zero, although the other factors are not as before training.",
+        ("part", "modules"),
+    ),
+    "lost-product": FactKind(
+        "The product of a module is zero, that of its counterparts is not.", ("module", "part", "zero", "alive", "of")
+    ),
+}
+_FACTOR = "low_rank"  # the kind of part
+_ONE_VALUE = frozenset({"magnitude", "rotation"})  # parts of that kind that are no factor
+_FIRST = "low_rank_a"  # of two factors the one that does not begin as zero
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])\d{1,6}(?![A-Za-z0-9])")  # between dots or underscores
+_LOOKED_AT = 8  # modules whose factors are looked at for how they were initialized
+_BYTES = 1 << 14  # of each
+_LEAST = 64  # values that tell how they are distributed
+_UNIFORM_PEAK = 1.9  # largest by root mean square: 1.73 where all values up to a bound are as likely, 3 and more else
+_NEAR = 0.25  # of the root mean square that an initialization has
+_TYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
+
+
+def _factors(module: Module) -> dict[str, TensorInfo]:
+    """The factors of a module of low-rank products; empty for any other module, and for one that is damaged."""
+    if module.scheme.quantized or module.problems:
+        return {}
+    parts = {n: t for n, t in module.parts.items() if module.scheme.parts[n].kind == _FACTOR and n not in _ONE_VALUE}
+    return parts if len(parts) > 1 and all(t.elements for t in parts.values()) else {}
+
+
+def needs(view: View) -> Iterator[Need]:
+    """Whether factors are zero."""
+    for module in view.modules.values():
+        for name, tensor in _factors(module).items():
+            yield Need(tensor, module.scheme.parts[name].encoding(tensor.dtype), frozenset({"all_zero"}))
+
+
+def run(view: View, measured: Measured) -> Iterator[Fact]:
+    """Facts about modules whose product is zero; where the first factor is zero too, that is said elsewhere."""
+    zero: dict[str, str] = {}  # module -> its zero factor
+    alive: list[str] = []
+    for module in view.modules.values():
+        factors = _factors(module)
+        found = {name: measured.get((t.shard, t.name)) for name, t in factors.items()}
+        if not factors or any(m is None for m in found.values()):
+            continue
+        dead = [name for name, m in found.items() if m is not None and m.value("all_zero")]
+        if not dead:
+            alive.append(module.name)
+        elif _FIRST not in dead:
+            zero[module.name] = dead[0]
+    if zero and not alive:
+        yield from _all(view, zero)
+    elif zero:
+        yield from _single(view, zero, alive)
+
+
+def _all(view: View, zero: Mapping[str, str]) -> Iterator[Fact]:
+    """Every product is zero: never trained where what is left is as it was initialized, or may be."""
+    names = list(zero)
+    first = view.modules[names[0]].parts[zero[names[0]]]
+    values = {"part": zero[names[0]], "modules": len(zero)}
+    started = _started(view, [view.modules[name] for name in names[:_LOOKED_AT]])
+    if started:
+        yield Fact("untrained-adapter", first.shard, first.name, values={**values, "started": started})
+        return
+    for name in names:
+        tensor = view.modules[name].parts[zero[name]]
+        yield Fact("lost-adapter", tensor.shard, tensor.name, values=values)
+
+
+def _started(view: View, modules: list[Module]) -> str:
+    """How the first factors were initialized, in words; empty where most of them were trained.
+
+    PEFT, kohya-ss/sd-scripts and MLX take them as torch initializes a linear layer: uniform to 1 / sqrt(inputs); PEFT
+    on demand and diffusers before it normal, of 1 / rank (peft src/peft/tuners/lora/layer.py, `reset_lora_parameters`;
+    sd-scripts networks/lora.py; diffusers models/lora.py; mlx_lm/tuner/lora.py). Other initializations are not known
+    here by their numbers, and nor are the factors of other products.
+    """
+    adapter = view.adapter
+    stated = adapter.get("started") if adapter is not None else None
+    if adapter is not None and stated is not None and stated not in adapter.form.usual_start:
+        return f"{adapter.key('started')}: {stated}"
+    told = [_initial(view, module) for module in modules]
+    known = [t for t in told if t is not None]
+    if not known:
+        return "not known"
+    fresh = [t for t in known if t]
+    return fresh[0] if 2 * len(fresh) >= len(known) else ""
+
+
+def _initial(view: View, module: Module) -> str | None:
+    """How the first factor of a module was initialized; empty where it was trained, None where that cannot be told."""
+    tensor, rank = module.parts.get(_FIRST), module.env.get("r")
+    if tensor is None or not rank or module.env.get("K") is None:
+        return None
+    some = _some(view, tensor)
+    if some is None or len(some) < _LEAST or not np.isfinite(some).all():
+        return None
+    size, largest = float(np.sqrt(np.mean(some**2))), float(np.abs(some).max())
+    bound = (rank / tensor.elements) ** 0.5
+    if largest < _UNIFORM_PEAK * size and abs(size * 3**0.5 / bound - 1) < _NEAR:
+        return "as a linear layer is"
+    if abs(size * rank - 1) < _NEAR:
+        return "normal"
+    return ""
+
+
+def _some(view: View, tensor: TensorInfo) -> npt.NDArray[np.float64] | None:
+    """The first values of a tensor, None for a dtype that is not read here."""
+    raw = view.stored(tensor, _BYTES)
+    if tensor.dtype == "BF16":
+        words = np.frombuffer(raw, "<u2").astype("<u4") << np.uint32(16)
+        return np.asarray(words.view("<f4"), np.float64)
+    kind = _TYPES.get(tensor.dtype)
+    return None if kind is None else np.asarray(np.frombuffer(raw, kind), np.float64)
+
+
+def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[Fact]:
+    """Modules that nothing explains: no expert, and a counterpart in a later layer has values.
+
+    In the last layer a module counts where it is the only one that is zero beside several that are not.
+    """
+    last: dict[str, tuple[int, ...]] = {}  # the last counterpart with values, by pattern
+    for name in alive:
+        pattern = _NUMBER.sub("*", name)
+        last[pattern] = max(last.get(pattern, ()), _numbers(name))
+    here, dead = Counter(b for n in alive for b in _blocks(n)), Counter(b for n in zero for b in _blocks(n))
+    experts = frozenset(view.anatomy.experts)
+    for name, part in zero.items():
+        end = last.get(_NUMBER.sub("*", name))
+        if end is None or not experts.isdisjoint(re.split(r"[._]", name)):
+            continue
+        block = next((b for b in _blocks(name) if here[b]), "")
+        if end < _numbers(name) and not (dead[block] == 1 and here[block] >= _BESIDE):
+            continue
+        tensor = view.modules[name].parts[part]
+        values = {
+            "module": name, "part": part, "zero": len(zero), "alive": len(alive), "of": len(zero) + len(alive),
+        }  # fmt: skip
+        yield Fact("lost-product", tensor.shard, tensor.name, values=values)
+
+
+_BESIDE = 3  # modules of a block that have values beside a single one that has none
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, _NUMBER.findall(name)))
+
+
+def _blocks(name: str) -> list[str]:
+    """What a module stands in, up to each number in its name, the innermost first."""
+    return [name[: hit.end()] for hit in reversed(list(_NUMBER.finditer(name)))][:_DEPTH]
+
+
+_DEPTH = 8
+
+
+CHECKS = (Check(STATES, run, "full", needs),)

@@ -127,7 +127,12 @@ def _ranks(view: View, adapter: Adapter) -> Iterator[Fact]:
 
 
 def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
-    """Entries of the list of targets without a tensor; lists often name what only other models have."""
+    """Entries of the list of targets without a tensor; lists often name what only other models have.
+
+    Where modules are left out on purpose, all of an entry may be.
+    """
+    if adapter.get("left_out"):
+        return
     lost = []
     for target in adapter.targets:
         if not any(_covers(target, module) for module in adapter.modules) and not _at_inner(adapter, target):
@@ -140,7 +145,7 @@ def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
     found = sorted({module.name.rpartition(".")[2] for module in adapter.modules})[:_SHOWN]
     for target in lost:
         values = {"target": target, "where": adapter.key("targets"), "found": ", ".join(found)}
-        if sure and known is not None and _in(target, names) and not adapter.get("left_out"):
+        if sure and known is not None and _in(target, names):
             yield Fact("target-lost", adapter.file, values={**values, "model_type": known.type})
         else:
             yield Fact("target-unused", adapter.file, values=values)
@@ -208,8 +213,8 @@ def _undeclared(view: View, adapter: Adapter) -> Iterator[Fact]:
 
 
 def _settings(adapter: Adapter) -> Iterator[Fact]:
-    """Patterns for single modules that cover none of those that are there."""
-    for word in ("ranks", "strengths"):
+    """Patterns for single modules that cover none of those that are there; those of parameters are for no module."""
+    for word in () if adapter.get("parameters") else ("ranks", "strengths"):
         rows = adapter.get(word)
         for pattern in rows if isinstance(rows, dict) else ():
             one = {pattern: 1}

@@ -36,7 +36,7 @@ STATES: Mapping[str, FactKind] = {
 }
 _FACTOR = "low_rank"  # the kind of part
 _ONE_VALUE = frozenset({"magnitude", "rotation"})  # parts of that kind that are no factor
-_FIRST = "low_rank_a"  # of two factors the one that does not begin as zero
+_FIRST, _SECOND = "low_rank_a", "low_rank_b"  # of two factors the second one begins as zero
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])\d{1,6}(?![A-Za-z0-9])")  # between dots or underscores
 _LOOKED_AT = 8  # modules whose factors are looked at for how they were initialized
 _BYTES = 1 << 14  # of each
@@ -86,7 +86,8 @@ def _all(view: View, zero: Mapping[str, str]) -> Iterator[Fact]:
     names = list(zero)
     first = view.modules[names[0]].parts[zero[names[0]]]
     values = {"part": zero[names[0]], "modules": len(zero)}
-    started = _started(view, [view.modules[name] for name in names[:_LOOKED_AT]])
+    pairs = [view.modules[name] for name in names if zero[name] == _SECOND][:_LOOKED_AT]
+    started = _started(view, pairs)
     if started:
         yield Fact("untrained-adapter", first.shard, first.name, values={**values, "started": started})
         return
@@ -101,7 +102,7 @@ def _started(view: View, modules: list[Module]) -> str:
     PEFT, kohya-ss/sd-scripts and MLX take them as torch initializes a linear layer: uniform to 1 / sqrt(inputs); PEFT
     on demand and diffusers before it normal, of 1 / rank (peft src/peft/tuners/lora/layer.py, `reset_lora_parameters`;
     sd-scripts networks/lora.py; diffusers models/lora.py; mlx_lm/tuner/lora.py). Other initializations are not known
-    here by their numbers, and nor are the factors of other products.
+    here by their numbers, and nor are those of products of more than two factors.
     """
     adapter = view.adapter
     stated = adapter.get("started") if adapter is not None else None

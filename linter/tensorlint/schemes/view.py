@@ -28,6 +28,7 @@ from .recognise import recogniser_for
 from .stored import Stored, stored
 from .widths import Widths
 
+_ADAPTER = "adapter"
 _NUMBERED = re.compile(r"(.*?)\.(\d{1,6})\.(.+)", re.DOTALL)  # the first number in a name
 
 
@@ -168,7 +169,7 @@ class View:
         """Every readable tensor once, as a unit."""
         found: list[TensorUnit] = []
         for module in self.recognised.modules:
-            roles = self.anatomy.roles(module.name)
+            roles = self._roles(module.name)
             for name, tensor in module.parts.items():
                 part = module.scheme.parts[name]
                 found.append(TensorUnit(tensor, module, part, part.encoding(tensor.dtype), roles))
@@ -181,10 +182,16 @@ class View:
                         None,
                         None,
                         encoding_of(tensor.dtype),
-                        self.anatomy.roles(tensor.name.rpartition(".")[0]),
+                        self._roles(tensor.name.rpartition(".")[0]),
                     )
                 )
         return tuple(found)
+
+    def _roles(self, module: str) -> frozenset[str]:
+        """What a module is in the model; in an adapter, parameters of its own are that, and all of an unknown kind."""
+        roles, adapter = self.anatomy.roles(module), self.adapter
+        own = adapter is not None and (not adapter.judged or adapter.mark(module.split(".")) >= 0)
+        return roles | {_ADAPTER} if own else roles
 
     @cached_property
     def unit_of(self) -> Mapping[str, TensorUnit]:

@@ -33,6 +33,7 @@ STATES: Mapping[str, FactKind] = {
         "A target that the base model is known to have has no tensors.", ("target", "where", "model_type", "found")
     ),
     "target-unused": FactKind("A target has no tensors.", ("target", "where", "found")),
+    "target-gap": FactKind("A target has tensors in nearly every layer.", ("module", "layer", "have", "of", "where")),
     "undeclared-target": FactKind("A module has an adapter, but is no target.", ("module", "where", "tensors")),
     "saved-module-missing": FactKind(
         "A module is declared to be saved whole, but has no tensors.", ("module", "where", "certain")
@@ -54,6 +55,7 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     yield from _ranks(view, adapter)
     if adapter.modules:
         yield from _targets(view, adapter)
+        yield from _gaps(view, adapter)
         yield from _undeclared(view, adapter)
         yield from _settings(adapter)
     yield from _saved(view, adapter)
@@ -131,10 +133,13 @@ def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
 
     Where modules are left out on purpose, all of an entry may be.
     """
-    if adapter.get("left_out"):
+    left_out = adapter.get("left_out")
+    if left_out and not isinstance(left_out, list):
         return
     lost = []
     for target in adapter.targets:
+        if left_out and any(isinstance(o, str) and f".{o}".endswith("." + target) for o in left_out):
+            continue
         if not any(_covers(target, module) for module in adapter.modules) and not _at_inner(adapter, target):
             lost.append(target)
     if not lost:
@@ -199,6 +204,35 @@ def _in(name: str, patterns: frozenset[str]) -> bool:
     """Whether a name ends as one of these modules does, numbers left out."""
     plain = re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
     return any(p == plain or p.endswith("." + plain) or plain.endswith("." + p) for p in patterns)
+
+
+def _gaps(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """Modules that single layers lack, although others beside them in the block are there.
+
+    A list of targets means them in every layer, unless it is said which layers are meant, or what is left out.
+    """
+    if not adapter.targets or adapter.get("left_out") or adapter.get("only_layers") is not None:
+        return
+    layers: dict[tuple[str, str], dict[str, set[int]]] = {}  # (before the number, block behind it) -> module -> layers
+    for module in adapter.modules:
+        found = _LAYER.fullmatch(module.name)
+        if found is not None:
+            rows = layers.setdefault((found[1], found[3] or ""), {})
+            rows.setdefault(found[4], set()).add(int(found[2]))
+    for (stack, block), rows in layers.items():
+        every = set().union(*rows.values())
+        for leaf, have in rows.items():
+            lacking = sorted(every - have)
+            if not lacking or len(have) < _MANY or len(lacking) * _SHARE > len(every):
+                continue
+            for layer in lacking:
+                name, where = f"{stack}.{layer}.{block}{leaf}", adapter.key("targets")
+                values = {"module": name, "layer": layer, "have": len(have), "of": len(every), "where": where}
+                yield Fact("target-gap", adapter.file, values=values)
+
+
+_LAYER = re.compile(r"([^\d]*?)\.(\d{1,6})\.((?:[^.]+\.)*)([^.]+)")
+_MANY, _SHARE = 3, 4  # layers that have a module, and at most one of so many that lacks it
 
 
 def _undeclared(view: View, adapter: Adapter) -> Iterator[Fact]:

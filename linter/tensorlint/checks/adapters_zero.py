@@ -23,9 +23,6 @@ from ..schemes.view import View
 from .check import Check, Measured
 
 STATES: Mapping[str, FactKind] = {
-    "untrained-adapter": FactKind(
-        "The product of every module is zero, as before training.", ("part", "modules", "started")
-    ),
     "lost-adapter": FactKind(
         "The product of every module is zero, although the other factors are not as before training.",
         ("part", "modules"),
@@ -41,7 +38,7 @@ _NUMBER = re.compile(r"(?<![A-Za-z0-9])\d{1,6}(?![A-Za-z0-9])")  # between dots 
 _LOOKED_AT = 8  # modules whose factors are looked at for how they were initialized
 _BYTES = 1 << 14  # of each
 _LEAST = 64  # values that tell how they are distributed
-_UNIFORM_PEAK = 1.9  # largest by root mean square: 1.73 where all values up to a bound are as likely, 3 and more else
+_ROUNDED = 1.01  # by which a value may lie beyond its bound
 _NEAR = 0.25  # of the root mean square that an initialization has
 _TYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
 
@@ -82,22 +79,17 @@ def run(view: View, measured: Measured) -> Iterator[Fact]:
 
 
 def _all(view: View, zero: Mapping[str, str]) -> Iterator[Fact]:
-    """Every product is zero: never trained where what is left is as it was initialized, or may be."""
-    names = list(zero)
-    first = view.modules[names[0]].parts[zero[names[0]]]
-    values = {"part": zero[names[0]], "modules": len(zero)}
-    pairs = [view.modules[name] for name in names if zero[name] == _SECOND][:_LOOKED_AT]
-    started = _started(view, pairs)
-    if started:
-        yield Fact("untrained-adapter", first.shard, first.name, values={**values, "started": started})
+    """Every product is zero; where what is left may be as it was initialized, nobody trained it, which is sound."""
+    pairs = [view.modules[name] for name, part in zero.items() if part == _SECOND][:_LOOKED_AT]
+    if _untrained(view, pairs):
         return
-    for name in names:
-        tensor = view.modules[name].parts[zero[name]]
-        yield Fact("lost-adapter", tensor.shard, tensor.name, values=values)
+    for name, part in zero.items():
+        tensor = view.modules[name].parts[part]
+        yield Fact("lost-adapter", tensor.shard, tensor.name, values={"part": part, "modules": len(zero)})
 
 
-def _started(view: View, modules: list[Module]) -> str:
-    """How the first factors were initialized, in words; empty where most of them were trained.
+def _untrained(view: View, modules: list[Module]) -> bool:
+    """Whether the first factors may be as they were initialized.
 
     PEFT, kohya-ss/sd-scripts and MLX take them as torch initializes a linear layer: uniform to 1 / sqrt(inputs); PEFT
     on demand and diffusers before it normal, of 1 / rank (peft src/peft/tuners/lora/layer.py, `reset_lora_parameters`;
@@ -107,17 +99,13 @@ def _started(view: View, modules: list[Module]) -> str:
     adapter = view.adapter
     stated = adapter.get("started") if adapter is not None else None
     if adapter is not None and stated is not None and stated not in adapter.form.usual_start:
-        return f"{adapter.key('started')}: {stated}"
-    told = [_initial(view, module) for module in modules]
-    known = [t for t in told if t is not None]
-    if not known:
-        return "not known"
-    fresh = [t for t in known if t]
-    return fresh[0] if 2 * len(fresh) >= len(known) else ""
+        return True
+    told = [one for one in (_initial(view, module) for module in modules) if one is not None]
+    return 2 * sum(told) >= len(told)
 
 
-def _initial(view: View, module: Module) -> str | None:
-    """How the first factor of a module was initialized; empty where it was trained, None where that cannot be told."""
+def _initial(view: View, module: Module) -> bool | None:
+    """Whether the first factor of a module is as it was initialized; None where that cannot be told."""
     tensor, rank = module.parts.get(_FIRST), module.env.get("r")
     if tensor is None or not rank or module.env.get("K") is None:
         return None
@@ -126,11 +114,8 @@ def _initial(view: View, module: Module) -> str | None:
         return None
     size, largest = float(np.sqrt(np.mean(some**2))), float(np.abs(some).max())
     bound = (rank / tensor.elements) ** 0.5
-    if largest < _UNIFORM_PEAK * size and abs(size * 3**0.5 / bound - 1) < _NEAR:
-        return "as a linear layer is"
-    if abs(size * rank - 1) < _NEAR:
-        return "normal"
-    return ""
+    uniform = largest <= _ROUNDED * bound and abs(size * 3**0.5 / bound - 1) < _NEAR
+    return uniform or abs(size * rank - 1) < _NEAR
 
 
 def _some(view: View, tensor: TensorInfo) -> npt.NDArray[np.float64] | None:
@@ -146,20 +131,24 @@ def _some(view: View, tensor: TensorInfo) -> npt.NDArray[np.float64] | None:
 def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[Fact]:
     """Modules that nothing explains: no expert, and a counterpart in a later layer has values.
 
-    In the last layer a module counts where it is the only one that is zero beside several that are not.
+    In the last layer a module counts where it is the only one that is zero beside several that are not. All modules of
+    a language model with a head are reached, but for other towers and experts.
     """
+    adapter = view.adapter
+    headed = adapter is not None and adapter.get("purpose") in adapter.form.headed
     last: dict[str, tuple[int, ...]] = {}  # the last counterpart with values, by pattern
     for name in alive:
         pattern = _NUMBER.sub("*", name)
         last[pattern] = max(last.get(pattern, ()), _numbers(name))
     here, dead = Counter(b for n in alive for b in _blocks(n)), Counter(b for n in zero for b in _blocks(n))
-    experts = frozenset(view.anatomy.experts)
     for name, part in zero.items():
         end = last.get(_NUMBER.sub("*", name))
-        if end is None or not experts.isdisjoint(re.split(r"[._]", name)):
+        if view.anatomy.expert(name) is not None:
             continue
+        reached = headed and view.anatomy.roles(name).isdisjoint(_UNREACHED)
         block = next((b for b in _blocks(name) if here[b]), "")
-        if end < _numbers(name) and not (dead[block] == 1 and here[block] >= _BESIDE):
+        alone = dead[block] == 1 and here[block] >= _BESIDE
+        if not reached and (end is None or (end < _numbers(name) and not alone)):
             continue
         tensor = view.modules[name].parts[part]
         values = {
@@ -168,6 +157,7 @@ def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[F
         yield Fact("lost-product", tensor.shard, tensor.name, values=values)
 
 
+_UNREACHED = frozenset({"vision", "mtp"})  # roles of modules that training may pass by
 _BESIDE = 3  # modules of a block that have values beside a single one that has none
 
 

@@ -241,8 +241,8 @@ class View:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The decoder's layers in order, for the first known prefix that has numbered layers."""
-        for prefix in self.anatomy.layers:
+        """The decoder's layers in order, for the first known prefix that has numbered layers; none of an adapter."""
+        for prefix in self.anatomy.layers if self.adapter is None else ():
             finder = re.compile(re.escape(prefix) + r"\.(\d{1,6})\.(.+)", re.DOTALL)
             found: dict[int, dict[str, TensorInfo]] = defaultdict(dict)
             for name, tensor in self.checkpoint.tensors.items():
@@ -255,7 +255,12 @@ class View:
 
     @cached_property
     def towers(self) -> tuple[tuple[Layer, ...], ...]:
-        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer."""
+        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer.
+
+        An adapter has none: what it leaves out of a layer says nothing about the model.
+        """
+        if self.adapter is not None:
+            return ()
         decoder = f"{self.layers[0].prefix}." if self.layers else None
         found: dict[str, dict[int, dict[str, TensorInfo]]] = defaultdict(lambda: defaultdict(dict))
         for name, tensor in self.checkpoint.tensors.items():

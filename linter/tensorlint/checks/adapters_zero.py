@@ -99,7 +99,7 @@ def _untrained(view: View, modules: list[Module]) -> bool:
     adapter = view.adapter
     stated = adapter.get("started") if adapter is not None else None
     if adapter is not None and stated is not None and stated not in adapter.form.usual_start:
-        return True
+        return stated not in adapter.form.nonzero_start
     told = [one for one in (_initial(view, module) for module in modules) if one is not None]
     return 2 * sum(told) >= len(told)
 
@@ -131,8 +131,8 @@ def _some(view: View, tensor: TensorInfo) -> npt.NDArray[np.float64] | None:
 def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[Fact]:
     """Modules that nothing explains: no expert, and a counterpart in a later layer has values.
 
-    In the last layer a module counts where it is the only one that is zero beside several that are not. All modules of
-    a language model with a head are reached, but for other towers and experts.
+    In the last layer a module counts where it is the only one that is zero beside several that are not, and elsewhere
+    one of its name has values. All modules of a language model with a head are reached, but for towers and experts.
     """
     adapter = view.adapter
     headed = adapter is not None and adapter.get("purpose") in adapter.form.headed
@@ -140,15 +140,15 @@ def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[F
     for name in alive:
         pattern = _NUMBER.sub("*", name)
         last[pattern] = max(last.get(pattern, ()), _numbers(name))
+    leaves = Counter(map(_leaf, alive))
     here, dead = Counter(b for n in alive for b in _blocks(n)), Counter(b for n in zero for b in _blocks(n))
     for name, part in zero.items():
         end = last.get(_NUMBER.sub("*", name))
         if view.anatomy.expert(name) is not None:
             continue
         reached = headed and view.anatomy.roles(name).isdisjoint(_UNREACHED)
-        block = next((b for b in _blocks(name) if here[b]), "")
-        alone = dead[block] == 1 and here[block] >= _BESIDE
-        if not reached and (end is None or (end < _numbers(name) and not alone)):
+        alone = leaves[_leaf(name)] and any(dead[b] == 1 and here[b] >= _BESIDE for b in _blocks(name))
+        if not reached and not alone and (end is None or end < _numbers(name)):
             continue
         tensor = view.modules[name].parts[part]
         values = {
@@ -163,6 +163,11 @@ _BESIDE = 3  # modules of a block that have values beside a single one that has 
 
 def _numbers(name: str) -> tuple[int, ...]:
     return tuple(map(int, _NUMBER.findall(name)))
+
+
+def _leaf(name: str) -> str:
+    """What follows the last number in a name."""
+    return _NUMBER.split(name)[-1]
 
 
 def _blocks(name: str) -> list[str]:

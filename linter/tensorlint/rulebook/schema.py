@@ -272,7 +272,7 @@ def _adapter() -> Schema:
         **dict.fromkeys(adapterform.TEXTS, _TEXT),
         "keys": table(words, ("kind",)),
         **{key: some(_TEXT) for key in adapterform.LISTS},
-        "usual_start": some({"type": ["string", "boolean"]}),
+        **dict.fromkeys(("usual_start", "nonzero_start"), some({"type": ["string", "boolean"]})),
         **{key: mapping(some(_TEXT)) for key in adapterform.TABLES},
         "wrappers": mapping(_TEXT),
     }

@@ -26,7 +26,8 @@ WORDS: Mapping[str, str] = {
 }
 # The keys of `adapter`: what each holds.
 LISTS = (
-    "ranked", "shared", "tokens", "every_target", "inner", "usual_start", "embeddings", "headed", "routed",
+    "ranked", "shared", "tokens", "every_target", "inner", "usual_start", "nonzero_start", "embeddings",
+    "headed", "routed",
 )  # fmt: skip
 TABLES = ("kinds", "heads")
 TEXTS = ("weights", "prefix")
@@ -43,7 +44,8 @@ class AdapterForm:
     its parameters begin, and `ranked` names those with a rank. `shared` are parameters beside the base model, `tokens`
     the names of rows of embeddings. `every_target` stands for all linear layers; `inner` are names of a module inside
     of its wrapper; `wrappers` are parts of names that somebody leaves there who does not unwrap. `usual_start` are
-    values of `started` after which one half is zero and the other as a linear layer begins. `embeddings` are modules
+    values of `started` after which one half is zero and the other as a linear layer begins, `nonzero_start` those after
+    which neither is zero. `embeddings` are modules
     that may be saved without a word; `heads` those that are added to `saved`, by purpose; models with one of the
     purposes in `headed` have their layers inside of a base model; `routed` are names of base models whose experts may
     be stored as parameters.
@@ -61,6 +63,7 @@ class AdapterForm:
     every_target: frozenset[str]
     inner: frozenset[str]
     usual_start: tuple[Any, ...]
+    nonzero_start: tuple[Any, ...]
     embeddings: frozenset[str]
     headed: frozenset[str]
     routed: tuple[str, ...]
@@ -72,6 +75,9 @@ def load_form(item: Item) -> AdapterForm:
 
     def listed(key: str) -> frozenset[str]:
         return frozenset(keys[key].strings(f"`{key}`")) if key in keys else frozenset()
+
+    def values(key: str) -> tuple[Any, ...]:
+        return tuple(one.plain() for one in keys[key].one_or_more()) if key in keys else ()
 
     def table(key: str) -> dict[str, tuple[str, ...]]:
         rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
@@ -92,7 +98,8 @@ def load_form(item: Item) -> AdapterForm:
         tokens=listed("tokens"),
         every_target=listed("every_target"),
         inner=listed("inner"),
-        usual_start=tuple(one.plain() for one in keys["usual_start"].one_or_more()) if "usual_start" in keys else (),
+        usual_start=values("usual_start"),
+        nonzero_start=values("nonzero_start"),
         embeddings=listed("embeddings"),
         headed=listed("headed"),
         routed=keys["routed"].strings("`routed`") if "routed" in keys else (),

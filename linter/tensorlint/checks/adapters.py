@@ -80,8 +80,7 @@ def _headless(view: View, adapter: Adapter) -> Iterator[Fact]:
     In every such class of transformers the layers stand in an inner model, which has a name. Judged are modules of a
     decoder's usual layers alone, as other classes may name theirs as they like.
     """
-    purpose = adapter.get("purpose")
-    if purpose not in adapter.form.headed:
+    if not adapter.headed:
         return
     bare = []
     for module in adapter.modules:
@@ -95,7 +94,7 @@ def _headless(view: View, adapter: Adapter) -> Iterator[Fact]:
     for module, layers in bare:
         name = module.tensors[0]
         values = {
-            "layers": adapter.prefix + layers, "where": adapter.key("purpose"), "purpose": str(purpose),
+            "layers": adapter.prefix + layers, "where": adapter.key("purpose"), "purpose": str(adapter.get("purpose")),
             "tensors": len(adapter.names),
         }  # fmt: skip
         yield Fact("adapter-headless", view.checkpoint.tensors[name].shard, name, values=values)

@@ -135,7 +135,7 @@ def _single(view: View, zero: Mapping[str, str], alive: list[str]) -> Iterator[F
     one of its name has values. All modules of a language model with a head are reached, but for towers and experts.
     """
     adapter = view.adapter
-    headed = adapter is not None and adapter.get("purpose") in adapter.form.headed
+    headed = adapter is not None and adapter.headed
     last: dict[str, tuple[int, ...]] = {}  # the last counterpart with values, by pattern
     for name in alive:
         pattern = _NUMBER.sub("*", name)

@@ -14,7 +14,7 @@ STATES: Mapping[str, FactKind] = {
         "A file of weights has no tensor, and a configuration says what would be in it.", ("configuration", "what")
     ),
 }
-_MODEL = ("model_type", "architectures")  # by these a config.json is that of a model
+_MODEL = ("model_type", "architectures", "_class_name")  # by these a config.json is that of a model
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:

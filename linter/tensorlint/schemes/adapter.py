@@ -68,6 +68,12 @@ class Adapter:
         return self.kind in self.form.ranked
 
     @property
+    def headed(self) -> bool:
+        """Whether the base model has a head, so that its layers stand in an inner model."""
+        purpose = self.get("purpose")
+        return isinstance(purpose, str) and purpose in self.form.headed
+
+    @property
     def prefix(self) -> str:
         """What every name begins with, with its dot."""
         return self.form.prefix + "."
@@ -180,7 +186,7 @@ class Adapter:
             return True
         if steps[-1] == _BIAS and self.get("biases") not in (None, "none"):
             return True
-        return not form.embeddings.isdisjoint(steps)
+        return not form.ends.isdisjoint(steps)
 
 
 _BIAS = "bias"

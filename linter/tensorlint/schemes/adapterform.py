@@ -22,11 +22,11 @@ WORDS: Mapping[str, str] = {
     "biases": "which biases are saved",
     "purpose": "what the base model is for",
     "base": "the name of the base model",
-    "started": "how the parameters were initialized",
+    "started": "how the parameters began",
 }
 # The keys of `adapter`: what each holds.
 LISTS = (
-    "ranked", "shared", "tokens", "every_target", "inner", "usual_start", "nonzero_start", "embeddings",
+    "ranked", "shared", "tokens", "every_target", "inner", "usual_start", "nonzero_start", "ends",
     "headed", "routed",
 )  # fmt: skip
 TABLES = ("kinds", "heads")
@@ -45,10 +45,9 @@ class AdapterForm:
     the names of rows of embeddings. `every_target` stands for all linear layers; `inner` are names of a module inside
     of its wrapper; `wrappers` are parts of names that somebody leaves there who does not unwrap. `usual_start` are
     values of `started` after which one half is zero and the other as a linear layer begins, `nonzero_start` those after
-    which neither is zero. `embeddings` are modules
-    that may be saved without a word; `heads` those that are added to `saved`, by purpose; models with one of the
-    purposes in `headed` have their layers inside of a base model; `routed` are names of base models whose experts may
-    be stored as parameters.
+    which neither is zero. `ends` are modules before and behind the layers that may be saved without a word; `heads`
+    those that are added to `saved`, by purpose; models with one of the purposes in `headed` have their layers inside of
+    a base model; `routed` are names of base models whose experts may be stored as parameters.
     """
 
     weights: str
@@ -64,7 +63,7 @@ class AdapterForm:
     inner: frozenset[str]
     usual_start: tuple[Any, ...]
     nonzero_start: tuple[Any, ...]
-    embeddings: frozenset[str]
+    ends: frozenset[str]
     headed: frozenset[str]
     routed: tuple[str, ...]
 
@@ -100,7 +99,7 @@ def load_form(item: Item) -> AdapterForm:
         inner=listed("inner"),
         usual_start=values("usual_start"),
         nonzero_start=values("nonzero_start"),
-        embeddings=listed("embeddings"),
+        ends=listed("ends"),
         headed=listed("headed"),
         routed=keys["routed"].strings("`routed`") if "routed" in keys else (),
     )

@@ -275,6 +275,7 @@ def _adapter() -> Schema:
         **dict.fromkeys(("usual_start", "nonzero_start"), some({"type": ["string", "boolean"]})),
         **{key: mapping(some(_TEXT)) for key in adapterform.TABLES},
         "wrappers": mapping(_TEXT),
+        "says": table({word: _described(_TEXT, meaning) for word, meaning in adapterform.SAYS.items()}),
     }
     return table(types, adapterform.REQUIRED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,12 @@ LISTS = (
 )  # fmt: skip
 TABLES = ("kinds", "heads")
 TEXTS = ("weights", "prefix")
-KEYS = (*TEXTS, "keys", *LISTS, *TABLES, "wrappers")
+SAYS: Mapping[str, str] = {
+    "unfound": "what it leads to that names are not those that are looked for",
+    "unwrap": "what to do about names that a wrapper gave",
+    "once": "what to do about a prefix that stands there twice",
+}
+KEYS = (*TEXTS, "keys", *LISTS, *TABLES, "wrappers", "says")
 REQUIRED = ("weights", "prefix", "keys", "kinds")
 
 
@@ -47,7 +52,8 @@ class AdapterForm:
     values of `started` after which one half is zero and the other as a linear layer begins, `nonzero_start` those after
     which neither is zero. `ends` are modules before and behind the layers that may be saved without a word; `heads`
     those that are added to `saved`, by purpose; models with one of the purposes in `headed` have their layers inside of
-    a base model; `routed` are names of base models whose experts may be stored as parameters.
+    a base model; `routed` are names of base models whose experts may be stored as parameters. `says` are effects and
+    remedies for rules that speak of other checkpoints too.
     """
 
     weights: str
@@ -56,6 +62,7 @@ class AdapterForm:
     kinds: Mapping[str, tuple[str, ...]]
     heads: Mapping[str, tuple[str, ...]]
     wrappers: Mapping[str, str]
+    says: Mapping[str, str]
     ranked: frozenset[str]
     shared: frozenset[str]
     tokens: frozenset[str]
@@ -82,16 +89,18 @@ def load_form(item: Item) -> AdapterForm:
         rows = keys[key].mapping(f"`{key}`").items() if key in keys else ()
         return {k: v.strings(f"`{k}`") for k, v in rows}
 
+    def words(key: str, allowed: Collection[str] | None = None) -> dict[str, str]:
+        rows = keys[key].mapping(f"`{key}`", allowed).items() if key in keys else ()
+        return {k: v.string(f"`{k}`") for k, v in rows}
+
     return AdapterForm(
         weights=keys["weights"].string("`weights`"),
         prefix=keys["prefix"].string("`prefix`"),
         keys={k: v.string(f"`{k}`") for k, v in keys["keys"].mapping("`keys`", WORDS, ("kind",)).items()},
         kinds=table("kinds"),
         heads=table("heads"),
-        wrappers={
-            k: v.string("who adds it")
-            for k, v in (keys["wrappers"].mapping("`wrappers`").items() if "wrappers" in keys else ())
-        },
+        wrappers=words("wrappers"),
+        says=words("says", SAYS),
         ranked=listed("ranked"),
         shared=listed("shared"),
         tokens=listed("tokens"),

@@ -45,6 +45,10 @@ def usual(*leaves: str, layers: int = 4) -> Tensors:
     return pairs(f"{LAYERS}.{n}.self_attn.{leaf}" for n in range(layers) for leaf in leaves or ("q_proj", "v_proj"))
 
 
+def renamed(old: str, new: str) -> Tensors:
+    return {name.replace(old, new, 1): tensor for name, tensor in usual().items()}
+
+
 def report(tensors: Tensors, config: dict[str, Any] | None = None, **more: Any) -> Report:
     files = {"adapter_model.safetensors": write_shard(tensors)}
     files["adapter_config.json"] = json.dumps({**CONFIG, **(config or {})}).encode()
@@ -92,6 +96,7 @@ SOUND: dict[str, tuple[Tensors, dict[str, Any]]] = {
         pairs(f"{PREFIX}layers.{n}.self_attn.{leaf}" for n in range(4) for leaf in ("q_proj", "v_proj")),
         {"task_type": "FEATURE_EXTRACTION"},
     ),
+    "the name of the adapter, which PEFT takes": (renamed(".weight", ".default.weight"), {}),
     "prompts": ({"prompt_embeddings": bf16(4, 16)}, {"peft_type": "PROMPT_TUNING"}),
     "another kind": ({f"{LAYERS}.0.self_attn.q_proj.new_w": bf16(4, 4)}, {"peft_type": "SOMETHING_NEW"}),
     "another library": ({"a.lora_A.weight": bf16(4, 16), "a.lora_B.weight": bf16(16, 4)}, {"peft_type": None, "r": 8}),
@@ -108,10 +113,6 @@ def test_nothing_is_said_about_a_sound_adapter(name: str) -> None:
     assert said(report(tensors, config)) == []
 
 
-def renamed(old: str, new: str) -> Tensors:
-    return {name.replace(old, new, 1): tensor for name, tensor in usual().items()}
-
-
 def without(*parts: str) -> Tensors:
     return {name: t for name, t in usual().items() if not any(part in name for part in parts)}
 
@@ -125,7 +126,6 @@ DAMAGED: dict[str, tuple[Tensors, dict[str, Any], tuple[str, str], str]] = {
     "compiled inside": (renamed(PREFIX, f"{PREFIX}_orig_mod."), {}, ("error", "names/wrapper-left"), "_orig_mod"),
     "parallel": (renamed(PREFIX, f"module.{PREFIX}"), {}, ("error", "names/wrapper-left"), "module"),
     "parallel inside": (renamed(PREFIX, f"{PREFIX}module."), {}, ("error", "names/wrapper-left"), "module"),
-    "the adapter's name": (renamed(".weight", ".default.weight"), {}, ("error", "names/wrapper-left"), "default"),
     "a bare model, a task with a head": (
         renamed(LAYERS, f"{PREFIX}layers"), {}, ("warning", "adapters/headless"), "task_type is CAUSAL_LM",
     ),

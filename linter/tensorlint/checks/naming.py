@@ -99,10 +99,7 @@ def _renamed(view: View) -> Iterator[Fact]:
 
 
 def _adapter(view: View, adapter: Adapter) -> Iterator[Fact]:
-    """The same of an adapter: a doubled prefix, and what its library takes out of names before it saves them.
-
-    An adapter's name stays behind its parameters (`lora_A.default.weight`) where a state dict is saved as it is.
-    """
+    """The same of an adapter: a doubled prefix, and what a wrapper put before names, or behind the prefix."""
     prefix, wrappers, says = adapter.form.prefix, adapter.form.wrappers, adapter.form.says
     unwrapped = {"effect": says.get("unfound", ""), "mend": says.get("unwrap", "")}
     for fact in _wrapped(view, all_of_them=False):
@@ -121,7 +118,7 @@ def _adapter(view: View, adapter: Adapter) -> Iterator[Fact]:
         steps = name.split(".")
         mark = adapter.mark(steps)
         around = steps[: min(mark, prefix.count(".") + 2)] if mark > 0 else []
-        left = next((step for step in (*around, *steps[mark + 1 : mark + 2]) if mark >= 0 and step in wrappers), "")
+        left = next((step for step in around if step in wrappers), "")
         if left:
             found.setdefault(left, []).append(name)
     for segment, names in found.items():

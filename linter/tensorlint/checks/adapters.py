@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from ..facts import Fact, FactKind
 from ..schemes.adapter import Adapted, Adapter
-from ..schemes.architectures import Architecture, ArchitectureError
+from ..schemes.architectures import Architecture, ArchitectureError, Line
 from ..schemes.view import View
 from .check import Check
 
@@ -144,12 +144,13 @@ def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
     if not lost:
         return
     known = _base(view, adapter)
-    names = _linear(known) if known is not None else frozenset()
+    names = _linear(known, always=False) if known is not None else frozenset()
+    certain = _linear(known, always=True) if known is not None else frozenset()
     sure = known is not None and all(_in(module.name, names) for module in adapter.modules)
     found = sorted({module.name.rpartition(".")[2] for module in adapter.modules})[:_SHOWN]
     for target in lost:
         values = {"target": target, "where": adapter.key("targets"), "found": ", ".join(found)}
-        if sure and known is not None and _in(target, names):
+        if sure and known is not None and _in(target, certain):
             yield Fact("target-lost", adapter.file, values={**values, "model_type": known.type})
         else:
             yield Fact("target-unused", adapter.file, values=values)
@@ -193,10 +194,18 @@ def _base(view: View, adapter: Adapter) -> Architecture | None:
 _LONGEST, _WORDS = 100, 5  # characters and words of a name that are looked at
 
 
-def _linear(architecture: Architecture) -> frozenset[str]:
-    """The linear modules of every class of a model type, numbers as `*`."""
-    lines = (line for layout in architecture.layouts.values() for line in layout.lines.values())
-    return frozenset(line.pattern.removesuffix(".weight") for line in lines if line.linear)
+def _linear(architecture: Architecture, always: bool) -> frozenset[str]:
+    """The linear modules of every class of a model type, numbers as `*`; those that it has `always`, or all."""
+    lines = (line for layout in architecture.layouts.values() for line in layout.lines.values() if line.linear)
+    return frozenset(line.pattern.removesuffix(".weight") for line in lines if not always or _unconditional(line))
+
+
+def _unconditional(line: Line) -> bool:
+    """Whether every model of the type has a tensor."""
+    try:
+        return line.cases[0].condition is None and not line.cases[0].maybe
+    except ArchitectureError:
+        return False
 
 
 def _in(name: str, patterns: frozenset[str]) -> bool:
@@ -222,6 +231,7 @@ def _gaps(view: View, adapter: Adapter) -> Iterator[Fact]:
         every = set().union(*rows.values())
         for leaf, have in rows.items():
             lacking = sorted(every - have)
+            lacking = [layer for layer in lacking if layer < max(have)]  # the last layers may share what others have
             if not lacking or len(have) < _MANY or len(lacking) * _SHARE > len(every):
                 continue
             for layer in lacking:
@@ -284,7 +294,7 @@ def _base_weights(view: View, adapter: Adapter) -> Iterator[Fact]:
     tensors = view.checkpoint.tensors
     odd = [name for name in adapter.names if not adapter.expected(name)]
     total = sum(tensors[name].nbytes for name in odd)
-    for name in odd if adapter.modules else ():
+    for name in odd:
         values = {"tensors": len(odd), "bytes": total, "of": len(adapter.names)}
         yield Fact("base-weight", tensors[name].shard, name, values=values)
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from ..facts import Fact, FactKind
-from ..schemes.adapter import Adapted, Adapter
+from ..schemes.adapter import Adapter
 from ..schemes.architectures import Architecture, ArchitectureError, Line
+from ..schemes.endings import all_endings, endings, texts
 from ..schemes.view import View
 from .check import Check
 
@@ -116,7 +117,7 @@ def _ranks(view: View, adapter: Adapter) -> Iterator[Fact]:
         owner = adapter.owner(first.name)
         if not owner:
             continue
-        entry = adapter.setting("ranks", owner)
+        entry = adapter.ranks.find(owner)
         wanted = entry[1] if entry is not None else declared
         if type(wanted) is not int or wanted < 1 or rank == wanted:
             continue
@@ -135,37 +136,24 @@ def _targets(view: View, adapter: Adapter) -> Iterator[Fact]:
     left_out = adapter.get("left_out")
     if left_out and not isinstance(left_out, list):
         return
-    lost = []
-    for target in adapter.targets:
-        if left_out and any(isinstance(o, str) and f".{o}".endswith("." + target) for o in left_out):
-            continue
-        if not any(_covers(target, module) for module in adapter.modules) and not _at_inner(adapter, target):
-            lost.append(target)
+    out = all_endings(texts(left_out))
+    lost = [t for t in adapter.targets if t not in adapter.adapted and t not in out and not adapter.holds(t)]
     if not lost:
         return
     known = _base(view, adapter)
-    names = _linear(known, always=False) if known is not None else frozenset()
-    certain = _linear(known, always=True) if known is not None else frozenset()
-    sure = known is not None and all(_in(module.name, names) for module in adapter.modules)
+    names, certain = _Modules(known, always=False), _Modules(known, always=True)
+    plain = {_plain(module.name) for module in adapter.modules}
+    sure = known is not None and all(map(names.has, plain))
     found = sorted({module.name.rpartition(".")[2] for module in adapter.modules})[:_SHOWN]
     for target in lost:
         values = {"target": target, "where": adapter.key("targets"), "found": ", ".join(found)}
-        if sure and known is not None and _in(target, certain):
+        if sure and known is not None and certain.has(_plain(target)):
             yield Fact("target-lost", adapter.file, values={**values, "model_type": known.type})
         else:
             yield Fact("target-unused", adapter.file, values=values)
 
 
 _SHOWN = 12  # names in a message
-
-
-def _covers(target: str, module: Adapted) -> bool:
-    return module.name == target or module.name.endswith("." + target)
-
-
-def _at_inner(adapter: Adapter, target: str) -> bool:
-    """Whether a target is a module that the file holds whole, as it may be both."""
-    return any(adapter.saves(target, name) for name in adapter.names)
 
 
 def _base(view: View, adapter: Adapter) -> Architecture | None:
@@ -194,10 +182,20 @@ def _base(view: View, adapter: Adapter) -> Architecture | None:
 _LONGEST, _WORDS = 100, 5  # characters and words of a name that are looked at
 
 
-def _linear(architecture: Architecture, always: bool) -> frozenset[str]:
+class _Modules:
     """The linear modules of every class of a model type, numbers as `*`; those that it has `always`, or all."""
-    lines = (line for layout in architecture.layouts.values() for line in layout.lines.values() if line.linear)
-    return frozenset(line.pattern.removesuffix(".weight") for line in lines if not always or _unconditional(line))
+
+    def __init__(self, architecture: Architecture | None, always: bool) -> None:
+        layouts = architecture.layouts.values() if architecture is not None else ()
+        lines = (line for layout in layouts for line in layout.lines.values() if line.linear)
+        self._names = frozenset(
+            line.pattern.removesuffix(".weight") for line in lines if not always or _unconditional(line)
+        )
+        self._ends = all_endings(self._names)
+
+    def has(self, name: str) -> bool:
+        """Whether a name ends as one of the modules does, or one of them as the name."""
+        return name in self._ends or not self._names.isdisjoint(endings(name))
 
 
 def _unconditional(line: Line) -> bool:
@@ -208,10 +206,8 @@ def _unconditional(line: Line) -> bool:
         return False
 
 
-def _in(name: str, patterns: frozenset[str]) -> bool:
-    """Whether a name ends as one of these modules does, numbers left out."""
-    plain = re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
-    return any(p == plain or p.endswith("." + plain) or plain.endswith("." + p) for p in patterns)
+def _plain(name: str) -> str:
+    return re.sub(r"(?<![^.])\d+(?![^.])", "*", name)
 
 
 def _gaps(view: View, adapter: Adapter) -> Iterator[Fact]:
@@ -248,7 +244,7 @@ def _undeclared(view: View, adapter: Adapter) -> Iterator[Fact]:
     """Modules that no target covers: the library makes no place for them, and drops what it loads."""
     if adapter.get("parameters"):
         return
-    odd = [module for module in adapter.modules if adapter.target_of(module.name) is None]
+    odd = [module for module in adapter.modules if not adapter.is_target(module.name)]
     for module in odd:
         name = module.tensors[0]
         values = {"module": module.name, "where": adapter.key("targets"), "tensors": len(module.tensors)}
@@ -257,12 +253,11 @@ def _undeclared(view: View, adapter: Adapter) -> Iterator[Fact]:
 
 def _settings(adapter: Adapter) -> Iterator[Fact]:
     """Patterns for single modules that cover none of those that are there; those of parameters are for no module."""
-    for word in () if adapter.get("parameters") else ("ranks", "strengths"):
-        rows = adapter.get(word)
-        for pattern in rows if isinstance(rows, dict) else ():
-            one = {pattern: 1}
-            if not any(adapter.matching(one, module.name) for module in adapter.modules):
-                yield Fact("dead-setting", adapter.file, values={"pattern": pattern, "where": adapter.key(word)})
+    if adapter.get("parameters"):
+        return
+    for word, table in (("ranks", adapter.ranks), ("strengths", adapter.strengths)):
+        for pattern in table.unused(module.name for module in adapter.modules):
+            yield Fact("dead-setting", adapter.file, values={"pattern": pattern, "where": adapter.key(word)})
 
 
 def _saved(view: View, adapter: Adapter) -> Iterator[Fact]:
@@ -272,15 +267,12 @@ def _saved(view: View, adapter: Adapter) -> Iterator[Fact]:
     ends of the model are in nearly all. On loading it asks for the tensors of every one that is in the model.
     """
 
-    def there(entry: str) -> bool:
-        return any(adapter.saves(entry, name) for name in adapter.names)
-
-    lost = [entry for entry in adapter.saved if not there(entry)]
+    lost = [entry for entry in adapter.saved if not adapter.holds(entry)]
     none = len(lost) == len(adapter.saved)
     for entry in lost:
         certain = none or not _ENDS.isdisjoint(view.anatomy.roles(entry))
         yield Fact("saved-module-missing", adapter.file, values=_missing(adapter, entry, certain))
-    if adapter.heads and not adapter.saved and not any(map(there, adapter.heads)):
+    if adapter.heads and not adapter.saved and not any(map(adapter.holds, adapter.heads)):
         entry = " or ".join(adapter.heads)
         yield Fact("saved-module-missing", adapter.file, values=_missing(adapter, entry, True))
 

@@ -7,16 +7,14 @@ folder. How the keys are called and what the parameters are named is data, in th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..container.checkpoint import Checkpoint
 from .adapterform import AdapterForm
 from .dialect import Dialect
-from .joined import TIMEOUT, compiled
-
-MAX_PATTERN = 2000  # characters of an expression
+from .endings import DEPTH, MOST, Expression, Patterns, all_endings, endings, patterns, texts
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,6 @@ class Adapter:
     content: Mapping[str, Any]
     names: tuple[str, ...]
     model_type: str = ""
-    _slow: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def get(self, key: str) -> Any:
         """What stands under a key, by our word for it."""
@@ -103,77 +100,79 @@ class Adapter:
         marks = self.form.kinds.get(self.kind, ())
         return next((i for i in range(len(steps) - 1, -1, -1) if marks and steps[i].startswith(marks)), -1)
 
-    def target_of(self, module: str) -> str | None:
-        """The declared target that covers a module; None where none does, and empty where that cannot be told.
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The entries of a list of targets; empty where there is none."""
+        return texts(self.get("targets"))
+
+    @cached_property
+    def _expression(self) -> Expression | None:
+        targets = self.get("targets")
+        whole = isinstance(targets, str) and targets not in self.form.every_target
+        return Expression(targets) if whole else None
+
+    def is_target(self, module: str) -> bool:
+        """Whether the declared targets cover a module, or may.
 
         An entry of a list is the end of a name at a dot, a text an expression for all of it
         (peft/tuners/tuners_utils.py, `check_target_module_exists`).
         """
-        targets = self.get("targets")
-        if isinstance(targets, str):
-            if targets in self.form.every_target:
-                return ""
-            hit = self._matches(targets, module, whole=True)
-            return "" if hit is None else targets if hit else None
-        if not isinstance(targets, list) or not targets:
-            return ""
-        return next((t for t in self.targets if module == t or module.endswith("." + t)), None)
+        if self._expression is not None:
+            return self._expression.covers(module) is not False
+        return not self.targets or not self._listed.isdisjoint(endings(module)) or len(self.targets) >= MOST
 
     @cached_property
-    def targets(self) -> tuple[str, ...]:
-        """The entries of a list of targets; empty where there is none."""
-        found = self.get("targets")
-        entries = found if isinstance(found, list) else ()
-        return tuple(dict.fromkeys(e for e in entries if isinstance(e, str) and e))
+    def _listed(self) -> frozenset[str]:
+        return frozenset(self.targets)
 
-    def setting(self, table: str, module: str) -> tuple[str, Any] | None:
-        """The entry of a table of patterns that is about a module, None where none is.
+    @cached_property
+    def adapted(self) -> frozenset[str]:
+        """The ends of the names of all modules that have parameters."""
+        return all_endings(module.name for module in self.modules)
 
-        A pattern is an expression for the end of a name at a dot (peft/utils/other.py, `get_pattern_key`).
-        """
-        rows = self.get(table)
-        return self.matching(rows, module) if isinstance(rows, dict) else None
+    @cached_property
+    def ranks(self) -> Patterns:
+        """Ranks of single modules."""
+        return patterns(self.get("ranks"))
 
-    def matching(self, rows: Mapping[str, Any], module: str) -> tuple[str, Any] | None:
-        """The first of some patterns that is about a module, with its value."""
-        for pattern, value in rows.items():
-            if self._matches(rf"(.*\.)?({pattern})$", module):
-                return pattern, value
-        return None
-
-    def _matches(self, pattern: str, name: str, whole: bool = False) -> bool | None:
-        """Whether an expression matches; None where it cannot be tried."""
-        if len(pattern) > MAX_PATTERN or pattern in self._slow:
-            return None
-        expression, _ = compiled(pattern)
-        if expression is None:
-            return None
-        try:
-            find = expression.fullmatch if whole else expression.match
-            return find(name, timeout=TIMEOUT) is not None
-        except TimeoutError:
-            self._slow.add(pattern)
-            return None
+    @cached_property
+    def strengths(self) -> Patterns:
+        """Factors of single modules."""
+        return patterns(self.get("strengths"))
 
     @cached_property
     def saved(self) -> tuple[str, ...]:
         """Modules that are declared to be saved whole, those that the library adds by itself left out."""
-        found = self.get("saved")
-        entries = found if isinstance(found, list) else ()
-        heads = self.form.heads.get(str(self.get("purpose")), ())
-        return tuple(dict.fromkeys(e for e in entries if isinstance(e, str) and e and e not in heads))
+        return tuple(entry for entry in self._ends if entry not in self._added)
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
         """The modules that the library adds by itself to those that are saved, of which a model has one."""
-        found = self.get("saved")
-        heads = self.form.heads.get(str(self.get("purpose")), ())
-        return tuple(h for h in heads if isinstance(found, list) and h in found)
+        return tuple(entry for entry in self._ends if entry in self._added)
 
-    def saves(self, entry: str, tensor: str) -> bool:
-        """Whether a tensor is of a module that an entry means: one whose name ends so (`_set_trainable`)."""
-        steps = tensor.removeprefix(self.prefix).split(".")[:-1]
-        return any(".".join(steps[:n]).endswith(entry) for n in range(1, len(steps) + 1))
+    @property
+    def _added(self) -> tuple[str, ...]:
+        return self.form.heads.get(str(self.get("purpose")), ())
+
+    @cached_property
+    def _inside(self) -> frozenset[str]:
+        """What any tensor of the file stands in, as the base model calls it."""
+        found: set[str] = set()
+        for name in self.names:
+            steps = name.removeprefix(self.prefix).split(".")[:-1][:DEPTH]
+            found.update(".".join(steps[:n]) for n in range(1, len(steps) + 1))
+        return frozenset(found)
+
+    def holds(self, entry: str) -> bool:
+        """Whether a tensor is of a module that an entry means: one whose name ends so, at a dot or not.
+
+        (peft/utils/other.py, `_set_trainable`.)
+        """
+        return any(name.endswith(entry) for name in self._inside)
+
+    @cached_property
+    def _ends(self) -> tuple[str, ...]:
+        return texts(self.get("saved"))[:_SAVED]
 
     def expected(self, tensor: str) -> bool:
         """Whether an adapter of this kind has such a tensor, by its name."""
@@ -181,8 +180,8 @@ class Adapter:
         form = self.form
         if self.mark(steps) >= 0 or steps[-1] in form.tokens or any(s in form.shared for s in steps):
             return True
-        entries = self.get("saved")
-        if isinstance(entries, list) and any(isinstance(e, str) and e and self.saves(e, tensor) for e in entries):
+        owners = tensor.removeprefix(self.prefix).split(".")[:-1]
+        if self._ends and any(".".join(owners[:n]).endswith(self._ends) for n in range(1, min(len(owners), DEPTH) + 1)):
             return True
         if steps[-1] == _BIAS and self.get("biases") not in (None, "none"):
             return True
@@ -190,6 +189,7 @@ class Adapter:
 
 
 _BIAS = "bias"
+_SAVED = 128  # modules that are saved whole, and looked for
 
 
 def read_adapter(checkpoint: Checkpoint, dialects: Iterable[Dialect]) -> Adapter | None:

@@ -18,7 +18,7 @@ DEPTH = 32  # steps of a name, from its end
 MOST = 1024  # entries of a list; real ones have up to a few hundred
 _EXPRESSIONS = 256  # in a table, literal names not counted
 _LONGEST = 2000  # characters of an expression
-_TRIED = 200_000  # matches to find out which patterns are for nothing
+_TRIED = 200_000  # matches of the expressions of a table, after which nothing is told
 _LITERAL = re.compile(r"[\w.]+")
 
 
@@ -69,6 +69,7 @@ class Patterns:
     """
 
     rows: Mapping[str, Any] = field(default_factory=dict)
+    _left: list[int] = field(default_factory=lambda: [_TRIED], compare=False, repr=False)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -85,7 +86,8 @@ class Patterns:
 
     def find(self, name: str) -> tuple[str, Any] | None:
         """The pattern for a name and its value, None where none is; the value is None where that cannot be told."""
-        if self._too_many:
+        self._left[0] -= len(self._expressions)
+        if self._too_many or self._left[0] < 0:
             return "", None
         found = min((self._places[e] for e in endings(name) if e in self._places), default=None)
         for pattern, expression in self._expressions:

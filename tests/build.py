@@ -333,13 +333,20 @@ def gpt_oss() -> Model:
     return model
 
 
+def linear_start(rows: int, columns: int, seed: str) -> Tensor:
+    """A matrix as torch initializes a linear layer, and PEFT the first half of a low-rank pair."""
+    source, bound = random.Random(seed), columns**-0.5
+    values = (source.uniform(-bound, bound) for _ in range(rows * columns))
+    return Tensor("F32", (rows, columns), b"".join(map(_FLOATS["F32"], values)))
+
+
 def lora() -> Model:
-    """A PEFT adapter for q_proj and v_proj."""
+    """A PEFT adapter for q_proj and v_proj, before training."""
     model = Model(name="adapter_model")
     for layer in range(LAYERS):
         for name, rows in (("q_proj", HEADS * HEAD_SIZE), ("v_proj", SHARED_HEADS * HEAD_SIZE)):
             start = f"base_model.model.model.layers.{layer}.self_attn.{name}"
-            model.tensors[f"{start}.lora_A.weight"] = floats("F32", 8, HIDDEN, seed=start)
+            model.tensors[f"{start}.lora_A.weight"] = linear_start(8, HIDDEN, start)
             model.tensors[f"{start}.lora_B.weight"] = floats("F32", rows, 8, value=0.0)
     model.configs["adapter_config.json"] = {
         "peft_type": "LORA",

@@ -95,10 +95,17 @@ def test_only_what_is_at_or_above_the_level_fails(clean, capsys):
 
 def test_nothing_to_check(tmp_path, capsys):
     assert called(capsys, "check", tmp_path)[0] == 3
+
+
+def test_a_file_without_a_tensor_is_a_finding_and_worse_where_a_model_is_promised(tmp_path, capsys):
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    code, _out, err = called(capsys, "check", tmp_path)
-    assert code == 3
-    assert "no tensors" in err
+    code, out, _ = called(capsys, "check", tmp_path)
+    assert code == 0
+    assert "warning[container/no-tensors]" in out
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    code, out, _ = called(capsys, "check", tmp_path)
+    assert code == 1
+    assert "error[model/no-tensors]" in out
 
 
 def test_plan_reads_nothing_and_says_what(broken, capsys):

@@ -31,6 +31,9 @@ OF_SCHEME = {
     "elements": ("hqq", "Weights in a module: `M*g`"),
     "described": ("torchao-fp8", "Its list `tensor_names` must have the name too."),
     "untold": ("gptq", "whether the integers are a stream of bits"),
+    "forms": ("lora", "kohya, LyCORIS\n`module.lora_down.weight` (low_rank_a)"),
+    "effect": ("lora", "The adapter has no product to add"),
+    "mend": ("lora", "a half cannot be computed from the other one"),
     "beside": ("comfy-fp8-legacy", "Readers know it by the tensor of `comfy-fp8-marker`"),
 }
 OF_PART = {

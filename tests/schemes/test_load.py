@@ -43,6 +43,11 @@ written_by: [Somebody, Another]
 see: [somebody/repository file.py]
 untold: [What nobody can tell.]
 beside: kv-scales
+effect: What it leads to.
+mend: What to do.
+forms:
+  the first: [weight, own]
+  the second: {weight: "{module}.w", own: {shape: [N]}, marker: {name: "{module}.m", shape: [1]}}
 decode:
   first way: weight * weight_scale
   second way: weight; with a note
@@ -116,6 +121,7 @@ def test_every_key_of_a_scheme_ends_up_where_it_belongs() -> None:
     assert scheme.see == ("somebody/repository file.py",)
     assert scheme.untold == ("What nobody can tell.",)
     assert scheme.beside == "kv-scales"
+    assert (scheme.effect, scheme.mend) == ("What it leads to.", "What to do.")
     assert scheme.decode == (
         Decoding("first way", "weight * weight_scale"),
         Decoding("second way", "weight", "with a note"),
@@ -127,6 +133,18 @@ def test_every_key_of_a_scheme_ends_up_where_it_belongs() -> None:
     assert scheme.declared == ({"method": ("one", "two"), "bits": (4,)}, {"method": ("three",)})
     assert (len(scheme.good), len(scheme.bad)) == (1, 1)
     assert scheme.weight is scheme.parts["weight"]
+
+
+def test_forms_are_spellings_with_their_own_parts() -> None:
+    scheme = loaded(FULL)
+    first, second = scheme.variants
+    assert [form.label for form in scheme.forms] == ["the first", "the second"]
+    assert first.parts == {name: scheme.parts[name] for name in ("weight", "own")}
+    assert {name: (p.suffix, p.shapes) for name, p in second.parts.items()} == {
+        "weight": (".w", scheme.parts["weight"].shapes), "own": (".own", ((dim("N"),),)), "marker": (".m", ((dim("1"),),)),
+    }  # fmt: skip
+    assert (first.name, second.name, first.forms) == ("own", "own", ())
+    assert loaded(LEAST).variants == (loaded(LEAST),)
 
 
 def test_every_key_of_a_part_ends_up_where_it_belongs() -> None:

@@ -15,6 +15,13 @@ from tensorlint.stats.report import Contents, survey
 from tensorlint.stats.survey import by, summed
 
 BOOK = load_book()
+# What adapters add to a matrix of 32 rows and 128 columns.
+FACTORS = {
+    "lora": 8 * 128 + 32 * 8,
+    "lora-embedding": 8 * 128 + 32 * 8,
+    "loha": 2 * (8 * 128 + 32 * 8),
+    "lokr": 8 * 8 + 32 * 4 + 4 * 16,
+}
 # Schemes whose shapes do not tell how many weights there are, or that are no weights.
 UNTOLD = {"kv-cache", "comfy-fp8-marker", "vptq"}
 
@@ -30,7 +37,7 @@ def test_the_weights_of_every_scheme_are_counted(scheme) -> None:
     if scheme.name in UNTOLD:
         assert not counted
         return
-    three = 3 * (8 * 128 + 32 * 8) if scheme.name == "lora" else 3 * 32 * 128
+    three = 3 * FACTORS.get(scheme.name, 32 * 128)
     experts = 2 if any("E" in d.symbols for p in scheme.parts.values() for s in p.shapes[:1] for d in s) else 1
     sparse = scheme.name == "sparse-compressed-tensors"
     assert counted == three * experts or sparse

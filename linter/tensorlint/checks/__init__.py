@@ -6,6 +6,8 @@ A check is one file with a `CHECKS` of its own, and one line here.
 from __future__ import annotations
 
 from . import (
+    adapters,
+    adapters_zero,
     architecture,
     architecture_sizes,
     codes,
@@ -21,6 +23,7 @@ from . import (
     ends,
     exponents,
     fused,
+    hollow,
     kv_cache,
     lists,
     magnitude,
@@ -54,8 +57,11 @@ CHECKS: tuple[Check, ...] = (
     *templates.CHECKS,
     *stacks.CHECKS,
     *empty.CHECKS,
+    *hollow.CHECKS,
     *shardgap.CHECKS,
     *naming.CHECKS,
+    *adapters.CHECKS,
+    *adapters_zero.CHECKS,
     *dimensions.CHECKS,
     *sizes.CHECKS,
     *types.CHECKS,

@@ -20,7 +20,7 @@ from .renamed import Renamed
 STATES: Mapping[str, FactKind] = {
     "missing-part": FactKind(
         "A module lacks a part its scheme needs.",
-        ("module", "part", "scheme", "suffix", "have", "of", "declared", "seen", "mend"),
+        ("module", "part", "scheme", "suffix", "have", "of", "declared", "seen", "effect", "mend"),
     ),
     "activations-undeclared": FactKind(
         "Activation settings are declared, but no module has the scale for them.", ("part", "modules", "where")
@@ -34,7 +34,7 @@ STATES: Mapping[str, FactKind] = {
     ),
     "wrong-shape": FactKind(
         "A part's shape does not fit the others.",
-        ("module", "part", "scheme", "found", "wanted", "other", "other_shape", "hint"),
+        ("module", "part", "scheme", "found", "wanted", "other", "other_shape", "hint", "effect", "mend"),
     ),
     "orphan-part": FactKind(
         "A scale or other part belongs to no quantized weight.", ("module", "part", "scheme", "weight_dtype")
@@ -133,10 +133,11 @@ def _missing(view: View, renamed: Renamed, module: Module, part: Part, declared:
     else:
         seen = f"{have} of {len(siblings)} modules of its kind have it"
         calibration = " with calibration that reaches it" if part.name in _INPUT_SCALES else ""
-        mend = f"Export the module again{calibration}; a value copied from a sibling is a guess."
+        export = f"Export the module again{calibration}; a value copied from a sibling is a guess."
+        mend = module.scheme.mend or export
     values = {
         "module": module.name, "part": part.name, "scheme": module.scheme.name, "suffix": part.suffix, "have": have,
-        "of": len(siblings), "declared": declared, "seen": seen, "mend": mend,
+        "of": len(siblings), "declared": declared, "seen": seen, "effect": module.scheme.effect, "mend": mend,
     }  # fmt: skip
     return Fact("missing-part", _file(module), name, values=values)
 
@@ -195,6 +196,8 @@ def _shape_values(view: View, module: Module, part: Part, env: Env) -> Mapping[s
         "other": other,
         "other_shape": list(module.parts[other].shape),
         "hint": _shape_hint(tensor.shape, known, env),
+        "effect": module.scheme.effect,
+        "mend": module.scheme.mend,
     }
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..facts import Fact, FactKind
+from ..schemes.adapter import Adapter
 from ..schemes.view import View
 from .check import Check
 from .templates import counted_layers
 
 STATES: Mapping[str, FactKind] = {
-    "repeated-segment": FactKind("A part of tensor names stands there twice.", ("segment", "tensors")),
+    "repeated-segment": FactKind(
+        "A part of tensor names stands there twice.", ("segment", "tensors", "effect", "mend")
+    ),
     "foreign-prefix": FactKind(
         "The layers stand under another prefix than their model type has.", ("prefix", "wanted", "model_type")
     ),
@@ -20,9 +24,11 @@ STATES: Mapping[str, FactKind] = {
         "A module of one layer has a longer name than in the other layers.", ("module", "meant")
     ),
     "wrapper-left": FactKind(
-        "Tensors have the names that a wrapper gives them in training.", ("wrapper", "segments", "tensors", "meant")
+        "Tensors have the names that a wrapper gives them in training.",
+        ("wrapper", "segments", "tensors", "meant", "effect", "mend"),
     ),
 }
+_SAYS = {"effect": "", "mend": ""}  # what the rule says
 
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
@@ -30,6 +36,9 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
     checkpoint = view.checkpoint
     config = checkpoint.config("config.json")
     if not checkpoint.primary:
+        return
+    if view.adapter is not None:
+        yield from _adapter(view, view.adapter)
         return
     adapter = "adapter_config.json" in checkpoint.configs
     generates = view.anatomy.generates(config)
@@ -43,7 +52,9 @@ def run(view: View, _measured: object = None) -> Iterator[Fact]:
             seen.setdefault(found[1], []).append(name)
     for segment, tensors in seen.items():
         first = checkpoint.tensors[tensors[0]]
-        yield Fact("repeated-segment", first.shard, first.name, values={"segment": segment, "tensors": len(tensors)})
+        yield Fact(
+            "repeated-segment", first.shard, first.name, values={"segment": segment, "tensors": len(tensors), **_SAYS}
+        )
     if not seen:
         yield from _prefix(view, str(config.get("model_type") or ""))
     if checkpoint.whole:  # else the plain name may be in a shard that is not there
@@ -87,6 +98,37 @@ def _renamed(view: View) -> Iterator[Fact]:
                 yield Fact("renamed-module", first.shard, first.name, values={"module": module, "meant": meant})
 
 
+def _adapter(view: View, adapter: Adapter) -> Iterator[Fact]:
+    """The same of an adapter: a doubled prefix, and what a wrapper put before names, or behind the prefix."""
+    prefix, wrappers, says = adapter.form.prefix, adapter.form.wrappers, adapter.form.says
+    unwrapped = {"effect": says.get("unfound", ""), "mend": says.get("unwrap", "")}
+    for fact in _wrapped(view, all_of_them=False):
+        yield replace(fact, values={**fact.values, **unwrapped})
+    twice = [name for name in adapter.names if name.startswith(f"{prefix}.{prefix.partition('.')[0]}.")]
+    for name in twice:
+        values = {
+            "segment": prefix,
+            "tensors": len(twice),
+            "effect": says.get("unfound", ""),
+            "mend": says.get("once", ""),
+        }
+        yield Fact("repeated-segment", view.checkpoint.tensors[name].shard, name, values=values)
+    found: dict[str, list[str]] = {}  # by part of a name
+    for name in adapter.names:
+        steps = name.split(".")
+        mark = adapter.mark(steps)
+        around = steps[: min(mark, prefix.count(".") + 2)] if mark > 0 else []
+        left = next((step for step in around if step in wrappers), "")
+        if left:
+            found.setdefault(left, []).append(name)
+    for segment, names in found.items():
+        for name in names:
+            meant = ".".join(s for s in name.split(".") if s != segment)
+            values = {"wrapper": wrappers[segment], "segments": [segment], "tensors": len(names), "meant": meant}
+            values |= unwrapped
+            yield Fact("wrapper-left", view.checkpoint.tensors[name].shard, name, values=values)
+
+
 def _wrapped(view: View, all_of_them: bool) -> Iterator[Fact]:
     """Tensors saved under the names that a wrapper of training gave them, by the wrapper.
 
@@ -102,7 +144,7 @@ def _wrapped(view: View, all_of_them: bool) -> Iterator[Fact]:
         segments = list(dict.fromkeys(segment for _, segment in names))
         for name, segment in names:
             meant = ".".join(s for s in name.split(".") if s != segment)
-            values = {"wrapper": wrapper, "segments": segments, "tensors": len(names), "meant": meant}
+            values = {"wrapper": wrapper, "segments": segments, "tensors": len(names), "meant": meant, **_SAYS}
             yield Fact("wrapper-left", view.checkpoint.tensors[name].shard, name, values=values)
 
 

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"(?<![^.])\d{1,6}(?=\.)")
 
 def run(view: View, _measured: object = None) -> Iterator[Fact]:
     """Layers between the first and the last that have nothing of their own, and lack what all others share."""
-    if view.known is not None and view.known.whole:  # the architecture says more
+    if view.adapter is not None or (view.known is not None and view.known.whole):  # the architecture says more
         return
     if not view.checkpoint.whole or any(m.scheme.weight is None for m in view.modules.values()):
         return

@@ -30,11 +30,13 @@ def sections(scheme: Scheme, book: Book) -> tuple[Section, ...]:
     found = (
         Section("Recognised by", tuple(_recognised(scheme))),
         Section("Parts", table=tuple(partwords.parts(scheme))),
+        Section("Spellings", table=tuple(_forms(scheme))),
         Section("Sizes", tuple(partwords.sizes(scheme))),
         Section("Values", table=tuple(partwords.values(scheme))),
         Section("Decoding", tuple(partwords.notes(scheme)), literal="\n".join(partwords.formulas(scheme))),
         Section("What the bytes do not tell", scheme.untold),
         *_declared(scheme, book.dialects),
+        Section("A part that is missing or misfits", tuple(text for text in (scheme.effect, scheme.mend) if text)),
         Section("What goes wrong", table=tuple(_wrong(scheme, book))),
         Section("Rules of its own", table=tuple(_own(scheme, book))),
         Section("Engines", table=tuple(_engines(scheme, book))),
@@ -89,6 +91,14 @@ def _recognised(scheme: Scheme) -> Iterator[str]:
                 yield f"Its list `{d.listed}` must have the name too."
         if scheme.self_declared:
             yield "It needs no declaration in a configuration file."
+
+
+def _forms(scheme: Scheme) -> Iterator[tuple[str, ...]]:
+    """How each tool calls the parts; those that a form does not name it does not have."""
+    yield "form", "parts"
+    for form in scheme.forms:
+        named = (f"`{partwords.name_of(part)}` ({part.name})" for part in form.parts.values())
+        yield form.label, ", ".join(named)
 
 
 def _declared(scheme: Scheme, dialects: Mapping[str, Dialect]) -> Iterator[Section]:

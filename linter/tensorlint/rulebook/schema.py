@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
-from ..schemes import families, load, producers
+from ..schemes import adapterform, families, load, producers
 from ..schemes.dialect import LISTS, SPELLINGS, STYLES
 from ..schemes.model import CONVENTIONS, KINDS, MIDDLES, NEEDED, ORDERS, PART_KINDS, SIGNS
 from . import vocabulary as v
@@ -202,6 +202,7 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
         {"usual": {"type": "array", "items": {"type": "integer", "minimum": 1}},
          "declared": one_of(load.DECLARED_FIELDS), "uniform": _FLAG, "strict": _FLAG}
     )  # fmt: skip
+    of_form = {key: part[key] for key in ("name", "shape")}
     stated = table({f: some({"type": ["string", "number", "boolean"]}) for f in load.DECLARED_FIELDS}, ("method",))
     types = {
         "parts": mapping(table({key: part.get(key, {}) for key in sorted(load.PART_KEYS)}, load.PART_REQUIRED)),
@@ -212,6 +213,9 @@ def scheme(keys: Collection[str], required: Collection[str]) -> Schema:
         "written_by": some(_TEXT),
         "untold": some(_TEXT),
         "beside": _TEXT,
+        "effect": _TEXT,
+        "mend": _TEXT,
+        "forms": mapping({"anyOf": [some(_TEXT), mapping({"anyOf": [part["name"], table(of_form)]})]}),
         "described": table(
             {"key": _TEXT, "field": _TEXT, "values": some(_TEXT), "list": _TEXT, "parts": _TEXT}, load.DESCRIBED_KEYS
         ),
@@ -256,8 +260,24 @@ def dialect(keys: Collection[str], required: Collection[str]) -> Schema:
         "trust_activations": _FLAG,
         "activations": mapping(one_of(ACTIVATIONS)),
         "powers_of_two": mapping(some(one_of(PART_KINDS))),
+        "adapter": _adapter(),
     }
     return _of(keys, types, required)
+
+
+def _adapter() -> Schema:
+    """Of the `adapter` of a dialect."""
+    words = {word: _described(_TEXT, meaning) for word, meaning in adapterform.WORDS.items()}
+    types = {
+        **dict.fromkeys(adapterform.TEXTS, _TEXT),
+        "keys": table(words, ("kind",)),
+        **{key: some(_TEXT) for key in adapterform.LISTS},
+        **dict.fromkeys(("usual_start", "nonzero_start"), some({"type": ["string", "boolean"]})),
+        **{key: mapping(some(_TEXT)) for key in adapterform.TABLES},
+        "wrappers": mapping(_TEXT),
+        "says": table({word: _described(_TEXT, meaning) for word, meaning in adapterform.SAYS.items()}),
+    }
+    return table(types, adapterform.REQUIRED)
 
 
 def family(keys: Collection[str], required: Collection[str]) -> Schema:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..container.checkpoint import MAX_JSON
-from ..errors import UsageError
+from ..errors import NoCheckpointError, UsageError
 from ..files import CONFIGS
 from ..measures.device.resident import where_they_are
 from ..measures.plan import Depth
@@ -32,9 +32,10 @@ def check_tensors(
     """See tensorlint.check_state_dict."""
     chosen = ruleset(settings_for("", None, wanted(depth, select, ignore, rules).command_line))
     mine = tuple(rule for rule in chosen.rules if rule.about != "files")  # there are none yet
-    return Run.of(source_of(state, config, chosen.book.configs), replace(chosen, rules=mine)).report(
-        scanner=where_they_are
-    )
+    source = source_of(state, config, chosen.book.configs)
+    if not source.tensors and not source.unreadable:
+        raise NoCheckpointError(f"the {source.target} holds no tensors")
+    return Run.of(source, replace(chosen, rules=mine)).report(scanner=where_they_are)
 
 
 def source_of(state: Any, config: Any = None, configs: Iterable[str] = CONFIGS) -> TensorSource:

@@ -64,8 +64,6 @@ def jobs_for(source: Source, book: Book, rules: Iterable[Rule], depth: Depth) ->
             f"there is no .safetensors file or index at {source.target}",
             "name a folder, a .safetensors file or an index",
         )
-    if not any(job.view.checkpoint.tensors or job.view.checkpoint.facts for job in jobs):
-        raise NoCheckpointError(f"the checkpoint at {source.target} holds no tensors")
     return jobs, skipped
 
 

@@ -217,6 +217,7 @@ def read_declared(checkpoint: Checkpoint, dialects: Iterable[Dialect], inside: I
     around = ((), *((key,) for key in inside))
     found: list[Declaration] = []
     unknown: list[tuple[str, str]] = []
+    dialects = tuple(d for d in dialects if d.adapter is None)
     known_methods = {d.method for d in dialects}
     for dialect in dialects:
         for place in dialect.places:

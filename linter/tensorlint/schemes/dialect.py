@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..text.yamltext import Item
+from .adapterform import AdapterForm, load_form
 from .model import PART_KINDS
 from .spelling import FIELDS, GROUP, MODULE, OF_MODULES, VALUES, Spelling
 
@@ -70,7 +71,7 @@ class Dialect:
     files, in other words. `unfinished`
     are the values of `status` before the weights are stored as declared; `mixed` is the `format` of a declaration whose
     groups have formats of their own; `powers_of_two` names the parts whose values are that under a word of
-    `scale_format`.
+    `scale_format`. `adapter` is there where the configuration is that of an adapter, which quantizes nothing.
     """
 
     name: str
@@ -97,13 +98,14 @@ class Dialect:
     mixed: tuple[str, ...]
     powers_of_two: Mapping[str, tuple[str, ...]]
     see: tuple[str, ...]
+    adapter: AdapterForm | None = None
 
 
 # The keys of a dialect file; the JSON Schema is made of them too.
 KEYS = {
     "summary", "method", "places", "fields", "group", "module", "targets", "matching", "loose", "lists", "overrides",
     "trust_activations", "activations", "exceptions", "names_head", "marks", "stores", "unfinished", "mixed",
-    "powers_of_two", "somewhere", "beside", "see",
+    "powers_of_two", "somewhere", "beside", "adapter", "see",
 }  # fmt: skip
 REQUIRED = ("summary", "method", "places")
 SPELLINGS: Mapping[str, Collection[str]] = {"fields": FIELDS, "group": GROUP, "module": MODULE}
@@ -159,6 +161,7 @@ def load_dialect(top: Item, name: str) -> Dialect:
         mixed=texts("mixed"),
         powers_of_two=_powers(keys["powers_of_two"]) if "powers_of_two" in keys else {},
         see=texts("see"),
+        adapter=load_form(keys["adapter"]) if "adapter" in keys else None,
     )
 
 

@@ -18,9 +18,11 @@ class Grouping:
     def __init__(self, suffixes: Iterable[str]) -> None:
         suffixes = {s for s in suffixes if s}
         self._dotted = {s for s in suffixes if s.startswith(".")} | {".weight", ".bias"}
-        self._deep = tuple(sorted((s for s in self._dotted if s.count(".") > 1), key=len, reverse=True))
+        deep = {s for s in suffixes if "." in s[1:]}  # `.lora_A.weight`, `_lora.down.weight`
+        self._dotted |= deep
+        self._deep = tuple(sorted(deep, key=len, reverse=True))
         self._deep_leaves = frozenset(s.rpartition(".")[2] for s in self._deep)
-        joined = sorted((s for s in suffixes if not s.startswith(".")), key=len, reverse=True)
+        joined = sorted((s for s in suffixes - self._dotted if not s.startswith(".")), key=len, reverse=True)
         self._joined = (*joined, "_bias") if joined else ()
 
     def groups(self, tensors: Mapping[str, TensorInfo]) -> dict[str, Group]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..dtypes import DTYPE_BITS, ENCODINGS
 from ..text.yamltext import Item
@@ -17,6 +18,7 @@ from .model import (
     Codes,
     Decoding,
     Description,
+    Form,
     Integers,
     JsonText,
     Part,
@@ -31,7 +33,7 @@ DECLARED_FIELDS = ("method", *VALUES, "block_rows", "block_cols")
 KEYS = {
     "summary", "parts", "symbols", "declared", "decode", "see", "bad", "good", "quantized", "weak", "companion",
     "fused", "everywhere", "self_declared", "written_by", "elements", "described",
-    "untold", "beside",
+    "untold", "beside", "forms", "effect", "mend",
 }  # fmt: skip
 REQUIRED = ("summary", "parts", "bad", "good")
 FLAGS = ("quantized", "weak", "companion", "fused", "everywhere", "self_declared")
@@ -89,6 +91,9 @@ def load_scheme(top: Item, name: str) -> Scheme:
         see=keys["see"].strings("`see`") if "see" in keys else (),
         untold=keys["untold"].strings("`untold`") if "untold" in keys else (),
         beside=keys["beside"].string("`beside`") if "beside" in keys else "",
+        forms=tuple(_forms(keys["forms"], parts)) if "forms" in keys else (),
+        effect=keys["effect"].string("`effect`") if "effect" in keys else "",
+        mend=keys["mend"].string("`mend`") if "mend" in keys else "",
         bad=_examples(keys["bad"], "`bad`"),
         good=_examples(keys["good"], "`good`"),
         **flags,
@@ -111,6 +116,30 @@ def _description(item: Item) -> Description:
     )
 
 
+def _forms(item: Item, parts: Mapping[str, Part]) -> Iterator[Form]:
+    """`LABEL: [PART, PART]` for parts under their own names, or `LABEL: {PART: NAME, PART: {name: NAME, shape: S}}`."""
+    for label, value in item.mapping("`forms`").items():
+        if value.is_list:
+            names = [one.word("a part of this scheme", parts) for one in value.sequence("parts")]
+            yield Form(label, {name: parts[name] for name in names})
+            continue
+        found = {}
+        for name, own in value.mapping("a form", parts).items():
+            keys = own.mapping("a part of a form", ("name", "shape")) if own.is_map else {"name": own}
+            suffix = _suffix(keys["name"]) if "name" in keys else parts[name].suffix
+            shapes, labels = _shapes(keys["shape"]) if "shape" in keys else (parts[name].shapes, parts[name].labels)
+            found[name] = replace(parts[name], suffix=suffix, shapes=shapes, labels=labels)
+        yield Form(label, found)
+
+
+def _suffix(item: Item) -> str:
+    """What follows the module's name in the name of a part."""
+    template = item.string("`name`")
+    if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
+        item.fail("a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"')
+    return template[len(_MODULE) :]
+
+
 def _examples(item: Item, what: str) -> tuple[Item, ...]:
     """Examples as they stand in the file, at least one."""
     rows = item.sequence(what)
@@ -126,15 +155,13 @@ def _part(name: str, item: Item) -> Part:
         kind = keys["kind"].word("a kind of part", KINDS)
     elif kind is None:
         item.fail(f"part `{name}` is not a known name, so it needs a `kind`", "one of: " + ", ".join(KINDS))
-    template = keys["name"].string("`name`")
-    if not template.startswith(_MODULE) or "{" in template[len(_MODULE) :]:
-        keys["name"].fail("a name begins with `{module}`, and that only once", 'such as "{module}.weight_scale"')
+    suffix = _suffix(keys["name"])
     dtypes = tuple(d.word("a dtype", DTYPE_BITS) for d in keys["dtype"].one_or_more())
     shapes, labels = _shapes(keys["shape"]) if "shape" in keys else ((), ())
     return Part(
         name,
         kind,
-        template[len(_MODULE) :],
+        suffix,
         dtypes,
         shapes,
         labels,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..dtypes import Encoding, encoding_of
@@ -194,6 +194,14 @@ class Decoding:
 
 
 @dataclass(frozen=True)
+class Form:
+    """One spelling of a scheme: who writes it, and its parts with the names and shapes that they have there."""
+
+    label: str
+    parts: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
 class Scheme:
     """One way of storing a weight.
 
@@ -203,8 +211,10 @@ class Scheme:
     embeddings, heads and routers may use it too; `self_declared` that the tensors need no configuration; `elements`
     counts the weights where they are not N times K; `described` is what the header's metadata must hold; `written_by`
     names exporters; `untold` says what nobody can tell from the bytes; `beside` names a companion scheme without which
-    readers do not know this one. `bad` and `good` are examples as they stand in the file; `rulebook.variants` reads
-    them.
+    readers do not know this one. `forms` are spellings, each with the parts that it has; without any there is the one
+    of `parts`. `effect` and `mend` are what a part that is missing or misfits leads to and what to do, where that is
+    other than for a quantized weight. `bad` and `good` are examples as they stand in the file; `rulebook.variants`
+    reads them.
     """
 
     name: str
@@ -225,6 +235,9 @@ class Scheme:
     see: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
     beside: str = ""
+    forms: tuple[Form, ...] = ()
+    effect: str = ""
+    mend: str = ""
     bad: tuple[Any, ...] = field(default=(), compare=False)
     good: tuple[Any, ...] = field(default=(), compare=False)
 
@@ -235,3 +248,8 @@ class Scheme:
     def weight(self) -> Part | None:
         """The part that holds the weight itself, if any."""
         return self.parts.get("weight")
+
+    @property
+    def variants(self) -> tuple[Scheme, ...]:
+        """The scheme once for each of its forms, all of one name; itself where it has none."""
+        return tuple(replace(self, parts=form.parts, forms=()) for form in self.forms) or (self,)

@@ -28,7 +28,7 @@ class Recogniser:
     """Recognises modules for a fixed set of schemes; `hints` are words in names that hint at other ones."""
 
     def __init__(self, schemes: Iterable[Scheme], hints: Iterable[str]) -> None:
-        schemes = tuple(schemes)
+        schemes = tuple(variant for scheme in schemes for variant in scheme.variants)
         self._hints = Hints(tuple(hints))
         self.schemes = tuple(s for s in schemes if not s.companion)
         self.companions = tuple(s for s in schemes if s.companion)

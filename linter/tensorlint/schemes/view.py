@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..container.header import TensorInfo
 from ..dtypes import Encoding, encoding_of
 from ..sources.interface import about
 from ..text.wording import plural
+from .adapter import Adapter, read_adapter
 from .anatomy import Anatomy, anatomy
 from .architectures import ArchitectureError
 from .declared import Declaration, Declared, read_declared
@@ -26,6 +27,7 @@ from .recognise import recogniser_for
 from .stored import Stored, stored
 from .widths import Widths
 
+_ADAPTER = "adapter"
 _NUMBERED = re.compile(r"(.*?)\.(\d{1,6})\.(.+)", re.DOTALL)  # the first number in a name
 
 
@@ -93,6 +95,10 @@ class View:
     """One checkpoint, recognised."""
 
     def __init__(self, checkpoint: Checkpoint, knowledge: Knowledge) -> None:
+        self.adapter: Adapter | None = read_adapter(checkpoint, knowledge.dialects.values())
+        if self.adapter is not None:  # a config.json beside it is about the base model
+            file = self.adapter.file[len(checkpoint.folder) :]
+            checkpoint = replace(checkpoint, configs={file: checkpoint.config(file)})
         self.checkpoint = checkpoint
         self.knowledge = knowledge
         general = knowledge.general
@@ -162,7 +168,7 @@ class View:
         """Every readable tensor once, as a unit."""
         found: list[TensorUnit] = []
         for module in self.recognised.modules:
-            roles = self.anatomy.roles(module.name)
+            roles = self._roles(module.name)
             for name, tensor in module.parts.items():
                 part = module.scheme.parts[name]
                 found.append(TensorUnit(tensor, module, part, part.encoding(tensor.dtype), roles))
@@ -175,10 +181,16 @@ class View:
                         None,
                         None,
                         encoding_of(tensor.dtype),
-                        self.anatomy.roles(tensor.name.rpartition(".")[0]),
+                        self._roles(tensor.name.rpartition(".")[0]),
                     )
                 )
         return tuple(found)
+
+    def _roles(self, module: str) -> frozenset[str]:
+        """What a module is in the model; in an adapter, parameters of its own are that, and all of an unknown kind."""
+        roles, adapter = self.anatomy.roles(module), self.adapter
+        own = adapter is not None and (not adapter.judged or adapter.mark(module.split(".")) >= 0)
+        return roles | {_ADAPTER} if own else roles
 
     @cached_property
     def unit_of(self) -> Mapping[str, TensorUnit]:
@@ -228,8 +240,8 @@ class View:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The decoder's layers in order, for the first known prefix that has numbered layers."""
-        for prefix in self.anatomy.layers:
+        """The decoder's layers in order, for the first known prefix that has numbered layers; none of an adapter."""
+        for prefix in self.anatomy.layers if self.adapter is None else ():
             finder = re.compile(re.escape(prefix) + r"\.(\d{1,6})\.(.+)", re.DOTALL)
             found: dict[int, dict[str, TensorInfo]] = defaultdict(dict)
             for name, tensor in self.checkpoint.tensors.items():
@@ -242,7 +254,12 @@ class View:
 
     @cached_property
     def towers(self) -> tuple[tuple[Layer, ...], ...]:
-        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer."""
+        """Every other numbered stack that stands in no numbered one: encoders, towers, heads for each layer.
+
+        An adapter has none: what it leaves out of a layer says nothing about the model.
+        """
+        if self.adapter is not None:
+            return ()
         decoder = f"{self.layers[0].prefix}." if self.layers else None
         found: dict[str, dict[int, dict[str, TensorInfo]]] = defaultdict(lambda: defaultdict(dict))
         for name, tensor in self.checkpoint.tensors.items():

@@ -92,7 +92,8 @@ def without(*names: str) -> list[str]:
         ([*FULL, "m.0.strange.w"], {}, {"surplus": ["m.0.strange.w"]}),
         ([*FULL, "m.words.cache", "m.0.cache"], {}, {}),
         (without("m.0.q.w"), {}, {"missing": ["m.0.q.w"]}),
-        (without("m.0.q.w"), {"depth": None}, {}),  # no count asks for it
+        (without("m.0.q.w"), {"depth": None}, {"missing": ["m.0.q.w"]}),  # no count, but the layer is there
+        ([name for name in FULL if ".0." not in name], {"depth": None}, {}),  # no count asks for the layer
         (without("m.0.e.1.w", "m.words.w"), {}, {"missing": ["m.0.e.1.w", "m.words.w"]}),
         (without("m.0.e.1.w"), {"experts": None}, {}),
         # Parts of a group are there together or not at all, for each of their indices.

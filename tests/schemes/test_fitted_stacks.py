@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tensorlint.container.header import TensorInfo
+from tensorlint.schemes import fitted as fitting
 from tensorlint.schemes.architectures import Architecture, load_architecture
 from tensorlint.schemes.fitted import Fitted, fitted
 from tensorlint.schemes.stored import Stored
@@ -29,7 +30,7 @@ layouts:
       stages.{stage}.{block}.b.weight: linear [width]
       stages.{stage}.{block}.c.weight: linear [width] if block == 0
 """
-CONFIG = {"model_type": "tiny", "width": 4, "layers": 2}
+CONFIG: dict[str, object] = {"model_type": "tiny", "width": 4, "layers": 2}
 WHOLE = (
     "embed.weight",
     *(
@@ -96,3 +97,12 @@ def test_one_name_that_is_another_in_every_layer_is_a_name_and_several_are_a_spe
 def test_what_lacks_in_every_layer_tells_by_its_role(architecture: Architecture, part: str, spelt: bool) -> None:
     found = fit(architecture, [one for one in WHOLE if not one.endswith(part)])
     assert len(found.missing) == 2 and found.spelt is spelt
+
+
+def test_a_count_that_nobody_has_is_no_reason_to_look_for_billions(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_ABSENT", 5)
+    monkeypatch.setitem(CONFIG, "layers", 10**12)
+    found = fit(architecture, WHOLE)
+    assert [place.name for place in found.missing] == [f"layers.{n}.ln_1.weight" for n in range(2, 7)]

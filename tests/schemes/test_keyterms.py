@@ -67,7 +67,8 @@ def test_what_an_expression_comes_to(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a b", "(a", "a +", "foo(1)", "len(1, 2)", "a[1", "1 2", "a = 1", "__import__('os')", "a ; b", "== 1", "a not b",
-     "(" * 100 + "a" + ")" * 100, "a" * (MAX_LENGTH + 1)],
+     "(" * 100 + "a" + ")" * 100, "a" * (MAX_LENGTH + 1),
+     "-" * 3900 + "1", "2" + "**2" * 1200, "1" + "+1" * 1900, "a" + "[0]" * 1200, "not " * 900 + "a"],
 )  # fmt: skip
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(TermError):
@@ -195,8 +196,11 @@ def test_how_long_and_how_deep_an_expression_may_be() -> None:
     with pytest.raises(TermError, match="nested too deep"):
         term("(" * MAX_DEPTH + "n" + ")" * MAX_DEPTH)
     with pytest.raises(TermError, match="nested too deep"):  # whatever stands before it
-        term("(n) + " * 100 + "(" * MAX_DEPTH + "n" + ")" * MAX_DEPTH)
+        term("(n) + " * 60 + "(" * MAX_DEPTH + "n" + ")" * MAX_DEPTH)
     assert term(" + ".join(["(n)"] * 100)).size(Keys(), {}) == 600  # one beside the other is not deep
+    with pytest.raises(TermError, match="more than 400 words and signs"):
+        term(" + ".join(["n"] * 201))
+    assert term(" + ".join(["n"] * 200)).size(Keys(), {}) == 1200
 
 
 @pytest.mark.parametrize(

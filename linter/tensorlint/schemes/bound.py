@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 from .architectures import Architecture, Case, Layout, Line
 from .keyterms import TermError, term
-from .scope import Scope
+from .scope import Range, Scope
 
 Find = Callable[[str], Architecture | None]
 _DEEP = 4  # parts of parts
-_MOST = 4_000_000  # names that a layout may ask for; a hostile configuration counts billions
+_MOST = 1_000_000  # names that a line is asked for at most; a hostile configuration counts billions
+_EACH = 100_000  # numbers of one index that are looked at
 
 
 class Judged(NamedTuple):
@@ -61,25 +62,25 @@ class Bound:
         return Judged(False, bool(possible) or not self.certain, tuple(possible) or self.line.cases)
 
     def expected(self) -> Iterator[dict[str, int]] | None:
-        """The indices for which its index counts ask, whatever its conditions say; None where a count is not known."""
+        """The indices for which its index counts ask, whatever its conditions say; None where a count is not known.
+
+        Where they are more than anybody has, the first of them.
+        """
         names = [slot for slot in dict.fromkeys(self.line.slots) if isinstance(slot, str)]
         if not names:
             return iter(({},))
         free = [self.scope.range(name, {}) for name in names]
         if all(one is not None for one in free):
-            ranges = [range(one.first, one.end) for one in free if one is not None]
-            size = 1
-            for one in ranges:
-                size *= len(one)
-            return (dict(zip(names, row, strict=True)) for row in product(*ranges)) if size <= _MOST else None
+            ranges = [_numbers(one) for one in free if one is not None]
+            return (dict(zip(names, row, strict=True)) for row in islice(product(*ranges), _MOST))
         found: list[dict[str, int]] = [{}]
         for name in names:
             rows: list[dict[str, int]] = []
             for row in found:
                 reach = self.scope.range(name, row)
-                if reach is None or len(rows) + reach.end - reach.first > _MOST // 4:
+                if reach is None:
                     return None
-                rows.extend({**row, name: n} for n in range(reach.first, reach.end))
+                rows.extend({**row, name: n} for n in islice(_numbers(reach), _EACH - len(rows)))
             found = rows
         return iter(found)
 
@@ -90,6 +91,10 @@ class Bound:
             if reach is not None and not reach.first <= indices[name] < reach.end:
                 return False
         return True
+
+
+def _numbers(reach: Range) -> range:
+    return range(reach.first, min(reach.end, reach.first + _EACH))
 
 
 class Place(NamedTuple):

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from ..names import pattern_of
@@ -20,6 +21,8 @@ from .stored import Stored
 
 _FITS = 0.5  # of the patterns of names: below, they are not those of the architecture
 _TELLING = frozenset({"linear", "norm", "embedding", "conv"})  # roles of what no tool or version does without
+_LOOKED = 2_000_000  # names that are looked for in a checkpoint; a hostile configuration counts billions
+_ABSENT = 100_000  # of them that are missing
 _WHOLE = 0.5  # of what is always there: below, the checkpoint is an extract of the model
 
 
@@ -235,7 +238,7 @@ def _missing(
 ) -> tuple[list[Place], int, int]:
     """Places that have to be filled and are not; the number of lines that ask for tensors, and of those without any."""
     missing: list[Place] = []
-    asked = lacking = 0
+    asked = lacking = looked = 0
     groups: dict[tuple[int, str], list[Bound]] = defaultdict(list)
     asks = [(bound, bound.expected()) for bound in bounds]
     seen = _seen(bounds, places, {(id(bound.scope), bound.line.stack) for bound, rows in asks if rows is None})
@@ -246,13 +249,21 @@ def _missing(
                 groups[id(bound.scope), case.group].append(bound)
         if rows is None:
             rows = (bound.line.indexed(row) for row in sorted(seen[id(bound.scope), bound.line.stack]))
-        here = [Place(bound, row) for row in rows if tuple(row.values()) not in there and bound.judged(row).must]
+        here: list[Place] = []
+        for row in rows:
+            looked += 1
+            if tuple(row.values()) not in there and bound.judged(row).must:
+                here.append(Place(bound, row))
+                if len(missing) + len(here) >= _ABSENT:
+                    break
         must = bool(here) or bool(there)
         asked += must
         lacking += must and not there
         missing.extend(here)
+        if len(missing) >= _ABSENT or looked > _LOOKED:
+            break
     for members in groups.values():
-        missing.extend(_halves(list(dict.fromkeys(members)), places))
+        missing.extend(islice(_halves(list(dict.fromkeys(members)), places), max(0, _ABSENT - len(missing))))
     if missing:
         missing = list(_untied(layout, bounds, places, missing))
     return missing, asked, lacking

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 MAX_LENGTH = 4_000  # characters
 MAX_DEPTH = 60
+MAX_TOKENS = 400  # each may be a call within a call: Python's stack holds a thousand
 _LARGEST = 1 << 62  # a number beyond it is no size of anything
 _LONGEST = 20_000  # entries of a list of the configuration; a hostile one has millions
 _STEEPEST = 64  # exponent
@@ -105,6 +106,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         word = hit[kind]
         found.append(("sign" if kind == "word" and word in _WORDS and word not in _CONSTANTS else kind, word))
         at = hit.end()
+        if len(found) > MAX_TOKENS:
+            raise TermError(f"an expression of more than {MAX_TOKENS} words and signs")
     return found
 
 

@@ -9,7 +9,6 @@ from .architectures import Architecture
 from .keyterms import UNKNOWN, Indices, Term, term
 
 _DEEPEST = 8  # dots of a key
-MAX_COUNT = 100_000  # layers or experts; a hostile configuration counts billions
 
 
 class Range(NamedTuple):
@@ -92,7 +91,7 @@ class Scope:
         key = (index, *(indices.get(one) for bound in bounds for one in bound.indices))
         if key not in self._ranges:
             first, end = (bound.size(self, indices) for bound in bounds)
-            known = first is not None and end is not None and end <= MAX_COUNT
+            known = first is not None and end is not None
             self._ranges[key] = Range(first or 0, end or 0) if known else None
         return self._ranges[key]
 

@@ -78,12 +78,14 @@ def test_an_unreadable_shard_leaves_a_gap() -> None:
     assert report.exit_code("error") == 1
 
 
-@pytest.mark.parametrize(
-    "files", [{}, {"config.json": b"{}"}, {"model.bin": b"x"}, {"model.safetensors": write_shard({})}]
-)
+@pytest.mark.parametrize("files", [{}, {"config.json": b"{}"}, {"model.bin": b"x"}])
 def test_nothing_to_check_is_an_error_not_a_clean_report(files: dict[str, bytes | None]) -> None:
     with pytest.raises(NoCheckpointError):
         run(files)
+
+
+def test_a_checkpoint_without_a_tensor_is_a_finding() -> None:
+    assert run({"model.safetensors": write_shard({})}).findings
 
 
 @pytest.mark.parametrize(

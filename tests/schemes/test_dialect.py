@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from tensorlint.errors import RuleFileError
+from tensorlint.schemes.adapterform import AdapterForm
 from tensorlint.schemes.dialect import KEYS, Dialect, Place, load_dialect
 from tensorlint.schemes.spelling import OF_MODULES
 from tensorlint.text.yamlread import read
@@ -37,6 +38,10 @@ beside: other
 unfinished: [initialized, frozen]
 mixed: several
 powers_of_two: {e8: [weight_scale, block_scale], e9: weight_scale}
+adapter:
+  {weights: half, prefix: base, keys: {kind: sort, rank: r}, kinds: {A: [a_, b_]}, heads: {TEXT: head}, ranked: A,
+   shared: c, tokens: t, every_target: all, inner: inside, wrappers: {module: Wrapper}, usual_start: true,
+   nonzero_start: [false, x], ends: [in, out], headed: TEXT, routed: ["*moe*"], says: {once: Once.}}
 see: somebody/repository file.py
 """
 LEAST = "summary: S.\nmethod: m\nplaces: [{file: config.json}]\n"
@@ -80,6 +85,13 @@ def test_every_key_ends_up_where_it_belongs() -> None:
         mixed=("several",),
         powers_of_two={"e8": ("weight_scale", "block_scale"), "e9": ("weight_scale",)},
         see=("somebody/repository file.py",),
+        adapter=AdapterForm(
+            weights="half", prefix="base", keys={"kind": "sort", "rank": "r"}, kinds={"A": ("a_", "b_")},
+            heads={"TEXT": ("head",)}, wrappers={"module": "Wrapper"}, says={"once": "Once."}, ranked=frozenset("A"),
+            shared=frozenset("c"), tokens=frozenset("t"), every_target=frozenset({"all"}), inner=frozenset({"inside"}),
+            usual_start=(True,), nonzero_start=(False, "x"), ends=frozenset({"in", "out"}), headed=frozenset({"TEXT"}),
+            routed=("*moe*",),
+        ),
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-import yaml
 
 from tensorlint.errors import RuleFileError
 from tensorlint.rulebook.engines import load_engine
@@ -17,10 +16,11 @@ from tensorlint.rulebook.library import load_book
 from tensorlint.rulebook.model import Example, Rule
 from tensorlint.rulebook.shipped import shipped_folder
 from tensorlint.run.examples import messages
+from tensorlint.text.node import FLOAT, INT, MAPPING, SEQUENCE, STYLE, TAG, VALUE, Node
 from tensorlint.text.yamlread import read
+from tensorlint.text.yamltext import Item
 
 BOOK = load_book()
-INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 ENUMERATIONS = ("one_of", "shapes")  # a choice or a layout, in which no number is next to another one
 
 # How far a number has to be moved where the format of what it is compared with has nothing nearer.
@@ -64,19 +64,22 @@ class Number:
         """The rule with another value in its place."""
         file = file_of(self.rule)
         top = read(source(file), file)
-        node = top.node
-        for key in self.keys:
-            node = {k.value: v for k, v in node.value}[key]
-        assert isinstance(node, yaml.ScalarNode)
-        if self.keys[-1] == "that":
-            old = constants(node.value)[self.nth]
-            assert old.end_col_offset is not None
-            node.value = node.value.strip()[: old.col_offset] + str(value) + node.value.strip()[old.end_col_offset :]
-        else:
-            node.value, node.tag = str(value), INT if isinstance(value, int) else FLOAT
+        top = Item(self._moved(top.node, self.keys, value), top.text)
         if file.startswith("engines/"):
             return load_engine(top, file.removeprefix("engines/"), BOOK.schemes, examples=False)[1][self.rule]
         return load_rule(top, self.rule, None, BOOK.schemes, examples=False)
+
+    def _moved(self, node: Node, keys: tuple[str, ...], value: int | float) -> Node:
+        if keys:
+            pairs = ((k, self._moved(v, keys[1:], value) if k[VALUE] == keys[0] else v) for k, v in node[VALUE])
+            return (node[TAG], tuple(pairs), *node[STYLE:])
+        assert node[TAG] not in (MAPPING, SEQUENCE)
+        if self.keys[-1] == "that":
+            text = node[VALUE].strip()
+            old = constants(text)[self.nth]
+            assert old.end_col_offset is not None
+            return (node[TAG], text[: old.col_offset] + str(value) + text[old.end_col_offset :], *node[STYLE:])
+        return (INT if isinstance(value, int) else FLOAT, str(value), *node[STYLE:])
 
 
 def file_of(rule: str) -> str:
@@ -92,23 +95,23 @@ def numbers() -> Iterator[Number]:
     """The numbers in the params and conditions of all rules."""
     for rule in BOOK.rules:
         at = ("limits", rule.rpartition("/")[2]) if BOOK.rules[rule].engine else ()
-        node: yaml.Node | None = read(source(file_of(rule)), rule).node
+        node: Node | None = read(source(file_of(rule)), rule).node
         for key in at:
-            node = {k.value: v for k, v in node.value}.get(key) if node is not None else None
-        for key, value in node.value if node is not None else ():  # a rule that is not written has none
-            if key.value in ("params", "when", "require"):
-                yield from below(rule, (*at, key.value), value)
+            node = {k[VALUE]: v for k, v in node[VALUE]}.get(key) if node is not None else None
+        for key, value in node[VALUE] if node is not None else ():  # a rule that is not written has none
+            if key[VALUE] in ("params", "when", "require"):
+                yield from below(rule, (*at, key[VALUE]), value)
 
 
-def below(rule: str, keys: tuple[str, ...], node: yaml.Node) -> Iterator[Number]:
-    if isinstance(node, yaml.MappingNode) and keys[-1] not in ENUMERATIONS:
-        for key, value in node.value:
-            yield from below(rule, (*keys, key.value), value)
-    elif isinstance(node, yaml.ScalarNode) and keys[-1] == "that":
-        for nth, constant in enumerate(constants(node.value)):
+def below(rule: str, keys: tuple[str, ...], node: Node) -> Iterator[Number]:
+    if node[TAG] == MAPPING and keys[-1] not in ENUMERATIONS:
+        for key, value in node[VALUE]:
+            yield from below(rule, (*keys, key[VALUE]), value)
+    elif node[TAG] not in (MAPPING, SEQUENCE) and keys[-1] == "that":
+        for nth, constant in enumerate(constants(node[VALUE])):
             yield Number(rule, keys, constant.value, nth)  # type: ignore[arg-type]
-    elif isinstance(node, yaml.ScalarNode) and node.tag in (INT, FLOAT):
-        yield Number(rule, keys, ast.literal_eval(node.value))
+    elif node[TAG] in (INT, FLOAT):
+        yield Number(rule, keys, ast.literal_eval(node[VALUE]))
 
 
 def constants(expression: str) -> list[ast.Constant]:

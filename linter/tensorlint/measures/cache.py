@@ -6,9 +6,7 @@ It is only ever a shortcut: a cache that is locked, damaged or not writable is l
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .cachefolder import folder
 from .saved import Saved
 
 VERSION = 1  # part of the file's name: raised when a measure or its saved form changes its meaning
@@ -32,21 +31,6 @@ create table if not exists measures (
     primary key (file, begin, end, encoding)
 ) without rowid;
 """
-
-
-def folder() -> Path | None:
-    """Where the cache is: TENSORLINT_CACHE_DIR, or `tensorlint` in the platform's cache folder; None without a home."""
-    if own := os.environ.get("TENSORLINT_CACHE_DIR"):
-        return Path(own)
-    try:
-        if sys.platform == "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "tensorlint" / "Cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library/Caches/tensorlint"
-        xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a relative path is to be ignored (XDG base directories)
-        return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "tensorlint"
-    except RuntimeError:
-        return None
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def check_dialect(top: Item) -> None:
             )
         if "at" in place and not all(place["at"].raw.split(".")):
             place["at"].fail(f"`{place['at'].raw}` is not a path of keys", "such as quantization_config")
-    if not keys["places"].node.value:
+    if not keys["places"].sequence("`places`"):
         keys["places"].fail("a dialect has at least one place", "such as {file: config.json, at: quantization_config}")
     if "activations" in keys:
         for value in keys["activations"].mapping("`activations`").values():

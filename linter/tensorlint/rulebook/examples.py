@@ -116,7 +116,7 @@ def read_example(item: Item, what: str, need_says: bool) -> Example:
         item.fail("a bad example says what must be said about it", 'add `says: "..."` with a piece of the message')
     if not files:
         item.fail("an example has at least one file", 'such as `model.safetensors: {a.weight: "F32[4]"}`')
-    return Example(files, says, f"{item.text.path}:{item.node.start_mark.line + 1}", stated)
+    return Example(files, says, f"{item.text.path}:{item.line()}", stated)
 
 
 def _raw(item: Item) -> bytes:

@@ -15,9 +15,10 @@ from ..errors import RenamedWarning, UsageError
 from ..schemes.architectures import Architecture, load_architecture
 from ..schemes.knowledge import Knowledge
 from ..schemes.producers import Producer
-from ..text.place import nearest
-from ..text.yamlread import MAX_BYTES, read
+from ..text.node import MAX_BYTES, Node
+from ..text.place import Lines, Text, nearest
 from ..text.yamltext import Item
+from . import compiled
 from .crosscheck import check_was
 from .engines import Engine
 from .kinds import KINDS, Kind, Known, earlier, kind_of
@@ -69,7 +70,7 @@ class Book(Knowledge):
         """The book with numbers of rules set, by rule; raises RuleFileError for one that a rule cannot have."""
         rules = dict(self.rules)
         for name, numbers in params.items():
-            top = read(self.paths[name].read_bytes(), rules[name].path)
+            top = _read(self.paths[name].read_bytes(), rules[name].path)
             rules[name] = load_rule(top, name, numbers, self.schemes, examples=False)
         return replace(self, rules=rules)
 
@@ -108,23 +109,23 @@ def load_book(extra: Iterable[Path] = ()) -> Book:
     if not extra:
         return _shipped()
     book = _Loading()
-    book.add_folder(shipped_folder(), shipped=True)
+    book.add_shipped()
     for path in extra:
         if not path.exists():
             raise UsageError(
                 f"there is no rule file or folder at {path}", "--rules takes a YAML file or a folder of them"
             )
         if path.is_dir():
-            book.add_folder(path, shipped=False)
+            book.add_folder(path)
         else:
-            book.add_file(path, path.stem, shipped=False)
+            book.add_file(path, path.stem)
     return book.done()
 
 
 @lru_cache(maxsize=1)
 def _shipped() -> Book:
     book = _Loading()
-    book.add_folder(shipped_folder(), shipped=True)
+    book.add_shipped()
     return book.done()
 
 
@@ -143,23 +144,38 @@ class _Loading:
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], _File] = {}
         self.replaced: list[str] = []
+        self.sources: dict[str, bytes] = {}  # shipped files that had to be read as YAML, and what they hold
+        self.tops: dict[str, Node] = {}
 
-    def add_folder(self, folder: Path, shipped: bool) -> None:
-        found = sorted(_shipped_files(folder) if shipped else _yaml_files(folder))
+    def add_shipped(self) -> None:
+        folder = shipped_folder()
+        paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(_shipped_files(folder))}
+        if not paths:
+            raise UsageError(f"there is no .yaml file in {folder}")
+        sources = {name: _content(path) for name, path in paths.items()}
+        tops = compiled.load(folder, sources)
+        for name, path in paths.items():
+            shown, raw = f"rules/{name}.yaml", sources[name]
+            if tops is not None:
+                top = Item(tops[name], Text(shown, Lines(raw)))
+            else:
+                top = _read(raw, shown)
+                self.sources[name], self.tops[name] = raw, top.node
+            self._add(name, path, top, shipped=True)
+
+    def add_folder(self, folder: Path) -> None:
+        found = sorted(_yaml_files(folder))
         if not found:
             raise UsageError(f"there is no .yaml file in {folder}")
-        if not shipped and len(found) > MAX_USER_FILES:
+        if len(found) > MAX_USER_FILES:
             raise UsageError(f"{folder} holds more than {MAX_USER_FILES:,} rule files")
         for path in found:
-            self.add_file(path, path.relative_to(folder).with_suffix("").as_posix(), shipped)
+            self.add_file(path, path.relative_to(folder).with_suffix("").as_posix())
 
-    def add_file(self, path: Path, name: str, shipped: bool) -> None:
-        try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-        top = read(raw, "rules/" + name + ".yaml" if shipped else str(path))
+    def add_file(self, path: Path, name: str) -> None:
+        self._add(name, path, _read(_content(path), str(path)), shipped=False)
+
+    def _add(self, name: str, path: Path, top: Item, shipped: bool) -> None:
         kind = kind_of(top)
         if not _NAME.fullmatch(name):
             raise UsageError(f"the name of the rule file {path} has other characters than letters, digits, . _ + -")
@@ -185,6 +201,8 @@ class _Loading:
             file.kind.refer(file.top, known)
             if not file.shipped and isinstance(rule := made[file.kind.name][file.name], Rule) and rule.was:
                 check_was(file.top, known.others(rule))
+        if self.sources:  # and all of them are sound
+            compiled.keep(self.sources, self.tops)
         _by_present_names(known, made["producer"])
         # Families that name model types come before the general one wherever both speak.
         ordered = dict(sorted(made["family"].items(), key=lambda kv: not kv[1].model_types))
@@ -205,6 +223,20 @@ def _by_present_names(known: Known, producers: dict[str, Producer]) -> None:
     for name, producer in list(producers.items()) if now else ():
         defects = tuple(replace(d, rules=tuple(now.get(old, old) for old in d.rules)) for d in producer.defects)
         producers[name] = replace(producer, defects=defects)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read(raw: bytes, path: str) -> Item:
+    from ..text.yamlread import read  # most runs need no YAML
+
+    return read(raw, path)
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:

@@ -54,7 +54,7 @@ def _bad(item: Item, base: Item) -> Example:
             else:
                 value.fail_key(f"the good example has no `{one}`", suggest(one, tensors))
     files = {**read_example(base, "`good`", need_says=False).files, shard: write_shard(tensors, metadata)}
-    place = f"{item.text.path}:{item.node.start_mark.line + 1}"
+    place = f"{item.text.path}:{item.line()}"
     return Example(files, place=place, rule=keys["rule"].string("`rule`"))
 
 

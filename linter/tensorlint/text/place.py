@@ -5,16 +5,39 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar, cast
+from functools import cached_property
+from typing import NoReturn, TypeVar, cast, overload
 
 from ..errors import RuleFileError
 from .wording import printable
 
+BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as a line
 _LONGEST = 160  # characters of a line that are shown
 
 Word = TypeVar("Word", bound=str)
+
+
+@dataclass(frozen=True)
+class Lines(Sequence[str]):
+    """The lines of a file that is known to be sound, split when one is first asked for."""
+
+    raw: bytes
+
+    @cached_property
+    def _all(self) -> list[str]:
+        return BREAK.split(self.raw.decode("utf-8-sig"))
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        return self._all[at]
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 @dataclass(frozen=True)
@@ -22,7 +45,7 @@ class Text:
     """The text of one file, for error messages."""
 
     path: str
-    lines: tuple[str, ...]
+    lines: Sequence[str]
 
     def fail(self, line: int, column: int, width: int, message: str, hint: str = "") -> NoReturn:
         """Raise RuleFileError with file, line, column, caret and hint; line and column count from 0."""

@@ -10,19 +10,13 @@ from typing import Any
 
 import yaml
 
-from .place import Text
+from .node import MAPPING, MAX_BYTES, SEQUENCE, STRING, Node
+from .place import BREAK, Text
 from .yamltext import Item
 
-MAX_BYTES = 64 << 10
 MAX_NESTING = 24
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TEXT, _MAPPING, _SEQUENCE = (f"tag:yaml.org,2002:{t}" for t in ("str", "map", "seq"))
-_COLLECTIONS: dict[type, tuple[type[yaml.CollectionNode], str]] = {
-    yaml.MappingStartEvent: (yaml.MappingNode, _MAPPING),
-    yaml.SequenceStartEvent: (yaml.SequenceNode, _SEQUENCE),
-}
 _PLAIN: dict[str, list[tuple[str, re.Pattern[str]]]] = yaml.SafeLoader.yaml_implicit_resolvers
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as a line
 _ODD = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # piece of the parser's words -> what usually is behind it
 _HINTS = (
@@ -81,9 +75,9 @@ def _decoded(raw: bytes, path: str) -> Text:
     try:
         whole = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = _BREAK.split(raw[: error.start].decode("utf-8", "replace"))
+        before = BREAK.split(raw[: error.start].decode("utf-8", "replace"))
         Text(path, ()).fail(len(before) - 1, len(before[-1]), 1, f"byte 0x{raw[error.start]:02x} is not UTF-8 text")
-    text = Text(path, tuple(_BREAK.split(whole)))
+    text = Text(path, tuple(BREAK.split(whole)))
     for number, line in enumerate(text.lines):
         odd = _ODD.search(line)
         if odd:
@@ -91,46 +85,47 @@ def _decoded(raw: bytes, path: str) -> Text:
     return text
 
 
-def _composed(whole: str, text: Text) -> yaml.Node:
-    """The one document of the text, as yaml.compose gives it.
+def _composed(whole: str, text: Text) -> Node:
+    """The one document of the text.
 
-    Fails for what that would silently accept (repeated documents, anchors, tags), and for nesting it could not survive.
+    Fails for what yaml.compose would silently accept (repeated documents, anchors, tags), and for nesting it could not
+    survive.
     """
     documents = 0
-    top: list[yaml.Node] = []
+    top: list[Node] = []
     siblings = top  # the children of the innermost open collection
-    opened: list[tuple[yaml.CollectionNode, list[yaml.Node]]] = []  # with the list that it stands in
+    opened: list[tuple[Any, list[Node]]] = []  # where a collection began, and the list that it stands in
     for event in yaml.parse(whole, _LOADER):
-        mark: Any = event.start_mark
+        start: Any = event.start_mark
+        end: Any = event.end_mark
         if isinstance(event, yaml.NodeEvent):
             if event.anchor:
                 hint = "write the value out, or quote a text that begins with & or *"
-                text.fail(mark.line, mark.column, 1, "anchors and aliases are not allowed in rule files", hint)
+                text.fail(start.line, start.column, 1, "anchors and aliases are not allowed in rule files", hint)
             if event.tag:  # type: ignore[attr-defined]  # aliases, that have none, have an anchor
                 hint = "remove the tag, or quote a text that begins with !"
-                text.fail(mark.line, mark.column, 1, "YAML tags are not allowed in rule files", hint)
+                text.fail(start.line, start.column, 1, "YAML tags are not allowed in rule files", hint)
             if isinstance(event, yaml.ScalarEvent):
                 value = event.value
-                tag = _tag(value) if event.implicit[0] else _TEXT
-                siblings.append(yaml.ScalarNode(tag, value, mark, event.end_mark, event.style))  # type: ignore[arg-type]
+                tag = _tag(value) if event.implicit[0] else STRING
+                siblings.append((tag, value, event.style or "", start.line, start.column, end.line, end.column))
                 continue
-            kind, tag = _COLLECTIONS[type(event)]
-            node = kind(tag, [], mark, None, event.flow_style)  # type: ignore[attr-defined]
-            siblings.append(node)
-            opened.append((node, siblings))
-            siblings = node.value
+            opened.append((start, siblings))
+            siblings = []
             if len(opened) > MAX_NESTING:
-                text.fail(mark.line, mark.column, 1, f"nested deeper than {MAX_NESTING} levels")
+                text.fail(start.line, start.column, 1, f"nested deeper than {MAX_NESTING} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
-            node, siblings = opened.pop()
-            node.end_mark = event.end_mark
-            if isinstance(node, yaml.MappingNode):
-                node.value = list(zip(node.value[::2], node.value[1::2], strict=True))
+            start, outer = opened.pop()
+            is_map = isinstance(event, yaml.MappingEndEvent)
+            within = zip(siblings[::2], siblings[1::2], strict=True) if is_map else siblings
+            place = (start.line, start.column, end.line, end.column)
+            outer.append((MAPPING if is_map else SEQUENCE, tuple(within), "", *place))
+            siblings = outer
         elif isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
                 message = "a rule file holds one YAML document, a second begins here"
-                text.fail(mark.line, mark.column, 3, message, "remove `---`")
+                text.fail(start.line, start.column, 3, message, "remove `---`")
     if not documents:
         text.fail(0, 0, 1, "the file is empty", "it begins with `summary: ...`")
     return top[0]
@@ -139,4 +134,5 @@ def _composed(whole: str, text: Text) -> yaml.Node:
 def _tag(value: str) -> str:
     """What YAML 1.1 reads a plain scalar as."""
     looks_like = _PLAIN.get(value[:1])
-    return next((tag for tag, looks in looks_like if looks.match(value)), _TEXT) if looks_like else _TEXT
+    tag = next((tag for tag, looks in looks_like if looks.match(value)), "") if looks_like else ""
+    return tag.rpartition(":")[2] or STRING

@@ -42,7 +42,10 @@ def modules() -> set[str]:
     """Components of module names, and keys of config.json, that families know."""
     found: set[str] = set()
     for family in load_book().families.values():
-        for group in (*family.fused, *(tuple(row) for rows in family.wires.values() for row in rows)):
+        for group in (
+            *(g for groups in family.fused.values() for g in groups),
+            *(tuple(row) for rows in family.wires.values() for row in rows),
+        ):
             found.update(group)
         tables = {**family.tables, "names": {**family.tables.get("names", {}), "quantized": ()}}  # words, not names
         for entries in (*family.lists.values(), *(v for table in tables.values() for v in table.values())):

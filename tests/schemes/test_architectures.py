@@ -116,6 +116,30 @@ def test_the_default_of_a_class_holds_where_a_key_is_left_out_and_not_where_it_i
     assert Scope(llama, config).key("hidden_size") == value
 
 
+@pytest.mark.parametrize(
+    ("default", "config", "value"),
+    [
+        ("[moe, mlp]", {}, UNKNOWN),
+        ("[moe, mlp]", {"kinds": ["mlp", "mlp"]}, ["mlp", "mlp"]),
+        ("[3, 5]", {}, [3, 5]),
+        ("[]", {}, []),
+        ("moe", {}, "moe"),
+    ],
+)
+def test_the_kinds_of_layers_of_the_default_model_are_nobody_elses(
+    tmp_path: Path, default: str, config: dict[str, object], value: object
+) -> None:
+    found = load_architecture(write(tmp_path, f"defaults: {{kinds: {default}}}", "mixed"), "mixed")
+    assert found is not None
+    assert Scope(found, config).key("kinds") == value
+
+
+def test_an_older_key_for_the_kinds_of_layers_leaves_them_open() -> None:
+    nemotron = load_book().architecture("nemotron_h")
+    assert nemotron is not None
+    assert Scope(nemotron, {"hybrid_override_pattern": "M-M-"}).key("layers_block_type") is UNKNOWN
+
+
 FULL = """
 aliases: {a: x, b: x, c: y}
 derived: {half: 3}

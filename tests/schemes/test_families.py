@@ -95,6 +95,7 @@ names: {outer: net, once: [net, h], quantized: scale, left_over: zeros}
 config: {inside: text, tied: tie, types: "*_types", generates: "*LM"}
 counts: {layers: depth, hidden: [width, size]}
 fused: [[query, key], [up, gate]]
+fused_across: [[key, value]]
 equal: [{up: rows, gate: rows, out.dense: columns}]
 in_ratio: [{query: rows, out: columns}]
 rows: {"*.query": heads*head_size}
@@ -121,7 +122,7 @@ def test_every_key_of_a_family_ends_up_where_it_belongs() -> None:
             "config": {"inside": ("text",), "tied": ("tie",), "types": ("*_types",), "generates": ("*LM",)},
             "counts": {"layers": ("depth",), "hidden": ("width", "size")},
         },
-        (("query", "key"), ("up", "gate")),
+        {"fused": (("query", "key"), ("up", "gate")), "fused_across": (("key", "value"),)},
         {
             "equal": ({"up": "rows", "gate": "rows", "out.dense": "columns"},),
             "in_ratio": ({"query": "rows", "out": "columns"},),

@@ -291,7 +291,7 @@ def family(keys: Collection[str], required: Collection[str]) -> Schema:
         **{key: {"type": "array", "items": sides} for key in families.WIRES},
         "rows": {**mapping(_TEXT), "propertyNames": _GLOB},
         "wrappers": mapping(_TEXT),
-        "fused": {"type": "array", "items": {"type": "array", "items": leaf, "minItems": 2}},
+        **{key: {"type": "array", "items": {"type": "array", "items": leaf, "minItems": 2}} for key in families.FUSED},
     }
     meant = {key: _described(schema, families.MEANING[key]) for key, schema in types.items()}
     return _of(keys, meant, required)

@@ -135,7 +135,15 @@ class Anatomy:
     @cached_property
     def fused(self) -> tuple[tuple[str, ...], ...]:
         """Groups of last name components that runtimes merge into one matrix."""
-        return tuple(dict.fromkeys(g for family in self.families for g in family.fused))
+        return self._groups("fused")
+
+    @cached_property
+    def fused_across(self) -> tuple[tuple[str, ...], ...]:
+        """The same of attention that reads two streams."""
+        return self._groups("fused_across")
+
+    def _groups(self, key: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(dict.fromkeys(g for family in self.families for g in family.fused.get(key, ())))
 
     @cached_property
     def row_parallel(self) -> frozenset[str]:

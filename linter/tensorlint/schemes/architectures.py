@@ -266,11 +266,20 @@ def _architecture(top: Mapping[str, Any], model_type: str) -> Architecture:
     indices = {k: str(v) for k, v in _map(top.get("indices") or {}, "indices").items()}
     layouts: dict[str, Layout] = {}
     derived = {k: str(v) for k, v in _map(top.get("derived") or {}, "derived").items()}
-    found = Architecture(model_type, other, _map(top.get("defaults") or {}, "defaults"), derived, indices, layouts)
+    defaults = {k: v for k, v in _map(top.get("defaults") or {}, "defaults").items() if not _kinds(v)}
+    found = Architecture(model_type, other, defaults, derived, indices, layouts)
     depth: dict[str, int] = {}
     for name, keys in _map(top.get("layouts") or {}, "layouts").items():
         layouts[name] = _layout(name, _map(keys, name), found, depth)
     return found
+
+
+def _kinds(value: Any) -> bool:
+    """Whether it says of which kind each layer is: that holds for the default model alone.
+
+    A configuration without it has the kinds under a key of an earlier version, such as hybrid_override_pattern.
+    """
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _layout(name: str, keys: Mapping[str, Any], file: Architecture, depth: dict[str, int]) -> Layout:

@@ -37,8 +37,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "names": {"outer": "name", "once": "name", "quantized": "text", "left_over": "text"},
     "config": {"inside": "text", "tied": "text", "types": "glob", "generates": "glob"},
 }
+FUSED = ("fused", "fused_across")
 WIRES = ("equal", "in_ratio")  # sides of sibling modules that have one size, or one ratio of sizes in all layers
-KEYS = frozenset({"summary", "fused", "rows", "wrappers", "see", *LISTS, *TABLES, *WIRES})
+KEYS = frozenset({"summary", *FUSED, "rows", "wrappers", "see", *LISTS, *TABLES, *WIRES})
 MEANING: Mapping[str, str] = {
     "model_types": "The model types that the file is about; without it, it is about all.",
     "layers": "Prefixes of the numbered layers, most usual first.",
@@ -49,6 +50,7 @@ MEANING: Mapping[str, str] = {
     "experts": "Names below which experts stand, one by one or in one tensor, and of the router right beside them.",
     "kv_cache": "Modules of a layer whose keys a cache holds, and the two that key and value scales may be those of.",
     "fused": "Projections that runtimes merge into one matrix.",
+    "fused_across": "The same in modules of the role `cross`, whose queries read another stream.",
     "row_parallel": "Projections of which tensor parallelism divides the columns.",
     "equal": "Sides of sibling modules that have one size.",
     "in_ratio": "Two sides of sibling modules whose sizes have one ratio in all layers.",
@@ -69,15 +71,15 @@ _PAIR = 2
 class Family:
     """One family file.
 
-    Its lists by key, and by table and key. `rows` gives for globs over modules the number of their rows in terms of
-    `counts`; `wires` for sibling modules by last component the sides (rows or columns) that go together; `wrappers` the
-    parts of names that training or running adds, with what adds them.
+    Its lists by key, and by table and key. `fused` gives groups of last components by key; `rows` gives for globs over
+    modules the number of their rows in terms of `counts`; `wires` for sibling modules by last component the sides (rows
+    or columns) that go together; `wrappers` the parts of names that training or running adds, with what adds them.
     """
 
     name: str
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    fused: tuple[tuple[str, ...], ...] = ()
+    fused: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     wires: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
     rows: Mapping[str, Dim] = field(default_factory=dict)
     wrappers: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ def load_family(top: Item, name: str) -> Family:
         name,
         {key: _read(keys[key], key, kind) for key, kind in LISTS.items() if key in keys},
         {key: table(key) for key in TABLES if key in keys},
-        tuple(_group(row) for row in keys["fused"].sequence("`fused`")) if "fused" in keys else (),
+        {key: tuple(_group(row) for row in keys[key].sequence(f"`{key}`")) for key in FUSED if key in keys},
         {key: tuple(_wired(row, key) for row in keys[key].sequence(f"`{key}`")) for key in WIRES if key in keys},
         {glob: _size(item, glob) for glob, item in keys["rows"].mapping("`rows`").items()} if "rows" in keys else {},
         {part: item.string(f"`{part}`") for part, item in keys["wrappers"].mapping("`wrappers`").items()}

@@ -232,7 +232,8 @@ class View:
             by_parent[parent][leaf] = module
         found = []
         for children in by_parent.values():
-            for group in self.anatomy.fused:
+            across = any("cross" in self.anatomy.roles(module.name) for module in children.values())
+            for group in self.anatomy.fused_across if across else self.anatomy.fused:
                 members = tuple(children[leaf] for leaf in group if leaf in children)
                 if len(members) > 1 and all(m.scheme.fused for m in members):
                     found.append(members)

@@ -180,6 +180,28 @@ def test_the_exporters_own_file_counts_where_config_json_says_nothing() -> None:
     assert main.expect("y").quantized is True
 
 
+@pytest.mark.parametrize(
+    ("listed", "module", "quantized"),
+    [
+        ([["self_attn.q_proj"], ["mlp.up_proj"]], "model.layers.0.mlp.up_proj", True),
+        (["self_attn.q_proj", "mlp.up_proj"], "model.layers.0.mlp.up_proj", True),
+        ([["self_attn.q_proj"]], "model.layers.0.mlp.up_proj", False),
+        ([["mlp.experts"]], "model.layers.0.mlp.experts.3.up_proj", True),
+        ([["self_attn.q_proj"]], "lm_head", True),
+        ([], "model.layers.0.mlp.up_proj", True),
+        ([[]], "model.layers.0.mlp.up_proj", True),
+        (None, "model.layers.0.mlp.up_proj", True),
+    ],
+)
+def test_a_list_of_what_is_quantized_in_a_layer_leaves_out_the_rest_of_it(
+    listed: Any, module: str, quantized: bool
+) -> None:
+    main = declared({"quant_method": "gptq", "bits": 4, "modules_in_block_to_quantize": listed}).main
+    assert main is not None
+    assert main.expect(module).quantized is quantized
+    assert main.left_out(module) is not quantized
+
+
 def test_a_method_no_dialect_knows_is_named() -> None:
     assert declared({"quant_method": "brand_new"}).unknown == (("config.json", "brand_new"),)
 
@@ -202,6 +224,8 @@ def test_a_method_no_dialect_knows_is_named() -> None:
         },
         {"quant_method": "compressed-tensors", "config_groups": {"g": {"weights": [[{}]], "input_activations": [[]]}}},
         {"quant_method": "gptq", "dynamic": {"a.b": {"bits": "sixteen"}}},
+        {"quant_method": "gptq", "modules_in_block_to_quantize": [1, [None, ["a"]], {"b": 2}]},
+        {"quant_method": "gptq", "modules_in_block_to_quantize": "a.b"},
     ],
 )
 def test_values_of_the_wrong_type_never_raise(config: dict[str, Any]) -> None:

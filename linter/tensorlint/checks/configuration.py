@@ -156,6 +156,9 @@ def _module(view: View, main: Declaration, module: Module) -> Iterator[Fact]:
     if expected.quantized is False and expected.entry:
         yield Fact("ignored-but-quantized", main.file, place, values={**values, "entry": expected.entry})
         return
+    if expected.quantized is False and main.left_out(module.name):
+        yield Fact("quantized-not-declared", main.file, place, values=values)
+        return
     if expected.quantized is False and main.layers is not None:
         plain = view.anatomy.canonical
         if not any(plain(module.name) == plain(name) for name in main.layers):

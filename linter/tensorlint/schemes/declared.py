@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..container.checkpoint import Checkpoint
+from ..names import pattern_of
 from .dialect import Dialect, Place
 from .inside import of_markers, of_metadata
 from .matching import Matcher, matcher
@@ -84,6 +85,17 @@ class Declaration:
         return matcher(self.ignore.entries, (*self.dialect.matching, *self.dialect.loose))
 
     @cached_property
+    def only(self) -> Matcher:
+        """What names of quantized modules in numbered layers hold: a list, or one of lists; empty where all are."""
+        value = self.get("only")
+        rows = value if isinstance(value, list) else []
+        return matcher([one for row in rows for one in (row if isinstance(row, list) else [row])], ("substring",))
+
+    def left_out(self, module: str) -> bool:
+        """Whether `only` says that a module is not quantized."""
+        return bool(self.only.entries) and self.only.covering(module) is None and pattern_of(module) != module
+
+    @cached_property
     def layers(self) -> Mapping[str, Mapping[str, Any]] | None:
         """Per-module table, if there is one."""
         value = self.get("layers")
@@ -153,6 +165,8 @@ class Declaration:
             if not isinstance(own, dict):
                 return Expectation(False if own is False else None, {"method": self.method}, module)
             return Expectation(True, {**self.base, **_row(own, self.dialect)}, module)
+        if self.left_out(module):
+            return Expectation(False, {"method": self.method}, "")
         if self.layers is not None:
             row = self.layers.get(module)
             if row is None:

@@ -19,7 +19,7 @@ _SPELT = (
     "output_dynamic",
 )  # values may be spelt as a block's sizes, and as settings
 FIELDS = (
-    *_SPELT, "kv_cache_dynamic", "ignore", "layers", "groups", "exceptions", "status", "producer",
+    *_SPELT, "kv_cache_dynamic", "ignore", "only", "layers", "groups", "exceptions", "status", "producer",
 )  # fmt: skip
 GROUP = ("targets", *_SPELT)  # of one group of modules: which these are, and what is said of them
 MODULE = ("weight", *_SPELT)  # of a single module: the settings of its weight, and what is said of it

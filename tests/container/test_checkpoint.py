@@ -382,6 +382,30 @@ def test_a_size_that_a_listing_states_is_a_fact_of_its_shard() -> None:
     assert [(f.kind, f.file, f.values["stated"]) for f in checkpoint.facts] == [("stored-size", B, 5)]
 
 
+@pytest.mark.parametrize(
+    ("files", "checkpoints"),
+    [
+        ({"0": ["a"], "1": ["b"]}, [["0", "1"]]),
+        ({"1": ["a"], "2": ["b"], "3": ["c"]}, [["1", "2", "3"]]),
+        ({str(n): [f"t{n}"] for n in range(11)}, [[str(n) for n in range(11)]]),
+        ({"0": ["a"], "1": ["a", "b"]}, [["0"], ["1"]]),  # two states of one model
+        ({"0": ["a"], "2": ["b"]}, [["0"], ["2"]]),
+        ({"2": ["a"], "3": ["b"]}, [["2"], ["3"]]),
+        ({"1000": ["a"], "2000": ["b"]}, [["1000"], ["2000"]]),
+        ({"00": ["a"], "01": ["b"]}, [["00"], ["01"]]),
+        ({"0": ["a"]}, [["0"]]),
+        ({"model": ["a"], "0": ["b"], "1": ["c"]}, [["model"], ["0", "1"]]),
+    ],
+)
+def test_files_that_are_nothing_but_numbered_are_one_where_they_go_together(
+    files: dict[str, list[str]], checkpoints: list[list[str]]
+) -> None:
+    here = found({f"x/{stem}.safetensors": tensors(*names) for stem, names in files.items()})
+    assert [[name[2 : -len(".safetensors")] for name in one.shards] for one in here] == checkpoints
+    assert [one.primary for one in here] == [n == 0 for n in range(len(here))]
+    assert all(one.whole for one in here if one.primary)
+
+
 def test_facts_come_in_the_order_of_configurations_shards_index_and_numbers() -> None:
     broken = shard({"a": entry("U8", [9], 0, 1)}, 1)
     (checkpoint,) = found({"config.json": b"[", A: broken, B: tensors("b"), INDEX: b"{"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from ..facts import Fact, FactKind
 from ..files import CONFIGS, INDEX, WEIGHTS
 from ..sources.interface import ListedSource, Source, about
 from ..sources.sniff import what_else
+from . import numbered
 from .header import Header, TensorInfo, read_header
 from .index import Index, read_index
 from .jsontext import JsonError, Pairs, parse
@@ -22,17 +22,11 @@ CONFIG_STATES: Mapping[str, FactKind] = {
     "config-duplicate-key": FactKind("A key stands twice in a JSON file of the checkpoint.", ("key",)),
 }
 STATES: Mapping[str, FactKind] = {
-    "shard-gap": FactKind(
-        "Shards are numbered `-of-N`, but some numbers are missing.", ("missing", "present", "total")
-    ),
-    "no-index": FactKind("There are several numbered shards but no index.", ("shards",)),
+    **numbered.STATES,
     "broken-link": FactKind("A shard is a symbolic link that points nowhere.", ("target",)),
 }
 
 MAX_JSON = 32 << 20  # bytes; config files are a few KiB, quantized_layers of a large MoE a few MiB
-
-
-_NUMBERED = re.compile(r"^(?P<stem>.+?)[-_](?P<number>\d{2,6})-of-(?P<total>\d{2,6})(?P<tail>\.[\w.]+)?\.safetensors$")
 
 
 @dataclass(frozen=True)
@@ -159,7 +153,25 @@ def find_checkpoints(source: Source, configs: Iterable[str] = CONFIGS) -> Iterat
                 built[0] = replace(built[0], shards=every, facts=(*built[0].facts, *copies))
             else:
                 built.append(checkpoint)
-        yield from built
+        yield from _joined(built)
+
+
+def _joined(built: list[Checkpoint]) -> list[Checkpoint]:
+    """The same, with files that are nothing but numbered as one where none of their tensors stands in two."""
+    plain = {c.stem: c for c in built if c.index is None}
+    parts = [plain[stem] for stem in numbered.in_a_row(plain)]
+    names = [name for part in parts for name in part.tensors]
+    if not names or len(set(names)) < len(names):
+        return built
+    whole = replace(
+        parts[0],
+        stem="",
+        shards={name: shard for part in parts for name, shard in part.shards.items()},
+        facts=tuple(fact for part in parts for fact in part.facts),
+        primary=any(part.primary for part in parts),
+    )
+    others = [c for c in built if c.index is not None or c.stem not in {part.stem for part in parts}]
+    return sorted([whole, *others], key=lambda c: not c.primary)
 
 
 def _copies(other: Checkpoint, first: Checkpoint) -> Iterator[Fact]:
@@ -209,9 +221,7 @@ def _families(folder: str, shards: list[str], indexes: list[str], source: Source
     for shard in shards:
         if shard in claimed:
             continue
-        base = shard[len(folder) :]
-        numbered = _NUMBERED.match(base)
-        stem = numbered["stem"] + (numbered["tail"] or "") if numbered else base[: -len(WEIGHTS)]
+        stem = numbered.stem_of(shard[len(folder) :])
         families.setdefault(stem, _Family(stem)).shards.append(shard)
     return [families[stem] for stem in sorted(families)]
 
@@ -248,9 +258,11 @@ def _build(
     if index is not None:
         away = tuple(sorted(folder + f for f in index.files if folder + f in elsewhere))
         facts.extend(index.check(folder, {n: s.header for n, s in shards.items()}, {*source.files(), *away}))
-    numbering = () if partial or elsewhere else _numbering(folder, family)
-    facts.extend(numbering if index is None else ())
-    numbered = partial and any((m := _NUMBERED.match(n[len(folder) :])) and int(m["total"]) > 1 for n in family.shards)
+    here = [name[len(folder) :] for name in family.shards]
+    gaps: tuple[Fact, ...] = ()
+    if not partial and not elsewhere:
+        gaps = numbered.numbering(family.shards[0], here, None if index is None else index.files) if here else ()
+    facts.extend(gaps if index is None else ())
     return Checkpoint(
         source,
         folder,
@@ -260,33 +272,11 @@ def _build(
         configs,
         texts,
         tuple(facts),
-        bool(numbered) or bool(away),
+        (partial and any(map(numbered.is_one_of_several, here))) or bool(away),
         primary,
         away,
-        numbering if index is not None else (),
+        gaps if index is not None else (),
     )
-
-
-def _numbering(folder: str, family: _Family) -> tuple[Fact, ...]:
-    """Facts about numbered shards that are neither there nor in the index, or that have no index."""
-    listed = family.index.files if family.index else frozenset()
-    here = frozenset(name[len(folder) :] for name in family.shards)
-    sets: dict[int, set[int]] = defaultdict(set)
-    for name in sorted(here | listed):
-        numbered = _NUMBERED.match(name)
-        if numbered:
-            sets[int(numbered["total"])].add(int(numbered["number"]))
-    facts = []
-    ours = here if family.index is None else here & listed  # neither leftovers nor the shards of a stale index
-    for total in sorted({int(m["total"]) for m in map(_NUMBERED.match, ours) if m}):
-        start = 0 if 0 in sets[total] else 1
-        missing = [n for n in range(start, min(total, 100_000) + start) if n not in sets[total]]
-        if missing:
-            values = {"missing": missing[:8], "present": len(sets[total]), "total": total}
-            facts.append(Fact("shard-gap", family.shards[0], values=values))
-        elif total > 1 and family.index is None:
-            facts.append(Fact("no-index", family.shards[0], values={"shards": total}))
-    return tuple(facts)
 
 
 def _read_configs(

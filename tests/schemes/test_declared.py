@@ -187,6 +187,7 @@ def test_the_exporters_own_file_counts_where_config_json_says_nothing() -> None:
         (["self_attn.q_proj", "mlp.up_proj"], "model.layers.0.mlp.up_proj", True),
         ([["self_attn.q_proj"]], "model.layers.0.mlp.up_proj", False),
         ([["mlp.experts"]], "model.layers.0.mlp.experts.3.up_proj", True),
+        ([["self_attn.q_proj"]], "model.layers.0.mlp.experts.3.up_proj", True),
         ([["self_attn.q_proj"]], "lm_head", True),
         ([], "model.layers.0.mlp.up_proj", True),
         ([[]], "model.layers.0.mlp.up_proj", True),

@@ -92,8 +92,13 @@ class Declaration:
         return matcher([one for row in rows for one in (row if isinstance(row, list) else [row])], ("substring",))
 
     def left_out(self, module: str) -> bool:
-        """Whether `only` says that a module is not quantized."""
-        return bool(self.only.entries) and self.only.covering(module) is None and pattern_of(module) != module
+        """Whether `only` says that a module is not quantized.
+
+        It is asked about what stands right in a layer: engines quantize experts whether they are listed or not, as they
+        are in published models (vLLM vllm/model_executor/layers/quantization/gptq_marlin.py, get_quant_method).
+        """
+        in_layer = pattern_of(module).split(".").count("*") == 1
+        return in_layer and bool(self.only.entries) and self.only.covering(module) is None
 
     @cached_property
     def layers(self) -> Mapping[str, Mapping[str, Any]] | None:

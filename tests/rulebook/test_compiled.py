@@ -66,18 +66,12 @@ def test_a_file_that_is_cut_is_seen(length: int) -> None:
     assert compiled.unpack(PACKED[:length], compiled.digest(SOURCES)) is None
 
 
-def test_it_is_kept_in_the_cache_and_found_there(cache: Path, tmp_path: Path) -> None:
-    assert compiled.load(tmp_path, SOURCES) is None
+def test_it_is_kept_in_the_cache_and_found_there(cache: Path) -> None:
+    assert compiled.load(SOURCES) is None
     compiled.keep(SOURCES, TOPS)
-    assert compiled.load(tmp_path, SOURCES) == TOPS
+    assert compiled.load(SOURCES) == TOPS
     (found,) = cache.iterdir()
     assert found.read_bytes() == PACKED
-
-
-def test_one_beside_the_shipped_files_is_found_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TENSORLINT_NO_CACHE", "1")
-    (tmp_path / compiled.NAME).write_bytes(PACKED)
-    assert compiled.load(tmp_path, SOURCES) == TOPS
 
 
 @pytest.mark.parametrize(("value", "kept"), [("1", False), ("true", False), ("0", True), ("", True), ("no", True)])
@@ -93,7 +87,7 @@ def test_a_cache_that_cannot_be_written_is_left_alone(monkeypatch: pytest.Monkey
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("TENSORLINT_CACHE_DIR", str(tmp_path / "file" / "below"))
     compiled.keep(SOURCES, TOPS)
-    assert compiled.load(tmp_path, SOURCES) is None
+    assert compiled.load(SOURCES) is None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
@@ -109,7 +103,7 @@ def test_what_others_may_have_written_is_not_believed(what: str, cache: Path, tm
     else:
         file.rename(tmp_path / "elsewhere")
         file.symlink_to(tmp_path / "elsewhere")
-    assert compiled.load(tmp_path, SOURCES) is None
+    assert compiled.load(SOURCES) is None
 
 
 def test_only_the_newest_are_kept(cache: Path) -> None:

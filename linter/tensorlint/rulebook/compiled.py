@@ -1,7 +1,6 @@
 """The shipped rule files as one file of plain values, which is read at once in the place of hundreds of YAML files.
 
-The wheel has one; a checkout writes its own into the user's cache when it is first used. Either counts only for exactly
-these rule files and this reader of them.
+A first run writes it into the user's cache; it counts only for exactly these rule files and this reader of them.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import marshal
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -19,7 +18,6 @@ from ..text import node as nodes
 from ..text.about import VERSION
 from ..text.node import Node
 
-NAME = "rulebook.bin"  # in the folder of the shipped rule files
 CACHED = "rulebook-*.bin"
 _KEPT = 4  # files in the cache, of as many versions or checkouts
 _MAGIC = b"tensorlint rulebook 1\n"
@@ -64,43 +62,42 @@ def unpack(raw: bytes, made_of: bytes) -> Tops | None:
         return None
 
 
-def load(shipped: Path, sources: Sources) -> Tops | None:
-    """What the shipped files hold, from the wheel's compiled file or that in the user's cache; None without either."""
+def load(sources: Sources) -> Tops | None:
+    """What the shipped files hold, from the compiled file in the user's cache; None without one."""
     made_of = digest(sources)
-    for path in (shipped / NAME, *_cached(made_of)):
-        try:
-            if path.parent != shipped and mistrusted(path):
-                continue
-            with path.open("rb") as file:
-                found = unpack(file.read(_LARGEST), made_of)
-        except OSError:
-            continue
-        if found is not None:
-            return found
-    return None
+    path = _cached(made_of)
+    try:
+        if path is None or mistrusted(path):
+            return None
+        with path.open("rb") as file:
+            return unpack(file.read(_LARGEST), made_of)
+    except OSError:
+        return None
 
 
 def keep(sources: Sources, tops: Tops) -> None:
     """Write a compiled file into the user's cache, where that can be done."""
+    path = _cached(digest(sources))
+    if path is None:
+        return
     with suppress(OSError):
-        for path in _cached(digest(sources)):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rulebook-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(pack(sources, tops))
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            _forget(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rulebook-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(pack(sources, tops))
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _forget(path.parent)
 
 
-def _cached(made_of: bytes) -> Iterable[Path]:
-    """Where the user's cache has the compiled file, if it may be used."""
+def _cached(made_of: bytes) -> Path | None:
+    """Where the user's cache has the compiled file; None where it may not be used."""
     unwanted = os.environ.get("TENSORLINT_NO_CACHE", "").lower() not in ("", "0", "false", "no", "off", "n", "f")
     where = None if unwanted else folder()
-    return [] if where is None else [where / CACHED.replace("*", made_of.hex()[:16])]
+    return None if where is None else where / CACHED.replace("*", made_of.hex()[:16])
 
 
 def _forget(where: Path) -> None:

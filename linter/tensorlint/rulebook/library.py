@@ -153,7 +153,7 @@ class _Loading:
         if not paths:
             raise UsageError(f"there is no .yaml file in {folder}")
         sources = {name: _content(path) for name, path in paths.items()}
-        tops = compiled.load(folder, sources)
+        tops = compiled.load(sources)
         for name, path in paths.items():
             shown, raw = f"rules/{name}.yaml", sources[name]
             if tops is not None:

@@ -62,6 +62,13 @@ def labels(found: Distribution) -> list[tuple[str, int, int]]:
     return [(b.label, b.count, b.bad) for b in found.bins]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bits", [0x7F800001, 0xFF800001, 0x7FBFFFFF, 0x7FC00000], ids=hex)
+def test_a_nan_of_any_payload_is_counted_without_a_word(bits):
+    found = spread(struct.pack("<4I", bits, 0, bits, 0x3F800000), "F32")
+    assert {b.label: b.count for b in found.bins}["NaN"] == 2
+
+
 def test_the_order_is_that_of_values():
     data = struct.pack("<8f", 1.0, 3.0, -1.5, 0.0, -0.0, float("inf"), float("-inf"), float("nan"))
     assert labels(spread(data, "F32", "negative")) == [

@@ -59,7 +59,8 @@ class _Tally:
         """Count the values of some bytes."""
         bits = self._encoding.bits
         if bits > 16:
-            values = data.view(f"<f{bits // 8}").astype(np.float64)
+            with np.errstate(invalid="ignore"):  # NaN of any payload
+                values = data.view(f"<f{bits // 8}").astype(np.float64)
             self._count(values, np.ones(len(values), np.int64))
             return
         counts = np.bincount(data.view(f"<u{bits // 8}"), minlength=1 << bits)

@@ -203,5 +203,5 @@ def check_unless(top: Item, rules: Collection[str]) -> None:
     for causes in keys["unless"].mapping("`unless`").values() if "unless" in keys else ():
         for cause in causes.one_or_more():
             pattern = cause.glob("a rule")
-            if not any(fnmatchcase(rule, pattern) for rule in rules):
+            if pattern not in rules and not any(fnmatchcase(rule, pattern) for rule in rules):
                 cause.fail(f"no rule matches `{pattern}`", suggest(pattern, rules))

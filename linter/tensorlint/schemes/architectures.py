@@ -13,8 +13,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from ..names import pattern_of
 from .keyterms import Term, TermError, term
 
@@ -22,7 +20,6 @@ MAX_BYTES = 4 << 20
 MAX_LIKE = 4  # layouts that are made of each other
 MAX_LINES = 50_000  # of a layout
 _TYPE = re.compile(r"[a-z0-9_-]{1,80}")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SLOT = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"(?<![^._/])\d+(?![^._/])")  # the numbers of names.pattern_of
 _CASE = re.compile(r"\s*(?:if\s+(?P<if>.+?))?\s*(?P<maybe>\bmaybe\b\s*(?P<group>\w+)?)?\s*", re.DOTALL)
@@ -242,8 +239,10 @@ def load_architecture(folder: Path, model_type: str) -> Architecture | None:
         return None
     if len(raw) > MAX_BYTES:
         raise ArchitectureError(f"{path.name} is larger than {MAX_BYTES:,} bytes")
+    import yaml  # most runs need no YAML
+
     try:
-        top = yaml.load(raw, _LOADER)
+        top = yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise ArchitectureError(f"{path.name} is not YAML") from error
     return _architecture(_map(top, model_type), model_type)

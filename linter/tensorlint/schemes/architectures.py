@@ -239,7 +239,7 @@ def load_architecture(folder: Path, model_type: str) -> Architecture | None:
         return None
     if len(raw) > MAX_BYTES:
         raise ArchitectureError(f"{path.name} is larger than {MAX_BYTES:,} bytes")
-    import yaml  # most runs need no YAML
+    import yaml  # not needed for a model type without a file
 
     try:
         top = yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
